@@ -1,0 +1,3 @@
+"""The engine: scanner DICOM to reviewed total metabolic tumour volume."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Reading DICOM: folders to studies, series to volumes, ROIs to label maps."""

@@ -1,0 +1,65 @@
+"""Everything that the engine refuses, drawn once.
+
+::
+
+    TmtvError                 one line of what is wrong, one of what to do
+    ├── InputError            a file or folder that cannot be read as what it should be
+    │   ├── MissingTag        a DICOM attribute that is absent or empty
+    │   ├── BadTag            a DICOM attribute whose value cannot be believed
+    │   ├── GeometryError     slices, grids or frames that do not fit together
+    │   └── AmbiguousInput    several candidates and no rule to choose between them
+    ├── UsageError            an option that makes no sense (exit status 2)
+    ├── CaseError             a case folder or a journal that is broken or stale
+    └── DeviceError           no such device, or not enough of it
+"""
+
+from __future__ import annotations
+
+
+class TmtvError(Exception):
+    """An error that a user can act on: ``what`` is wrong and the ``remedy``."""
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(f"{what}\n{remedy}" if remedy else what)
+        self.what = what
+        self.remedy = remedy
+
+
+class InputError(TmtvError):
+    """A file or folder that cannot be read as what it should be."""
+
+
+class MissingTag(InputError):
+    """A DICOM attribute that is absent or empty; ``keyword`` names it."""
+
+    def __init__(self, keyword: str, what: str = "", remedy: str = "") -> None:
+        super().__init__(what or f"{keyword} is missing", remedy)
+        self.keyword = keyword
+
+
+class BadTag(InputError):
+    """A DICOM attribute whose value cannot be believed; ``keyword`` names it."""
+
+    def __init__(self, keyword: str, what: str, remedy: str = "") -> None:
+        super().__init__(f"{keyword}: {what}", remedy)
+        self.keyword = keyword
+
+
+class GeometryError(InputError):
+    """Slices, grids or frames of reference that do not fit together."""
+
+
+class AmbiguousInput(InputError):
+    """Several candidates and no rule to choose between them."""
+
+
+class UsageError(TmtvError):
+    """An option that makes no sense; the command line exits with 2."""
+
+
+class CaseError(TmtvError):
+    """A case folder or a journal that is broken or stale."""
+
+
+class DeviceError(TmtvError):
+    """No such device, or not enough memory on it."""

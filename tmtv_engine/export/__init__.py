@@ -1,0 +1,1 @@
+"""Writing results for others: DICOM SEG, SR, RTSTRUCT, pictures and tables."""

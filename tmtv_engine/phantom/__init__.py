@@ -1,0 +1,1 @@
+"""Digital patients: anatomy, disease and scanner, drawn from a seed."""

@@ -1,0 +1,1 @@
+"""Training: cohorts, augmentation, loss, recipes and the loop."""

@@ -1,0 +1,1 @@
+"""The command line and the review app; they only ever call the engine."""
