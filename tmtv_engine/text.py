@@ -15,6 +15,6 @@ def clean(value: object, limit: int = 64) -> str:
 
 
 def safe_name(value: object, limit: int = 64) -> str:
-    """A file name made of letters, digits, ``.``, ``_`` and ``-`` only; never empty, never hidden."""
+    """A file name made of letters, digits, ``.``, ``_`` and ``-`` ; never empty or hidden."""
     kept = re.sub(r"[^A-Za-z0-9._-]+", "_", str(value)).strip("._")[:limit]
     return kept or "case"

@@ -54,7 +54,7 @@ class Grid:
         origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
         frame_uid: str = "",
     ) -> Grid:
-        """A grid along the LPS axes: ``spacing_mm`` (z, y, x), ``origin_mm`` (x, y, z) of voxel 0."""
+        """A grid along the LPS axes: ``spacing_mm`` (z, y, x), ``origin_mm`` (x, y, z)."""
         affine = np.zeros((4, 4))
         for axis, step in enumerate(spacing_mm):
             affine[2 - axis, axis] = step
