@@ -1,0 +1,160 @@
+"""Maximum intensity projections around the body's long axis, and slices through the lesions.
+
+A projection at angle θ maps a position (x, y, z) in LPS mm to u = (x - cx)·cosθ + (y - cy)·sinθ
+and v = z: 0° looks at the front (coronal), 90° at the side (sagittal). Row 0 is the head end.
+Quantised to 8 bits: SUV = value · ``suv_per_step``. numpy only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_engine.lesions import Lesions
+from tmtv_engine.volume import FloatArray, Grid, Unit, Volume
+
+SUV_TOP = 25.0
+ANGLES = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Mip:
+    """``images`` (A, rows, cols) uint8 at ``angles_deg`` (A,), square pixels of ``pixel_mm``.
+
+    The middle of pixel (0, 0) is at (u0_mm, v0_mm); u is taken about ``centre_mm`` (x, y).
+    """
+
+    images: npt.NDArray[np.uint8]
+    angles_deg: FloatArray
+    pixel_mm: float
+    u0_mm: float
+    v0_mm: float
+    centre_mm: FloatArray
+    suv_per_step: float = SUV_TOP / 255
+
+    @classmethod
+    def of(cls, a: dict[str, Any]) -> Mip:
+        """From the arrays of ``mip.npz``."""
+        numbers = [float(a[k]) for k in ("pixel_mm", "u0_mm", "v0_mm")]
+        return cls(a["images"], a["angles_deg"], *numbers, a["centre_mm"], float(a["suv_per_step"]))
+
+    def arrays(self) -> dict[str, Any]:
+        """What ``mip.npz`` stores."""
+        return {k: np.asarray(getattr(self, k)) for k in self.__dataclass_fields__}
+
+    def suv(self, angle: int) -> npt.NDArray[np.float32]:
+        """One projection in SUV, (rows, cols)."""
+        return self.images[angle].astype(np.float32) * np.float32(self.suv_per_step)
+
+
+@dataclass(frozen=True, eq=False)
+class Slices:
+    """Axial slices: ``slices`` (S, y, x) SUV float16, ``z_index`` (S,), and for each of
+    ``lesion_ids`` (n,) its slice's row, ``slice_of`` (n,)."""
+
+    slices: npt.NDArray[np.float16]
+    z_index: npt.NDArray[np.int64]
+    lesion_ids: npt.NDArray[np.int64]
+    slice_of: npt.NDArray[np.int64]
+
+    def arrays(self) -> dict[str, Any]:
+        """What ``slices.npz`` stores."""
+        return {k: getattr(self, k) for k in self.__dataclass_fields__}
+
+    def of(self, lesion_id: int) -> npt.NDArray[np.float16] | None:
+        """The slice (y, x) of a lesion, None where there is none."""
+        found = np.flatnonzero(self.lesion_ids == lesion_id)
+        return self.slices[self.slice_of[found[0]]] if len(found) else None
+
+
+def project(suv: Volume, angles: int = ANGLES) -> Mip:
+    """Project ``suv`` at ``angles`` angles over the full turn.
+
+    Each slice of the array scatters its voxels to the nearest pixel, the pixel as large as the
+    in-plane voxel, so that no maximum is lost and no interpolation invents one; the gaps
+    that a turned raster leaves are closed from their left neighbour.
+    """
+    array = suv.require(Unit.SUV)
+    pixel = max(suv.grid.spacing_mm)
+    points, values = _block_maxima(array, suv.grid, pixel)
+    centre = _centre(suv.grid)
+    low, high = points[:, 2].min(), points[:, 2].max()
+    radius = np.hypot(*(points[:, :2] - centre).T).max()
+    rows = round((high - low) / pixel) + 1
+    half = int(np.ceil(radius / pixel))
+    steps = np.clip(np.rint(values * (255 / SUV_TOP)), 0, 255).astype(np.uint8)
+    row = np.rint((high - points[:, 2]) / pixel).astype(np.int64)
+    turns = np.arange(angles) * (360.0 / angles)
+    images = np.zeros((angles, rows, 2 * half + 1), np.uint8)
+    order = np.argsort(steps, kind="stable")  # the last write wins: the highest
+    offset, row, steps = (points[:, :2] - centre)[order], row[order], steps[order]
+    for image, degrees in zip(images, turns, strict=True):
+        u = offset @ _direction(degrees)
+        image[row, np.rint(u / pixel).astype(np.int64) + half] = steps
+        _close_gaps(image)
+    return Mip(images, turns, pixel, -half * pixel, float(high), centre)
+
+
+def project_points(
+    affine: FloatArray, index: npt.ArrayLike, angle: int, meta: Mip
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Pixels (row, col) in projection ``angle`` of voxel indices (…, 3) (z, y, x)."""
+    points = np.asarray(index, dtype=np.float64) @ affine[:3, :3].T + affine[:3, 3]
+    u = (points[..., :2] - meta.centre_mm) @ _direction(float(meta.angles_deg[angle]))
+    row = np.rint((meta.v0_mm - points[..., 2]) / meta.pixel_mm).astype(np.int64)
+    col = np.rint((u - meta.u0_mm) / meta.pixel_mm).astype(np.int64)
+    _, rows, cols = meta.images.shape
+    return np.clip(row, 0, rows - 1), np.clip(col, 0, cols - 1)
+
+
+def slices_of(suv: Volume, lesions: Lesions) -> Slices:
+    """For each lesion the slice of ``suv`` through its highest voxel."""
+    array = suv.require(Unit.SUV)
+    tops = [
+        lesions.voxels[lesions.span(k)][np.argmax(lesions.suv[lesions.span(k)])]
+        for k in range(len(lesions))
+    ]
+    z = np.array(tops, np.int64) // (suv.grid.shape[1] * suv.grid.shape[2])
+    found, slice_of = np.unique(z, return_inverse=True)
+    kept = np.clip(array[found], -60000, 60000).astype(np.float16)
+    return Slices(kept, found.astype(np.int64), lesions.ids, slice_of.astype(np.int64))
+
+
+def _direction(degrees: float) -> FloatArray:
+    turn = np.deg2rad(degrees)
+    return np.array([np.cos(turn), np.sin(turn)])
+
+
+def _centre(grid: Grid) -> FloatArray:
+    middle = (np.array(grid.shape) - 1) / 2
+    return np.asarray(grid.to_mm(middle)[:2])
+
+
+def _block_maxima(
+    array: npt.NDArray[Any], grid: Grid, pixel: float
+) -> tuple[FloatArray, npt.NDArray[Any]]:
+    """Positions (P, 3) and values (P,) of the maxima of blocks not larger than ``pixel`` mm.
+
+    Air below SUV 0.1 is left out (the corners of the grid stay, so that the extent is kept).
+    """
+    blocks = [max(1, int(pixel / s + 0.01)) for s in grid.spacing_mm]
+    for axis, n in enumerate(blocks):
+        if n > 1:
+            starts = np.arange(0, array.shape[axis], n)
+            array = np.maximum.reduceat(array, starts, axis=axis)
+    keep = array > 0.1
+    for z in (0, -1):
+        keep[z, :: max(1, keep.shape[1] - 1), :: max(1, keep.shape[2] - 1)] = True
+    index = np.argwhere(keep)
+    last = np.array(grid.shape) - 1
+    middle = np.minimum(index * blocks + (np.array(blocks) - 1) / 2, last)
+    return grid.to_mm(middle), array[keep]
+
+
+def _close_gaps(image: npt.NDArray[np.uint8]) -> None:
+    gap = image[:, 1:-1] == 0
+    sides = np.minimum(image[:, :-2], image[:, 2:])
+    image[:, 1:-1][gap] = sides[gap]
