@@ -98,11 +98,11 @@ def prediction_sha256(record: Record) -> str:
     """SHA-256 of what no review may change in a ``case.json`` record.
 
     Left out: ``totals``, ``review``, the lesions' ``status`` and ``decided_by``, lesions that
-    the review made (their ids follow ``provenance["lesions"]``), the warning
+    the review made (their ids follow ``provenance["last_id"]``), the warning
     ``unreviewed-hotspots``, which a review lifts, and the hash itself.
     """
     part = {k: v for k, v in record.items() if k not in ("totals", "review")}
-    last = record["provenance"]["lesions"]
+    last = record["provenance"]["last_id"]
     part["lesions"] = [
         {k: v for k, v in lesion.items() if k not in ("status", "decided_by")}
         for lesion in record["lesions"]
@@ -145,7 +145,8 @@ def write_case(
             write(folder / file)
         hashes = {file: sha256_of(folder / file) for file in sorted(writers)}
         done = jsonable(record)
-        done["provenance"] = {**done["provenance"], "lesions": len(lesions)}
+        last = int(lesions.ids.max()) if len(lesions) else 0
+        done["provenance"] = {**done["provenance"], "last_id": last}
         done["provenance"]["files_sha256"] = hashes
         hashes["case.json"] = prediction_sha256(done)
         validate(done, name)

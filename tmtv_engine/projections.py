@@ -18,6 +18,8 @@ from tmtv_engine.volume import FloatArray, Grid, Unit, Volume
 
 SUV_TOP = 25.0
 ANGLES = 24
+FINEST_MM = 4.0
+AIR_SUV = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,27 +75,31 @@ class Slices:
 def project(suv: Volume, angles: int = ANGLES) -> Mip:
     """Project ``suv`` at ``angles`` angles over the full turn.
 
-    Each slice of the array scatters its voxels to the nearest pixel, the pixel as large as the
-    in-plane voxel, so that no maximum is lost and no interpolation invents one; the gaps
-    that a turned raster leaves are closed from their left neighbour.
+    Slab by slab (so that memory stays small) every voxel goes to its nearest pixel, the pixel
+    not smaller than the voxel or 4 mm: no maximum is lost and no interpolation invents one.
+    The gaps that a turned raster leaves are closed from both neighbours.
     """
     array = suv.require(Unit.SUV)
-    pixel = max(suv.grid.spacing_mm)
-    points, values = _block_maxima(array, suv.grid, pixel)
+    pixel = max(*suv.grid.spacing_mm, FINEST_MM)
     centre = _centre(suv.grid)
-    low, high = points[:, 2].min(), points[:, 2].max()
-    radius = np.hypot(*(points[:, :2] - centre).T).max()
+    corners = suv.grid.to_mm(
+        np.array(np.meshgrid(*[(0, n - 1) for n in array.shape])).reshape(3, -1).T
+    )
+    high, low = corners[:, 2].max(), corners[:, 2].min()
+    half = int(np.ceil(np.hypot(*(corners[:, :2] - centre).T).max() / pixel))
     rows = round((high - low) / pixel) + 1
-    half = int(np.ceil(radius / pixel))
-    steps = np.clip(np.rint(values * (255 / SUV_TOP)), 0, 255).astype(np.uint8)
-    row = np.rint((high - points[:, 2]) / pixel).astype(np.int64)
     turns = np.arange(angles) * (360.0 / angles)
     images = np.zeros((angles, rows, 2 * half + 1), np.uint8)
-    order = np.argsort(steps, kind="stable")  # the last write wins: the highest
-    offset, row, steps = (points[:, :2] - centre)[order], row[order], steps[order]
-    for image, degrees in zip(images, turns, strict=True):
-        u = offset @ _direction(degrees)
-        image[row, np.rint(u / pixel).astype(np.int64) + half] = steps
+    blocks = [max(1, int(pixel / s + 0.01)) for s in suv.grid.spacing_mm]
+    for z in range(0, array.shape[0], 16 * blocks[0]):
+        points, values = _block_maxima(array[z : z + 16 * blocks[0]], z, suv.grid, blocks)
+        steps = np.clip(np.rint(values * (255 / SUV_TOP)), 0, 255).astype(np.uint8)
+        order = np.argsort(steps, kind="stable")  # the last write wins: the highest
+        offset, steps = points[order, :2] - centre, steps[order]
+        row = np.rint((high - points[order, 2]) / pixel).astype(np.int64)
+        if len(row):
+            _scatter(images, turns, row, offset / pixel, steps)
+    for image in images:
         _close_gaps(image)
     return Mip(images, turns, pixel, -half * pixel, float(high), centre)
 
@@ -134,24 +140,36 @@ def _centre(grid: Grid) -> FloatArray:
 
 
 def _block_maxima(
-    array: npt.NDArray[Any], grid: Grid, pixel: float
+    slab: npt.NDArray[Any], first: int, grid: Grid, blocks: list[int]
 ) -> tuple[FloatArray, npt.NDArray[Any]]:
-    """Positions (P, 3) and values (P,) of the maxima of blocks not larger than ``pixel`` mm.
+    """Middles (P, 3) and values (P,) of the maxima of blocks of ``blocks`` voxels (z, y, x).
 
-    Air below SUV 0.1 is left out (the corners of the grid stay, so that the extent is kept).
+    ``slab`` starts at slice ``first``. Air below SUV 0.1 is left out.
     """
-    blocks = [max(1, int(pixel / s + 0.01)) for s in grid.spacing_mm]
     for axis, n in enumerate(blocks):
         if n > 1:
-            starts = np.arange(0, array.shape[axis], n)
-            array = np.maximum.reduceat(array, starts, axis=axis)
-    keep = array > 0.1
-    for z in (0, -1):
-        keep[z, :: max(1, keep.shape[1] - 1), :: max(1, keep.shape[2] - 1)] = True
-    index = np.argwhere(keep)
-    last = np.array(grid.shape) - 1
-    middle = np.minimum(index * blocks + (np.array(blocks) - 1) / 2, last)
-    return grid.to_mm(middle), array[keep]
+            slab = np.maximum.reduceat(slab, np.arange(0, slab.shape[axis], n), axis=axis)
+    keep = slab > AIR_SUV
+    index = np.argwhere(keep) * blocks + (np.array(blocks) - 1) / 2
+    index[:, 0] += first
+    return grid.to_mm(np.minimum(index, np.array(grid.shape) - 1)), slab[keep]
+
+
+def _scatter(
+    images: npt.NDArray[np.uint8],
+    turns: FloatArray,
+    row: npt.NDArray[np.int64],
+    offset: FloatArray,
+    steps: npt.NDArray[np.uint8],
+) -> None:
+    """Raise ``images`` to ``steps`` (rising) at ``row`` and the turned ``offset`` in pixels."""
+    half = images.shape[2] // 2
+    top, end = int(row.min()), int(row.max()) + 1
+    for image, degrees in zip(images, turns, strict=True):
+        col = np.rint(offset @ _direction(degrees)).astype(np.int64) + half
+        part = np.zeros((end - top, image.shape[1]), np.uint8)
+        part[row - top, col] = steps
+        np.maximum(image[top:end], part, out=image[top:end])
 
 
 def _close_gaps(image: npt.NDArray[np.uint8]) -> None:

@@ -1,0 +1,200 @@
+"""The whole line on one screen: a study in, a case folder out."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tmtv_engine import __version__
+from tmtv_engine.case import Case, Record, sha256_of, utc_now, write_case, write_text
+from tmtv_engine.errors import InputError
+from tmtv_engine.finders import Finder, Found
+from tmtv_engine.picture import write_picture
+from tmtv_engine.projections import project, slices_of
+from tmtv_engine.results import Cuts, body_surface, lesion_rows, lesions_csv, totals
+from tmtv_engine.thresholds import DEFAULT_METHODS, Method, background_suv, parse_method
+from tmtv_engine.volume import Unit, Volume
+
+if TYPE_CHECKING:
+    from tmtv_engine.studies import Loaded, Study
+    from tmtv_engine.suv import Overrides
+
+PACKAGES = ("numpy", "scipy", "scikit-image", "connected-components-3d", "pydicom", "torch")
+STAGES = 5
+LIVER_RADIUS_MM = 15.0
+
+
+@dataclass(frozen=True)
+class CaseConfig:
+    """How cases are made: where, by which methods, with what said on the way.
+
+    ``say(done, stages, text)`` is called as each stage begins; ``liver_mm`` is the middle of
+    the liver sphere, (x, y, z) LPS mm.
+    """
+
+    out: Path
+    methods: tuple[Method, ...] = tuple(parse_method(key) for key in DEFAULT_METHODS)
+    overrides: Overrides | None = None
+    liver_mm: tuple[float, float, float] | None = None
+    say: Callable[[int, int, str], None] = lambda done, stages, text: None
+
+
+def run_case(study: Study, finder: Finder, config: CaseConfig) -> Case:
+    """Read, find, cut, measure and write one study; returns its case.
+
+    Raises `TmtvError` with the file and the way out; then nothing of the case is left.
+    """
+    from tmtv_engine.studies import load_study
+    from tmtv_engine.suv import Overrides
+
+    seconds: dict[str, float] = {}
+    with _stage(seconds, "read", 0, config):
+        loaded = load_study(study, config.overrides or Overrides())
+    return run_loaded(study.case, loaded, finder, config, seconds)
+
+
+def run_loaded(
+    name: str,
+    loaded: Loaded,
+    finder: Finder,
+    config: CaseConfig,
+    seconds: dict[str, float] | None = None,
+) -> Case:
+    """The line after reading: find, cut, measure and write as the case ``name``."""
+    from tmtv_engine.nifti import write_nifti
+
+    seconds = {} if seconds is None else seconds
+    with _stage(seconds, finder.stage, 1, config):
+        found = finder.find(loaded.suv, loaded.ct)
+    with _stage(seconds, "measure", 2, config):
+        cuts = _cuts(found, loaded, config)
+        record = _record(name, loaded, finder, found, cuts)
+    with _stage(seconds, "project", 3, config):
+        mip, slices = project(loaded.suv), slices_of(loaded.suv, found.lesions)
+    with _stage(seconds, "hash", 4, config):
+        record["provenance"]["inputs_sha256"] = inputs_sha256(loaded.input_files) or None
+    record["provenance"]["seconds"] = seconds
+    source = {**loaded.source, "inputs": [str(p) for p in loaded.input_files]}
+    return write_case(
+        config.out,
+        name=name,
+        record=record,
+        lesions=found.lesions,
+        mip=mip,
+        slices=slices,
+        source=source,
+        extras={
+            "lesions.nii.gz": lambda path: write_nifti(found.lesions.labels(), path),
+            "lesions.csv": lambda path: write_text(path, lesions_csv(record)),
+            "mip.png": lambda path: write_picture(path, mip, found.lesions, record),
+        },
+    )
+
+
+def inputs_sha256(files: Sequence[Path]) -> str:
+    """SHA-256 over the SHA-256 (hexadecimal, one a line) of each input file, sorted.
+
+    Empty where there are none.
+    """
+    if not files:
+        return ""
+    lines = sorted(sha256_of(Path(path)) for path in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def liver_threshold(suv: Volume, centre_mm: tuple[float, float, float]) -> float:
+    """1.5 × mean + 2 × SD of the 3 cm sphere at ``centre_mm`` (PERCIST-like), in SUV.
+
+    Raises `InputError` where the sphere does not lie inside the image.
+    """
+    array = suv.require(Unit.SUV)
+    corner = np.array(np.meshgrid(*[(-1, 1)] * 3)).reshape(3, -1).T * LIVER_RADIUS_MM
+    box = suv.grid.to_index(np.array(centre_mm) + corner)
+    low, high = np.floor(box.min(axis=0)).astype(int), np.ceil(box.max(axis=0)).astype(int)
+    if (low < 0).any() or (high >= array.shape).any():
+        raise InputError(
+            f"the liver sphere at {centre_mm} mm does not lie inside the PET",
+            "Give its middle in LPS mm: --liver-sphere x,y,z",
+        )
+    ranges = [np.arange(a, b + 1) for a, b in zip(low, high, strict=True)]
+    index = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, 3)
+    apart = np.linalg.norm(suv.grid.to_mm(index) - centre_mm, axis=1)
+    values = array[tuple(index[apart <= LIVER_RADIUS_MM].T)].astype(np.float64)
+    return float(1.5 * values.mean() + 2 * values.std())
+
+
+def _cuts(found: Found, loaded: Loaded, config: CaseConfig) -> Cuts:
+    liver = liver_threshold(loaded.suv, config.liver_mm) if config.liver_mm else None
+    around = background_suv(found.lesions, loaded.suv)
+    return Cuts(config.methods, around, liver, body_surface(loaded.info["patient"]))
+
+
+def _record(case: str, loaded: Loaded, finder: Finder, found: Found, cuts: Cuts) -> Record:
+    rows = lesion_rows(found.lesions, cuts, found.rows)
+    accepted = [k for k, row in enumerate(rows) if row["status"] == "accepted"]
+    sums = totals(found.lesions, cuts, accepted)
+    notices = [(n.code, n.message) for n in loaded.notices]
+    notices += [*found.notices, *_below_floor(rows)]
+    return {
+        "schema": "tmtv.case/1",
+        "case": case,
+        "created": utc_now(),
+        **loaded.info,
+        "model": dict(finder.record),
+        "lesions": rows,
+        "totals": sums,
+        "predicted_totals": sums,
+        "review": {"status": "todo", "readers": [], "head": None},
+        "warnings": [{"code": code, "message": message} for code, message in notices],
+        "provenance": {
+            "tmtv": __version__,
+            "python": platform.python_version(),
+            "packages": _versions(),
+            "device": finder.device,
+            "methods": [m.key for m in cuts.methods],
+            "liver_threshold_suv": cuts.liver,
+        },
+    }
+
+
+def _below_floor(rows: Sequence[Record]) -> list[tuple[str, str]]:
+    """The warning that cuts below a grown region's floor are lower bounds."""
+    low = [
+        str(row["id"])
+        for row in rows
+        if row["floor_suv"] is not None
+        and any((m["threshold_suv"] or 99) < row["floor_suv"] for m in row["methods"].values())
+    ]
+    named = ", ".join(low[:12]) + (" …" if len(low) > 12 else "")
+    text = f"cut below the floor that they were grown to, volumes are lower bounds: lesions {named}"
+    return [("below-floor", text)] if low else []
+
+
+def _versions() -> dict[str, str]:
+    found = {d: metadata.version(d) for d in PACKAGES if _installed(d)}
+    return found
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+@contextmanager
+def _stage(seconds: dict[str, float], name: str, done: int, config: CaseConfig) -> Iterator[None]:
+    config.say(done, STAGES, name)
+    start = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - start
