@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -104,3 +105,22 @@ def joined(first: Lesions, second: Lesions) -> Lesions:
         np.concatenate([first.suv, second.suv]),
         np.concatenate([first.peak, second.peak]),
     )
+
+
+def file_finder(
+    path: Path, *, mode: RoiMode = "auto", names: Sequence[str] | None = None
+) -> Finder:
+    """The finder of the ROIs in a file, read onto the PET's grid once that is known.
+
+    ``auto`` takes each label as one lesion, but the components of a binary mask.
+    """
+
+    def find(suv: Volume, ct: Volume | None) -> Found:
+        from tmtv_engine.rois import read_rois
+
+        rois = read_rois(path, suv.grid, names=names)
+        as_labels = rois.kind != "mask" if mode == "auto" else mode == "labels"
+        notices = tuple((n.code, n.message) for n in rois.notices)
+        return roi_finder(rois.labels, as_labels=as_labels, notices=notices).find(suv, ct)
+
+    return Finder(find, {"name": "roi"}, "cpu", "rois")

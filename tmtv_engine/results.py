@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ def body_surface(patient: Record) -> float | None:
     return bsa_dubois(weight, height) if weight and height else None
 
 
-def lesion_rows(lesions: Lesions, cuts: Cuts, extra: Sequence[Record]) -> list[Record]:
+def lesion_rows(lesions: Lesions, cuts: Cuts, extra: Sequence[Mapping[str, Any]]) -> list[Record]:
     """The ``lesions`` of `case.json`; ``extra`` gives each its source, status, probability …"""
     centres, highest, peaks = centroid_mm(lesions), suv_max(lesions), suv_peak(lesions)
     rows: list[Record] = [

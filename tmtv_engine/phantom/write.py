@@ -1,0 +1,56 @@
+"""Digital patients on disk: NIfTI pairs with a manifest, or the DICOM of a scanner."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tmtv_engine.case import dump_json, write_text
+from tmtv_engine.volume import Volume
+
+
+def write_drawn(
+    folder: Path, seed: int, form: str, *, vendor: str = "ge", spacing_mm: float = 4.0
+) -> None:
+    """Draw the patient of ``seed`` into ``folder``: images, true ROIs and `truth.json`.
+
+    ``form`` "nifti" writes `pet.nii.gz` (SUV), `ct.nii.gz` (HU) and `rois.nii.gz` (labels),
+    "dicom" the folders PET, CT and RTSTRUCT with a header of ``vendor``.
+    """
+    from tmtv_engine.phantom.draw import draw_patient
+
+    patient = draw_patient(seed, spacing_mm=spacing_mm)
+    if form == "dicom":
+        from tmtv_engine.phantom.dicom import write_patient
+
+        write_patient(folder, patient.suv, patient.ct, patient.rois, vendor=vendor, seed=seed)
+    else:
+        from tmtv_engine.nifti import write_nifti
+
+        write_nifti(patient.suv, folder / "pet.nii.gz")
+        if patient.ct is not None:
+            write_nifti(patient.ct, folder / "ct.nii.gz")
+        write_nifti(patient.rois, folder / "rois.nii.gz")
+    dump_json(folder / "truth.json", {"seed": seed, **_facts(patient)})
+
+
+def write_manifest(out: Path, names: Sequence[str]) -> None:
+    """Write ``out/manifest.csv`` (case, pet, ct, roi), paths relative to it."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["case", "pet", "ct", "roi"])
+    for name in names:
+        ct = f"{name}/ct.nii.gz" if (out / name / "ct.nii.gz").exists() else ""
+        rows.writerow([name, f"{name}/pet.nii.gz", ct, f"{name}/rois.nii.gz"])
+    write_text(out / "manifest.csv", text.getvalue())
+
+
+def _facts(patient: Any) -> dict[str, Any]:
+    """What a drawn patient says of itself, without its images."""
+    values = {f.name: getattr(patient, f.name) for f in dataclasses.fields(patient)}
+    plain = (str, int, float, bool, tuple, list, dict, type(None))
+    return {k: v for k, v in values.items() if isinstance(v, plain) and not isinstance(v, Volume)}

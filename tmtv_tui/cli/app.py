@@ -1,0 +1,101 @@
+"""The command line: each command is a module; this one gathers them and ends well."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from tmtv_engine.errors import TmtvError, UsageError
+from tmtv_tui.cli import console
+from tmtv_tui.cli.demo import demo
+from tmtv_tui.cli.doctor import doctor
+from tmtv_tui.cli.phantom import phantom
+from tmtv_tui.cli.predict import predict
+from tmtv_tui.cli.threshold import threshold
+
+app = typer.Typer(
+    name="tmtv",
+    help="Total metabolic tumour volume of lymphoma on FDG PET/CT. Research use only.",
+    epilog="Example: tmtv predict /data/studies -o results, then tmtv review results",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+) -> None:
+    if version:
+        from tmtv_engine import __version__
+
+        console.out(f"tmtv {__version__}")
+        raise typer.Exit
+
+
+def example(*lines: str) -> str:
+    """An epilog of examples, one a paragraph."""
+    return "\n\n".join(["Examples:", *lines])
+
+
+app.command(
+    epilog=example(
+        "tmtv predict /data/studies -o results",
+        "tmtv predict study --method 41 --method liver --liver-sphere -60,-20,310",
+        "tmtv predict manifest.csv --model hotspot --jobs 2 --json > cases.jsonl",
+    )
+)(predict)
+app.command(
+    epilog=example(
+        "tmtv threshold pet.nii.gz mask.nii.gz --method 2.5",
+        "tmtv threshold PET/ RTSTRUCT.dcm --roi GTV_Mass --rois labels",
+    )
+)(threshold)
+app.command(epilog=example("tmtv phantom patients -n 10 --seed 1 --format nifti"))(phantom)
+app.command(epilog=example("tmtv demo -o tmtv-demo"))(demo)
+app.command(epilog=example("tmtv doctor", "tmtv doctor --json"))(doctor)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run ``tmtv``; returns the exit status 0, 1 (something failed) or 2 (wrong usage)."""
+    try:
+        status = app(arguments, prog_name="tmtv", standalone_mode=False)
+    except typer.Abort:
+        return 1
+    except TmtvError as error:
+        return _told(error)
+    except KeyboardInterrupt:
+        console.complain("\nstopped; nothing was left half-written")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        return _unexpected(error)
+    return int(status) if isinstance(status, int) else 0
+
+
+def _told(error: TmtvError) -> int:
+    if os.environ.get("TMTV_TRACEBACK") == "1":
+        raise error
+    console.complain(f"error: {error.what}")
+    if error.remedy:
+        console.complain(error.remedy)
+    return 2 if isinstance(error, UsageError) else 1
+
+
+def _unexpected(error: Exception) -> int:
+    """Click's own complaints, and everything that nobody foresaw: two lines, no traceback."""
+    if hasattr(error, "exit_code") and hasattr(error, "show"):
+        error.show()
+        return int(error.exit_code)
+    if os.environ.get("TMTV_TRACEBACK") == "1":
+        raise error
+    console.complain(f"error: {type(error).__name__}: {error}")
+    console.complain("This should not happen; TMTV_TRACEBACK=1 shows where it did.")
+    return 1

@@ -1,0 +1,47 @@
+"""``tmtv demo``: one digital patient through the whole line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from tmtv_engine.errors import TmtvError
+from tmtv_tui.cli import console, options
+from tmtv_tui.cli.predict import find, tell
+
+
+def demo(
+    out: Path = typer.Option(Path("tmtv-demo"), "-o", "--out", help="Folder for everything."),
+    seed: int = typer.Option(1, "--seed", min=0, help="Which digital patient."),
+    model: str | None = typer.Option(None, "--model", help="vnet, hotspot or a run folder."),
+    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
+    quiet: bool = options.QUIET,
+) -> int:
+    """Draw a patient as DICOM, read it back, predict, and show TMTV per method and a picture."""
+    from tmtv_engine import finders, models
+    from tmtv_engine.batch import run_batch
+    from tmtv_engine.case import new_folder
+    from tmtv_engine.phantom.write import write_drawn
+    from tmtv_engine.pipeline import CaseConfig
+
+    console.VOICE.quiet = quiet
+    name = f"digital-{seed:04d}"
+    console.say(f"drawing the digital patient {seed} and writing its PET, CT and RTSTRUCT as DICOM")
+    with new_folder(out / "patients", name) as folder:
+        write_drawn(folder, seed, "dicom")
+    found, failures = find([out / "patients" / name], None, None, "folder")
+    if failures or len(found) != 1:
+        raise TmtvError(f"{out / 'patients' / name} could not be read back")
+    methods = options.methods_of(["41", "2.5", "4.0", "otsu", "prob", "mv2", "a50p"], None)
+    progress = console.Progress()
+    config = replace(CaseConfig(out / "cases", methods), say=progress.stage)
+    finder = finders.finder_of(models.load(model, device))
+    outcomes = run_batch(found, lambda: finder, config, fresh=True)
+    failed = tell(outcomes, progress, False, lambda path: None)
+    if failed:
+        return 1
+    console.out(f"picture: {out / 'cases' / found[0].case / 'mip.png'}")
+    console.say(f"next: tmtv review {out / 'cases'}")
+    return 0

@@ -1,0 +1,92 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tmtv_engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from tmtv_engine.suv import Overrides
+    from tmtv_engine.thresholds import Method
+
+OUT: Any = typer.Option(Path("tmtv-out"), "-o", "--out", help="Folder for the case folders.")
+METHOD: Any = typer.Option(
+    None,
+    "--method",
+    "-m",
+    help="41, 2.5, 4.0 (default), any 10-99 (% of SUVmax) or SUV below 10, otsu, prob, raw, "
+    "mv2, mv3, a50p, liver. May be repeated.",
+)
+JSON: Any = typer.Option(False, "--json", help="JSON Lines on stdout, a case a line.")
+QUIET: Any = typer.Option(False, "-q", "--quiet", help="Errors only on stderr.")
+LIVER: Any = typer.Option(
+    None, "--liver-sphere", help="x,y,z: middle of a 3 cm sphere in the liver, LPS mm."
+)
+PET_SERIES: Any = typer.Option(None, "--pet-series", help="Series UID of the PET to take.")
+PET_MATCH: Any = typer.Option(None, "--pet-match", help="Pattern that its description matches.")
+CASE_NAME: Any = typer.Option("hash", "--case-name", help="hash, folder or patient-id.")
+WEIGHT: Any = typer.Option(None, "--weight-kg", help="Instead of the header's PatientWeight.")
+HEIGHT: Any = typer.Option(None, "--height-m", help="Instead of the header's PatientSize.")
+DOSE: Any = typer.Option(None, "--dose-bq", help="Instead of RadionuclideTotalDose.")
+INJECTION: Any = typer.Option(
+    None, "--injection-time", help="Instead of the header's; ISO date and time."
+)
+TRACER: Any = typer.Option(False, "--allow-tracer", help="Take a tracer other than FDG.")
+GAPS: Any = typer.Option(False, "--allow-gaps", help="Interpolate missing slices, with a warning.")
+
+
+def methods_of(names: Sequence[str] | None, liver: str | None) -> tuple[Method, ...]:
+    """The methods named (each once), or the default ones; ``liver`` needs its sphere."""
+    from tmtv_engine.thresholds import DEFAULT_METHODS, parse_method
+
+    parts = [part for name in names or DEFAULT_METHODS for part in name.split(",")]
+    found = {m.key: m for m in map(parse_method, parts)}
+    if "liver" in found and liver is None:
+        raise UsageError(
+            "--method liver needs to know where the liver is",
+            "Give --liver-sphere x,y,z: the middle of a 3 cm sphere, LPS mm.",
+        )
+    return tuple(found.values())
+
+
+def overrides_of(
+    weight_kg: float | None = None,
+    height_m: float | None = None,
+    dose_bq: float | None = None,
+    injection_time: str | None = None,
+    allow_tracer: bool = False,
+    allow_gaps: bool = False,
+) -> Overrides:
+    """What the user says instead of the header."""
+    from tmtv_engine.suv import Overrides
+
+    at = None
+    if injection_time is not None:
+        try:
+            at = datetime.fromisoformat(injection_time)
+        except ValueError as error:
+            raise UsageError(
+                f"--injection-time {injection_time!r} is no date and time",
+                "Write it as 2020-03-01T09:30:00.",
+            ) from error
+    return Overrides(
+        weight_kg=weight_kg,
+        height_m=height_m,
+        dose_bq=dose_bq,
+        injection_time=at,
+        allow_tracer=allow_tracer,
+        allow_gaps=allow_gaps,
+    )
+
+
+def choice(value: str, allowed: Sequence[str], option: str) -> str:
+    """``value`` if it is one of ``allowed``; raises `UsageError` naming the option."""
+    if value not in allowed:
+        raise UsageError(f"{option} {value!r} is unknown", f"Choose one of {', '.join(allowed)}.")
+    return value

@@ -1,0 +1,47 @@
+"""``tmtv phantom``: digital patients with their truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from tmtv_tui.cli import console, options
+
+FORMATS = ("dicom", "nifti")
+VENDORS = ("ge", "siemens", "philips")
+
+
+def phantom(
+    out: Path = typer.Argument(..., metavar="OUT", help="Folder for the patients."),
+    count: int = typer.Option(1, "-n", "--count", min=1, help="How many."),
+    seed: int = typer.Option(0, "--seed", min=0, help="The first patient's; the rest follow."),
+    form: str = typer.Option("dicom", "--format", help="dicom or nifti."),
+    spacing_mm: float = typer.Option(4.0, "--spacing-mm", min=1.5, max=12.0, help="Voxel edge."),
+    vendor: str = typer.Option("ge", "--vendor", help="Header of the PET: ge, siemens, philips."),
+    quiet: bool = options.QUIET,
+) -> int:
+    """Draw digital patients: PET, CT, the ROIs that are true and, as NIfTI, a manifest.
+
+    The same seed draws the same patient.
+    """
+    console.VOICE.quiet = quiet
+    options.choice(form, FORMATS, "--format")
+    options.choice(vendor, VENDORS, "--vendor")
+    from tmtv_engine.case import new_folder
+    from tmtv_engine.phantom.write import write_drawn, write_manifest
+
+    progress = console.Progress(count)
+    names = []
+    for number in range(seed, seed + count):
+        name = f"digital-{number:04d}"
+        progress.stage(0, 1, f"drawing {name}")
+        with new_folder(out, name) as folder:
+            write_drawn(folder, number, form, vendor=vendor, spacing_mm=spacing_mm)
+        names.append(name)
+        progress.case_done()
+        console.out(str(out / name))
+    if form == "nifti":
+        write_manifest(out, names)
+        console.say(f"{out / 'manifest.csv'} names them for tmtv predict")
+    return 0

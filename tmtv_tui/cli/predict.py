@@ -1,0 +1,158 @@
+"""``tmtv predict``: studies to case folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tmtv_engine.errors import TmtvError, UsageError
+from tmtv_tui.cli import console, options, show
+
+if TYPE_CHECKING:
+    from tmtv_engine.batch import Outcome
+
+KINDS = ("seg", "sr", "rtstruct", "mip", "nifti", "csv")
+
+
+def predict(
+    studies: list[Path] = typer.Argument(
+        ..., metavar="STUDY...", help="DICOM folder, NIfTI folder (SUV) or CSV manifest."
+    ),
+    out: Path = options.OUT,
+    method: list[str] | None = options.METHOD,
+    model: str | None = typer.Option(
+        None, "--model", help="vnet, hotspot, a run folder or nnunet:DIR."
+    ),
+    rule: str = typer.Option("paper", "--rule", help="paper (p > 0.5) or vote (whole hot spots)."),
+    min_ml: float = typer.Option(0.0, "--min-ml", help="Leave out components smaller than this."),
+    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
+    write: str = typer.Option("", "--write", help="Export too: seg,sr,rtstruct,mip,nifti,csv."),
+    pet_series: str | None = options.PET_SERIES,
+    pet_match: str | None = options.PET_MATCH,
+    case_name: str = options.CASE_NAME,
+    weight_kg: float | None = options.WEIGHT,
+    height_m: float | None = options.HEIGHT,
+    dose_bq: float | None = options.DOSE,
+    injection_time: str | None = options.INJECTION,
+    allow_tracer: bool = options.TRACER,
+    allow_gaps: bool = options.GAPS,
+    liver_sphere: str | None = options.LIVER,
+    jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Cases in work at once."),
+    fresh: bool = typer.Option(
+        False, "--fresh/--resume", help="Make finished cases anew; reviewed ones move aside."
+    ),
+    as_json: bool = options.JSON,
+    quiet: bool = options.QUIET,
+) -> int:
+    """Measure studies: DICOM or NIfTI in, a case folder each out."""
+    from tmtv_engine import finders, models
+    from tmtv_engine.batch import run_batch
+    from tmtv_engine.pipeline import CaseConfig
+
+    console.VOICE.quiet = quiet
+    options.choice(rule, ("paper", "vote"), "--rule")
+    options.choice(case_name, ("hash", "folder", "patient-id"), "--case-name")
+    kinds = [options.choice(k, KINDS, "--write") for k in write.split(",") if k]
+    config = CaseConfig(
+        out,
+        options.methods_of(method, liver_sphere),
+        options.overrides_of(
+            weight_kg, height_m, dose_bq, injection_time, allow_tracer, allow_gaps
+        ),
+        console.numbers(liver_sphere, 3, "--liver-sphere") if liver_sphere else None,  # type: ignore[arg-type]
+    )
+    chosen = models.load(model, device)
+    found, failures = find(studies, pet_series, pet_match, case_name)
+    progress = console.Progress(len(found))
+    config = replace(config, say=progress.stage)
+    finder = finders.finder_of(chosen, rule=rule, min_ml=min_ml)  # type: ignore[arg-type]
+    outcomes = run_batch(found, lambda: finder, config, fresh=fresh, jobs=jobs)
+    failed = tell(outcomes, progress, as_json, lambda path: export(path, kinds))
+    return 1 if failed or failures else 0
+
+
+def find(
+    paths: Sequence[Path], pet_series: str | None, pet_match: str | None, case_name: str
+) -> tuple[list[Any], int]:
+    """The studies of ``paths`` and the number of failures, each of which is told."""
+    from tmtv_engine.studies import Study, find_studies
+
+    found: list[Any] = []
+    failures: list[TmtvError] = []
+    for path in paths:
+        try:
+            several = find_studies(
+                path,
+                pet_series=pet_series,
+                pet_match=pet_match,
+                case_name=case_name,  # type: ignore[arg-type]
+            )
+        except UsageError:
+            raise
+        except TmtvError as error:
+            failures.append(error)
+            continue
+        found += [s for s in several if isinstance(s, Study)]
+        failures += [s.error for s in several if not isinstance(s, Study)]
+    for failure in failures:
+        complain(failure)
+    _refuse_twins(found)
+    return found, len(failures)
+
+
+def tell(outcomes: Iterable[Outcome], progress: console.Progress, as_json: bool, then: Any) -> int:
+    """Say what became of each case as it comes and show the totals; the number that failed."""
+    failed = 0
+    records = []
+    for outcome in outcomes:
+        progress.case_done()
+        if outcome.case is None:
+            failed += 1
+            complain(outcome.error or TmtvError("no reason is known"), outcome.name)
+            continue
+        record = outcome.case.record
+        try:
+            then(outcome.case.path)
+        except TmtvError as error:
+            failed += 1
+            complain(error, outcome.name)
+        if outcome.state == "skipped":
+            console.say(f"{outcome.name}: already there, kept (--fresh makes it anew)")
+        show.warnings(record)
+        if as_json:
+            console.out_json(record)
+        else:
+            records.append(record)
+    if records:
+        show.totals(records)
+    return failed
+
+
+def complain(error: TmtvError, name: str = "") -> None:
+    """Say which case failed, why, and what to do."""
+    console.complain(f"failed: {name}: {error.what}" if name else f"failed: {error.what}")
+    if error.remedy:
+        console.complain(error.remedy)
+
+
+def export(path: Path, kinds: Sequence[str]) -> None:
+    """Write the export ``kinds`` of the case at ``path``."""
+    if kinds:
+        from tmtv_engine.case import read_case
+        from tmtv_engine.export.objects import write_objects
+
+        write_objects(read_case(path), kinds)
+
+
+def _refuse_twins(studies: Sequence[Any]) -> None:
+    names = [s.case for s in studies]
+    twins = sorted({n for n in names if names.count(n) > 1})
+    if twins:
+        raise UsageError(
+            f"several studies would become the case {twins[0]!r}",
+            "Name them apart in a CSV manifest (case,pet,ct).",
+        )

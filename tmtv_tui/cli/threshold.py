@@ -1,0 +1,64 @@
+"""``tmtv threshold``: the cuts and measures of ROIs that someone drew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from tmtv_engine.errors import AmbiguousInput
+from tmtv_tui.cli import console, options
+from tmtv_tui.cli.predict import find, tell
+
+
+def threshold(
+    pet: Path = typer.Argument(..., metavar="PET", help="DICOM folder or NIfTI file in SUV."),
+    roi: Path = typer.Argument(..., metavar="ROI", help="NIfTI mask or labels, SEG or RTSTRUCT."),
+    out: Path = options.OUT,
+    method: list[str] | None = options.METHOD,
+    rois: str = typer.Option(
+        "auto", "--rois", help="auto, labels (each as drawn) or components (clustered)."
+    ),
+    name: list[str] | None = typer.Option(
+        None, "--roi", help="Only the ROI of this name or number. May be repeated."
+    ),
+    pet_series: str | None = options.PET_SERIES,
+    pet_match: str | None = options.PET_MATCH,
+    case_name: str = options.CASE_NAME,
+    weight_kg: float | None = options.WEIGHT,
+    height_m: float | None = options.HEIGHT,
+    dose_bq: float | None = options.DOSE,
+    injection_time: str | None = options.INJECTION,
+    allow_tracer: bool = options.TRACER,
+    allow_gaps: bool = options.GAPS,
+    liver_sphere: str | None = options.LIVER,
+    fresh: bool = typer.Option(
+        True, "--fresh/--resume", help="Make a finished case anew; a reviewed one moves aside."
+    ),
+    as_json: bool = options.JSON,
+    quiet: bool = options.QUIET,
+) -> int:
+    """Cut and measure the ROIs of one PET by every method."""
+    from tmtv_engine.batch import run_batch
+    from tmtv_engine.finders import file_finder
+    from tmtv_engine.pipeline import CaseConfig
+
+    console.VOICE.quiet = quiet
+    options.choice(rois, ("auto", "labels", "components"), "--rois")
+    options.choice(case_name, ("hash", "folder", "patient-id"), "--case-name")
+    methods = options.methods_of(method, liver_sphere)
+    told = options.overrides_of(
+        weight_kg, height_m, dose_bq, injection_time, allow_tracer, allow_gaps
+    )
+    liver = console.numbers(liver_sphere, 3, "--liver-sphere") if liver_sphere else None
+    found, failures = find([pet], pet_series, pet_match, case_name)
+    if failures:
+        return 1
+    if len(found) != 1:
+        raise AmbiguousInput(f"{pet} holds {len(found)} PET studies", "Choose with --pet-series.")
+    progress = console.Progress()
+    config = replace(CaseConfig(out, methods, told, liver), say=progress.stage)  # type: ignore[arg-type]
+    finder = file_finder(roi, mode=rois, names=name)  # type: ignore[arg-type]
+    outcomes = run_batch(found, lambda: finder, config, fresh=fresh)
+    return 1 if tell(outcomes, progress, as_json, lambda path: None) else 0
