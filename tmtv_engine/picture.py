@@ -89,4 +89,4 @@ def _scale(draw: Any, left: int, top: int, wide: int, font: Any) -> None:
         draw.line([(left + x, top), (left + x, top + 16)], fill=(255 - 255 * x // wide,) * 3)
     draw.rectangle([left, top, left + wide, top + 16], outline="black")
     draw.text((left, top + 20), "0", fill="black", font=font)
-    draw.text((left + wide - 62, top + 20), "SUV ≥ 10", fill="black", font=font)
+    draw.text((left + wide - 52, top + 20), "SUV 10", fill="black", font=font)

@@ -90,7 +90,7 @@ def project(suv: Volume, angles: int = ANGLES) -> Mip:
     rows = round((high - low) / pixel) + 1
     turns = np.arange(angles) * (360.0 / angles)
     images = np.zeros((angles, rows, 2 * half + 1), np.uint8)
-    blocks = [max(1, int(pixel / s + 0.01)) for s in suv.grid.spacing_mm]
+    blocks = _blocks(suv.grid.affine, pixel)
     for z in range(0, array.shape[0], 16 * blocks[0]):
         points, values = _block_maxima(array[z : z + 16 * blocks[0]], z, suv.grid, blocks)
         steps = np.clip(np.rint(values * (255 / SUV_TOP)), 0, 255).astype(np.uint8)
@@ -108,7 +108,9 @@ def project_points(
     affine: FloatArray, index: npt.ArrayLike, angle: int, meta: Mip
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Pixels (row, col) in projection ``angle`` of voxel indices (…, 3) (z, y, x)."""
-    points = np.asarray(index, dtype=np.float64) @ affine[:3, :3].T + affine[:3, 3]
+    blocks = np.array(_blocks(affine, meta.pixel_mm))
+    middle = np.asarray(index, dtype=np.float64) // blocks * blocks + (blocks - 1) / 2
+    points = middle @ affine[:3, :3].T + affine[:3, 3]
     u = (points[..., :2] - meta.centre_mm) @ _direction(float(meta.angles_deg[angle]))
     row = np.rint((meta.v0_mm - points[..., 2]) / meta.pixel_mm).astype(np.int64)
     col = np.rint((u - meta.u0_mm) / meta.pixel_mm).astype(np.int64)
@@ -137,6 +139,12 @@ def _direction(degrees: float) -> FloatArray:
 def _centre(grid: Grid) -> FloatArray:
     middle = (np.array(grid.shape) - 1) / 2
     return np.asarray(grid.to_mm(middle)[:2])
+
+
+def _blocks(affine: FloatArray, pixel_mm: float) -> list[int]:
+    """How many voxels (z, y, x) go into one before they are projected: what fits in a pixel."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    return [max(1, int(pixel_mm / step + 0.01)) for step in spacing]
 
 
 def _block_maxima(

@@ -64,8 +64,6 @@ def overrides_of(
     allow_gaps: bool = False,
 ) -> Overrides:
     """What the user says instead of the header."""
-    from tmtv_engine.suv import Overrides
-
     at = None
     if injection_time is not None:
         try:
@@ -75,6 +73,8 @@ def overrides_of(
                 f"--injection-time {injection_time!r} is no date and time",
                 "Write it as 2020-03-01T09:30:00.",
             ) from error
+    from tmtv_engine.suv import Overrides
+
     return Overrides(
         weight_kg=weight_kg,
         height_m=height_m,

@@ -1,0 +1,72 @@
+"""The rooms stay apart: what real processes import, and the house's limits on size."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("torch", "SimpleITK", "highdicom", "skimage", "matplotlib")
+MODULES = sorted(p for name in ("tmtv_engine", "tmtv_tui") for p in (ROOT / name).rglob("*.py"))
+
+
+def _imported(code: str) -> set[str]:
+    check = f"import sys, contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n  {code}"
+    told = "\nprint(*sorted({m.split('.')[0] for m in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", check + told], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("command", [[], ["predict"], ["threshold"], ["demo"], ["doctor"]])
+def test_help_is_light(command: list[str]) -> None:
+    found = _imported(f"from tmtv_tui.cli.app import main; main({[*command, '--help']!r})")
+    assert not found & {*HEAVY, "pydicom", "scipy", "nibabel"}
+
+
+def test_the_line_and_the_case_folder_are_light() -> None:
+    found = _imported("import tmtv_engine.batch, tmtv_engine.finders, tmtv_engine.case")
+    assert not found & {*HEAVY, "pydicom"}
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_room_imports_only_what_it_may(path: Path) -> None:
+    found = set(_imports(path))
+    room = path.relative_to(ROOT)
+    if room.parts[0] == "tmtv_engine":
+        assert not found & {"typer", "rich", "textual", "tmtv_tui"}
+    else:
+        assert not found & {"torch", "pydicom", "highdicom"}
+    torch_may = {"vnet.py", "infer.py", "checkpoint.py", "nnunet.py"}
+    if room.name not in torch_may and room.parts[1] not in ("train", "phantom"):
+        assert "torch" not in found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_module_is_over_400_lines_and_no_function_over_60(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+            length = (node.end_lineno or 0) - first.lineno + 1
+            assert length <= 60, f"{path.name}: {node.name} has {length} lines"
+
+
+def test_modules_are_small_on_the_whole() -> None:
+    assert statistics.median(len(p.read_text("utf-8").splitlines()) for p in MODULES) <= 150
