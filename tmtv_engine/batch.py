@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def run_batch(
     todo = []
     for study in studies:
         if not fresh and is_complete(config.out / study.case):
-            yield Outcome(study.case, "skipped", read_case(config.out / study.case))
+            yield _there(study, config)
         else:
             todo.append(study)
     if todo:
@@ -68,13 +69,22 @@ def _run(todo: Sequence[Study], finder: Finder, config: CaseConfig, jobs: int) -
         pool.shutdown(cancel_futures=True)
 
 
+def _there(study: Study, config: CaseConfig) -> Outcome:
+    try:
+        return Outcome(study.case, "skipped", read_case(config.out / study.case))
+    except TmtvError as error:
+        return Outcome(study.case, "failed", error=error)
+
+
 def _one(study: Study, finder: Finder, config: CaseConfig) -> Outcome:
     try:
         case = run_case(study, finder, config)
         update_summary(config.out, case.record)
     except TmtvError as error:
         return Outcome(study.case, "failed", error=error)
-    except (MemoryError, RecursionError, OSError) as error:
+    except Exception as error:  # what nobody foresaw in one case must not end a night's batch
+        if os.environ.get("TMTV_TRACEBACK") == "1":
+            raise
         told = TmtvError(f"{study.case}: {type(error).__name__}: {error}")
         return Outcome(study.case, "failed", error=told)
     return Outcome(study.case, "done", case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tmtv_engine.case import Record, find_cases, jsonable, load_json, write_text
+from tmtv_engine.case import Record, find_cases, jsonable, read_case, write_text
+from tmtv_engine.errors import CaseError
 from tmtv_engine.lesions import Lesions
 from tmtv_engine.measures import bsa_dubois, centroid_mm, measure, suv_max, suv_peak, total
 from tmtv_engine.thresholds import Method, kept, parse_method, thresholds
@@ -139,8 +141,10 @@ def write_summary(out: Path) -> None:
     import filelock
 
     with filelock.FileLock(out / ".summary.lock"):
-        records = [load_json(folder / "case.json") for folder in find_cases(out)]
-        rows = [row for record in records for row in summary_rows(record)]
+        rows = []
+        for folder in find_cases(out):
+            with contextlib.suppress(CaseError):  # a broken case has no row; others keep theirs
+                rows += summary_rows(read_case(folder).record)
         write_text(out / "summary.csv", _csv([list(SUMMARY_KEYS), *rows]))
 
 
