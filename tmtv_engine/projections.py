@@ -40,8 +40,15 @@ class Mip:
     @classmethod
     def of(cls, a: dict[str, Any]) -> Mip:
         """From the arrays of ``mip.npz``."""
-        numbers = [float(a[k]) for k in ("pixel_mm", "u0_mm", "v0_mm")]
-        return cls(a["images"], a["angles_deg"], *numbers, a["centre_mm"], float(a["suv_per_step"]))
+        return cls(
+            images=a["images"],
+            angles_deg=a["angles_deg"],
+            pixel_mm=float(a["pixel_mm"]),
+            u0_mm=float(a["u0_mm"]),
+            v0_mm=float(a["v0_mm"]),
+            centre_mm=a["centre_mm"],
+            suv_per_step=float(a["suv_per_step"]),
+        )
 
     def arrays(self) -> dict[str, Any]:
         """What ``mip.npz`` stores."""
@@ -49,7 +56,8 @@ class Mip:
 
     def suv(self, angle: int) -> npt.NDArray[np.float32]:
         """One projection in SUV, (rows, cols)."""
-        return self.images[angle].astype(np.float32) * np.float32(self.suv_per_step)
+        values = self.images[angle].astype(np.float32) * np.float32(self.suv_per_step)
+        return np.asarray(values, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +96,7 @@ def project(suv: Volume, angles: int = ANGLES) -> Mip:
     high, low = corners[:, 2].max(), corners[:, 2].min()
     half = int(np.ceil(np.hypot(*(corners[:, :2] - centre).T).max() / pixel))
     rows = round((high - low) / pixel) + 1
-    turns = np.arange(angles) * (360.0 / angles)
+    turns: FloatArray = np.arange(angles, dtype=np.float64) * (360.0 / angles)
     images = np.zeros((angles, rows, 2 * half + 1), np.uint8)
     blocks = _blocks(suv.grid.affine, pixel)
     for z in range(0, array.shape[0], 16 * blocks[0]):

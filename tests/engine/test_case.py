@@ -58,7 +58,9 @@ def test_reading_gives_back_what_was_written(tmp_path: Path) -> None:
     assert stored.grid.frame_uid == lesions.grid.frame_uid
     suv, _ = make_volume()
     slices = case.slices()
-    np.testing.assert_allclose(slices.of(2), suv.array[13], rtol=1e-3)
+    through = slices.of(2)
+    assert through is not None
+    np.testing.assert_allclose(through, suv.array[13], rtol=1e-3)
     assert slices.of(9) is None
     assert case.mip().images.shape[0] == 24
 
