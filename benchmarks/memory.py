@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -38,11 +37,18 @@ def main() -> int:
             return 0
         subprocess.run([sys.executable, __file__, name], check=True)
         asked = ["threshold", f"{name}/pet.nii", f"{name}/roi.nii", "-o", f"{name}/out"]
-        code = f"import sys; from tmtv_tui.cli.app import main; sys.exit(main({asked!r}))"
-        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-    writer_and_command = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    ratio = writer_and_command / (int(np.prod(SHAPE)) * 4)
-    print(f"peak {writer_and_command / 2**20:.0f} MiB, {ratio:.2f} × the float32 PET (≤ 3)")
+        code = f"""
+import resource, sys
+from tmtv_tui.cli.app import main
+if main({asked!r}):
+    sys.exit(1)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"""
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        )
+    peak = int(done.stderr.split()[-1]) * 1024
+    ratio = peak / (int(np.prod(SHAPE)) * 4)
+    print(f"peak {peak / 2**20:.0f} MiB, {ratio:.2f} × the float32 PET (≤ 3)")
     return 0 if ratio <= 3 else 1
 
 

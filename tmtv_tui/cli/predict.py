@@ -121,7 +121,8 @@ def tell(outcomes: Iterable[Outcome], progress: console.Progress, as_json: bool,
             failed += 1
             complain(error, outcome.name)
         if outcome.state == "skipped":
-            console.say(f"{outcome.name}: already there, kept (--fresh makes it anew)")
+            made = f"by {record['model']['name']}, methods {' '.join(record['totals'])}"
+            console.say(f"{outcome.name}: already there, made {made}; --fresh makes it anew")
         show.warnings(record)
         if as_json:
             console.out_json(record)
