@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_engine.volume import Grid, Unit, Volume
+from tmtv_engine.volume import Array, Grid, Unit, Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,3 +78,72 @@ class Lesions:
         flat = np.zeros(int(np.prod(self.grid.shape)), kind)
         flat[self.voxels] = np.repeat(self.ids, self.counts)
         return Volume(flat.reshape(self.grid.shape), self.grid, Unit.LABEL)
+
+
+SPHERE_RADIUS_MM = 6.2035049  # a sphere of 1 mL
+
+
+def from_labels(labels: Volume, suv: Volume, components: npt.ArrayLike | None = None) -> Lesions:
+    """The lesions of a label map on the PET's grid, ids in rising order.
+
+    ``components`` (n,) gives each lesion's component, by default its id.
+    """
+    flat = labels.require(Unit.LABEL).reshape(-1)
+    image = suv.require(Unit.SUV)
+    where = np.flatnonzero(flat)
+    values = flat[where]
+    order = np.argsort(values, kind="stable")
+    voxels = where[order]
+    ids, first = np.unique(values[order], return_index=True)
+    ids = ids.astype(np.int64)
+    return Lesions(
+        suv.grid,
+        ids,
+        ids.copy() if components is None else np.asarray(components, dtype=np.int64),
+        np.append(first, len(voxels)).astype(np.int64),
+        voxels,
+        image.reshape(-1)[voxels].astype(np.float32),
+        sphere_means(suv, voxels),
+    )
+
+
+def sphere_means(suv: Volume, voxels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Mean SUV of the 1 mL sphere centred on each of ``voxels`` (flat indices), (N,).
+
+    The sphere holds the voxels whose centres lie within 6.2 mm; at the image's border the mean
+    is over those that exist (IBSI, local and global intensity peak).
+    """
+    image = suv.require(Unit.SUV)
+    flat, shape = image.reshape(-1), image.shape
+    offsets = _sphere_offsets(suv.grid.spacing_mm)
+    margin = np.abs(offsets).max(axis=0)
+    index = np.stack(np.unravel_index(voxels, shape), axis=-1)
+    inner = np.all((index >= margin) & (index < np.array(shape) - margin), axis=1)
+    means = np.empty(len(voxels), dtype=np.float64)
+    steps = offsets @ np.array([shape[1] * shape[2], shape[2], 1])
+    total = np.zeros(int(inner.sum()))
+    for step in steps:
+        total += flat[voxels[inner] + step]
+    means[inner] = total / len(steps)
+    means[~inner] = _border_means(image, index[~inner], offsets)
+    return means.astype(np.float32)
+
+
+def _sphere_offsets(spacing_mm: tuple[float, float, float]) -> npt.NDArray[np.int64]:
+    reach = [int(SPHERE_RADIUS_MM // step) for step in spacing_mm]
+    axes = np.meshgrid(*[np.arange(-n, n + 1) for n in reach], indexing="ij")
+    offsets = np.stack(axes, axis=-1).reshape(-1, 3)
+    distance = np.linalg.norm(offsets * np.array(spacing_mm), axis=1)
+    return np.asarray(offsets[distance <= SPHERE_RADIUS_MM + 1e-9], dtype=np.int64)
+
+
+def _border_means(
+    image: Array, index: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    total, count = np.zeros(len(index)), np.zeros(len(index))
+    for offset in offsets:
+        at = index + offset
+        there = np.all((at >= 0) & (at < np.array(image.shape)), axis=1)
+        total[there] += image[tuple(at[there].T)]
+        count += there
+    return total / np.maximum(count, 1)

@@ -1,0 +1,134 @@
+"""From uptake or probability to lesions: the seam for models, the hot spots, the two rules."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_engine.find import components
+from tmtv_engine.lesions import Lesions, from_labels
+from tmtv_engine.volume import Array, Unit, Volume
+
+CORE_SUV = 4.0
+CORE_ML = 3.0
+CANDIDATE_ML = 0.5
+FLOOR_SUV = 2.5
+GROW_MM = 10.0
+
+Mask = npt.NDArray[np.bool_]
+
+
+class Segmenter(Protocol):
+    """A model: SUV and, where there is one, CT in HU to a probability on the PET's grid."""
+
+    def __call__(self, suv: Volume, ct: Volume | None, /) -> Volume: ...
+
+
+def paper_rule(probability: Volume) -> Volume:
+    """The paper's mask (2.5): probability above one half."""
+    return probability.with_array(probability.require(Unit.PROBABILITY) > 0.5, Unit.LABEL)
+
+
+def vote(probability: Volume, suv: Volume, core_suv: float = CORE_SUV) -> Volume:
+    """Each uptake component taken whole or not at all, by its mean probability.
+
+    A component of SUV above ``core_suv`` stays whole if its mean probability is above one half
+    and goes whole otherwise; what the paper's rule finds around one that stays, or far from any,
+    stays too.
+    """
+    chance = probability.require(Unit.PROBABILITY)
+    cores = components(suv.require(Unit.SUV) > core_suv)
+    chosen = _mean_above(cores, chance, 0.5)[cores]
+    likely = components(chance > 0.5)
+    has_core = np.zeros(int(likely.max()) + 1, bool)
+    has_core[np.unique(likely[cores > 0])] = True
+    has_chosen = np.zeros_like(has_core)
+    has_chosen[np.unique(likely[chosen])] = True
+    rest = (has_chosen | ~has_core)[likely] & (likely > 0) & (cores == 0)
+    return probability.with_array(chosen | rest, Unit.LABEL)
+
+
+def _mean_above(labels: npt.NDArray[np.uint32], values: Array, limit: float) -> Mask:
+    flat = labels.reshape(-1)
+    inside = np.flatnonzero(flat)
+    count = np.bincount(flat[inside], minlength=int(flat.max(initial=0)) + 1)
+    total = np.bincount(flat[inside], weights=values.reshape(-1)[inside], minlength=len(count))
+    return np.asarray((count > 0) & (total > limit * count))
+
+
+def hotspots(suv: Volume, *, core_ml: float = CORE_ML, lesions: Lesions | None = None) -> Lesions:
+    """Hot spots: cores of SUV ≥ 4.0, each grown to SUV > 2.5 within 10 mm.
+
+    The preselection of the international TMTV benchmark (Boellaard, J Nucl Med 2024). With
+    ``lesions`` only what they leave out: cores that touch none, and the rest of cores whose
+    maximum lies outside them; numbered after them.
+    """
+    image = suv.require(Unit.SUV)
+    taken = np.zeros(image.shape, bool) if lesions is None else lesions.labels().array > 0
+    cores = components(image >= CORE_SUV)
+    if lesions is not None and len(lesions):
+        cores = _left_out(cores, image, taken)
+    size = np.bincount(cores.reshape(-1)) * suv.grid.voxel_ml
+    large = size >= core_ml
+    large[0] = False
+    cores = (np.cumsum(large) * large).astype(np.uint32)[cores]
+    grown = _grow(image, cores, taken, suv.grid.spacing_mm)
+    spots = from_labels(suv.with_array(grown, Unit.LABEL), suv)
+    first = 0 if lesions is None or not len(lesions) else int(lesions.ids.max())
+    behind = 0 if lesions is None or not len(lesions) else int(lesions.components.max())
+    return _renumbered(spots, first, behind)
+
+
+def _left_out(cores: npt.NDArray[np.uint32], image: Array, taken: Mask) -> npt.NDArray[np.uint32]:
+    """Cores without those whose maximum a lesion holds, and without the voxels lesions hold."""
+    flat = cores.reshape(-1)
+    where = np.flatnonzero(flat)
+    order = where[np.lexsort((where, -image.reshape(-1)[where], flat[where]))]
+    _, first = np.unique(flat[order], return_index=True)
+    held = np.zeros(int(flat.max(initial=0)) + 1, bool)
+    maxima = order[first]
+    held[flat[maxima]] = taken.reshape(-1)[maxima]
+    return components((cores > 0) & ~held[cores] & ~taken)
+
+
+def _grow(
+    image: Array,
+    cores: npt.NDArray[np.uint32],
+    taken: Mask,
+    spacing_mm: tuple[float, float, float],
+) -> npt.NDArray[np.uint32]:
+    """Each core flooded over SUV > 2.5 within 10 mm of a core; neighbours meet at a watershed."""
+    from scipy.ndimage import distance_transform_edt, find_objects
+    from skimage.segmentation import watershed
+
+    grown = np.zeros(image.shape, np.uint32)
+    warm = components((image > FLOOR_SUV) & ~taken)
+    busy = np.zeros(int(warm.max()) + 1, bool)
+    busy[np.unique(warm[cores > 0])] = True
+    busy[0] = False
+    for number, box in enumerate(find_objects(warm.astype(np.int32)), start=1):
+        if not busy[number]:
+            continue
+        here = warm[box] == number
+        seeds = np.where(here, cores[box], 0).astype(np.int32)
+        near = distance_transform_edt(seeds == 0, sampling=spacing_mm) <= GROW_MM
+        flooded = watershed(
+            -image[box].astype(np.float64), seeds, mask=here & near, connectivity=np.ones((3, 3, 3))
+        )
+        grown[box] = np.where(here, flooded, grown[box])
+    return grown
+
+
+def _renumbered(lesions: Lesions, first: int, components_before: int) -> Lesions:
+    number = np.arange(1, len(lesions) + 1)
+    return Lesions(
+        lesions.grid,
+        first + number,
+        components_before + number,
+        lesions.starts,
+        lesions.voxels,
+        lesions.suv,
+        lesions.peak,
+    )
