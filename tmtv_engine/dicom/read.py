@@ -184,7 +184,7 @@ def _step(along: FloatArray, slices: Sequence[Slice], allow_gaps: bool) -> _Step
         return _Step(float((along[-1] - along[0]) / (len(along) - 1 + missing)), missing)
     holes = "; ".join(f"{along[k]:.2f} to {along[k + 1]:.2f} mm" for k in off[:5])
     raise GeometryError(
-        f"{slices[0].path.parent}: slices are missing or uneven ({holes}; spacing {typical:.2f} mm)",
+        f"{slices[0].path.parent}: slices are missing or uneven ({holes}; step {typical:.2f} mm)",
         "Copy the series again, or interpolate with --allow-gaps.",
     )
 
