@@ -1,0 +1,368 @@
+"""Any input to studies: DICOM folders, NIfTI pairs, manifests; each found first, loaded later."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tmtv_engine.errors import AmbiguousInput, InputError, TmtvError, UsageError
+from tmtv_engine.nifti import read_nifti
+from tmtv_engine.suv import Overrides, suv_factor
+from tmtv_engine.text import clean, safe_name
+from tmtv_engine.volume import Unit, Volume
+from tmtv_engine.warnings import Notice, notice
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from tmtv_engine.dicom.discover import Series
+    from tmtv_engine.dicom.read import Stack
+
+CaseName = Literal["hash", "folder", "patient-id"]
+
+PET_NAMES = ("pet.nii.gz", "pet.nii", "SUV.nii.gz", "SUV.nii")
+CT_NAMES = ("ct.nii.gz", "ct.nii", "CTres.nii.gz", "CTres.nii", "CT.nii.gz")
+WHOLE_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class Study:
+    """A PET that can be loaded, with its CT if there is one; ``case`` names its folder."""
+
+    case: str
+    kind: Literal["dicom", "nifti"]
+    pet: tuple[Path, ...]
+    ct: tuple[Path, ...] = ()
+    folder: Path = Path()
+    notices: tuple[Notice, ...] = ()
+    roi: Path | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A study that cannot be taken, among others that can."""
+
+    name: str
+    error: TmtvError
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A study in memory: SUV, CT in HU on its own grid, and what the case folder says of it."""
+
+    suv: Volume
+    ct: Volume | None
+    info: dict[str, Any]
+    notices: tuple[Notice, ...]
+    source: dict[str, Any]
+    input_files: tuple[Path, ...]
+
+
+def find_studies(
+    path: Path,
+    *,
+    pet_series: str | None = None,
+    pet_match: str | None = None,
+    case_name: CaseName = "hash",
+) -> list[Study | Failure]:
+    """The studies of a DICOM folder, a folder with NIfTI, or a CSV manifest.
+
+    What cannot be taken while others can is a `Failure`. Raises `InputError` where there is no
+    PET, `AmbiguousInput` where several could be meant, `UsageError` for a bad pattern.
+    """
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return list(_manifest(path))
+    if path.is_dir():
+        folders = [path, *(p for p in sorted(path.rglob("*")) if p.is_dir())]
+        pairs = [found for folder in folders if (found := _nifti_pair(folder)) is not None]
+        if pairs:
+            return list(pairs)
+    return _dicom_studies(path, pet_series, pet_match, case_name)
+
+
+def load_study(study: Study, overrides: Overrides | None = None) -> Loaded:
+    """Read a study; raises `InputError` and its kin with the file, the tag and the way out."""
+    overrides = overrides or Overrides()
+    if study.kind == "nifti":
+        return _load_nifti(study, overrides)
+    return _load_dicom(study, overrides)
+
+
+def read_manifest(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV manifest with at least ``case`` and ``pet``; paths made absolute."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read", "Give a CSV manifest in UTF-8.") from error
+    rows = list(csv.DictReader(text.splitlines()))
+    if not rows or not {"case", "pet"} <= set(rows[0]):
+        raise InputError(f"{path}: has no rows of case,pet", "Its first line: case,pet,ct.")
+    for row in rows:
+        for column in ("pet", "ct", "roi"):
+            if row.get(column):
+                row[column] = str((path.parent / row[column]).resolve())
+    return rows
+
+
+def _manifest(path: Path) -> list[Study | Failure]:
+    found: list[Study | Failure] = []
+    for row in read_manifest(path):
+        case = safe_name(row["case"])
+        try:
+            found.append(_from_row(case, row))
+        except TmtvError as error:
+            found.append(Failure(case, error))
+    return found
+
+
+def _from_row(case: str, row: Mapping[str, str]) -> Study:
+    pet, ct = Path(row["pet"]), Path(row["ct"]) if row.get("ct") else None
+    roi = Path(row["roi"]) if row.get("roi") else None
+    for path in (pet, ct, roi):
+        if path is not None and not path.exists():
+            raise InputError(f"{path}: does not exist", "Correct the manifest.")
+    extra = {k: v for k, v in row.items() if k not in ("case", "pet", "ct", "roi") and v}
+    if pet.is_file():
+        return Study(case, "nifti", (pet,), (ct,) if ct else (), pet.parent, (), roi, extra)
+    (found,) = _only_studies(pet)
+    files = found.ct
+    if ct is not None:
+        from tmtv_engine.dicom.discover import find_series
+
+        files = max((s.files for s in find_series(ct) if s.modality == "CT"), key=len, default=())
+    return Study(case, found.kind, found.pet, files, found.folder, found.notices, roi, extra)
+
+
+def _only_studies(path: Path) -> list[Study]:
+    several = find_studies(path)
+    failed = [s.error for s in several if isinstance(s, Failure)]
+    if failed:
+        raise failed[0]
+    studies = [s for s in several if isinstance(s, Study)]
+    if len(studies) != 1:
+        raise AmbiguousInput(f"{path}: holds {len(studies)} studies", "Name one folder a row.")
+    return studies
+
+
+def _nifti_pair(folder: Path) -> Study | None:
+    pet = next((folder / name for name in PET_NAMES if (folder / name).is_file()), None)
+    if pet is None:
+        return None
+    ct = next((folder / name for name in CT_NAMES if (folder / name).is_file()), None)
+    return Study(safe_name(folder.resolve().name), "nifti", (pet,), (ct,) if ct else (), folder)
+
+
+def _dicom_studies(
+    path: Path, pet_series: str | None, pet_match: str | None, case_name: CaseName
+) -> list[Study | Failure]:
+    from tmtv_engine.dicom.discover import find_series
+
+    series = find_series(path)
+    pets = [s for s in series if s.modality == "PT"]
+    if not pets:
+        remedy = "Give a folder of DICOM with a PET series, or one with pet.nii.gz in SUV."
+        raise InputError(f"{path}: no PET was found", remedy)
+    found: list[Study | Failure] = []
+    for uid in sorted({s.study_uid for s in pets}):
+        own = [s for s in series if s.study_uid == uid]
+        try:
+            pet = _the_pet([s for s in own if s.modality == "PT"], pet_series, pet_match)
+            if pet is not None:
+                found.append(_study(path, pet, own, case_name))
+        except TmtvError as error:
+            found.append(Failure(f"study {uid}", error))
+    if not found:
+        raise InputError(f"{path}: no PET series is the one asked for", _listed(pets))
+    failed = [s for s in found if isinstance(s, Failure)]
+    if len(failed) == len(found) == 1:
+        raise failed[0].error
+    return found
+
+
+def _the_pet(
+    pets: Sequence[Series], pet_series: str | None, pet_match: str | None
+) -> Series | None:
+    """The one PET of a study: as asked, else attenuation-corrected, static and whole-body."""
+    if pet_series:
+        return next((s for s in pets if s.uid == pet_series), None)
+    if pet_match:
+        try:
+            pets = [s for s in pets if re.search(pet_match, s.description, re.IGNORECASE)]
+        except re.error as error:
+            raise UsageError(f"--pet-match {pet_match!r} is no pattern", str(error)) from error
+        if not pets:
+            return None
+    for wanted in (lambda s: s.attenuation_corrected, lambda s: not s.dynamic):
+        pets = [s for s in pets if wanted(s)] or pets
+    longest = max(s.extent_mm for s in pets)
+    pets = [s for s in pets if s.extent_mm >= WHOLE_SHARE * longest]
+    if len(pets) > 1:
+        raise AmbiguousInput(
+            f"several PET series could be meant: {_listed(pets)}", "--pet-series UID"
+        )
+    return pets[0]
+
+
+def _listed(pets: Sequence[Series]) -> str:
+    return "; ".join(str(s) for s in pets[:8])
+
+
+def _study(path: Path, pet: Series, own: Sequence[Series], case_name: CaseName) -> Study:
+    scans = [s for s in own if s.modality == "CT" and s.frames > 1]
+    framed = [s for s in scans if s.frame_uid == pet.frame_uid]
+    ct = max(framed or scans, key=lambda s: (s.extent_mm, s.frames, s.uid), default=None)
+    notices = (notice("frames-differ", "CT"),) if ct is not None and not framed else ()
+    case = hashlib.sha256(f"{pet.study_uid}\n{pet.uid}".encode()).hexdigest()[:12]
+    if case_name == "folder":
+        case = safe_name(path.resolve().name)
+    elif case_name == "patient-id":
+        case = safe_name(_head(pet.files[0]).get("PatientID", "") or case)
+    files = ct.files if ct is not None else ()
+    return Study(case, "dicom", pet.files, files, path, notices)
+
+
+def _head(path: Path) -> Dataset:
+    import pydicom
+
+    return pydicom.dcmread(path, stop_before_pixels=True)
+
+
+def _load_nifti(study: Study, overrides: Overrides) -> Loaded:
+    suv = read_nifti(study.pet[0], Unit.SUV)
+    if float(suv.array.max()) > 2000.0:
+        what = f"{study.pet[0]}: reaches {float(suv.array.max()):g}, which is no SUV"
+        raise InputError(what, "NIfTI PET must be in SUVbw; give the DICOM for Bq/mL.")
+    ct = read_nifti(study.ct[0], Unit.HU) if study.ct else None
+    info = {
+        "patient": {
+            "id": None,
+            "sex": None,
+            "weight_kg": overrides.weight_kg,
+            "height_m": overrides.height_m,
+            "age_years": None,
+        },
+        "study": {"uid": None, "date": None},
+        "pet": _pet_info(suv, None, "SUV", 1.0, "the file is in SUVbw already", None),
+        "ct": None if ct is None else {"series_uid": None},
+        "overrides": overrides.record(),
+    }
+    source = {
+        "schema": "tmtv.source/1",
+        "kind": "nifti",
+        "pet": {"folder": str(study.folder.resolve()), "files": [study.pet[0].name]},
+        "ct": None,
+    }
+    notices = study.notices if ct is not None else (*study.notices, notice("no-ct"))
+    return Loaded(suv, ct, info, notices, source, (*study.pet, *study.ct))
+
+
+def _pet_info(
+    suv: Volume, uid: str | None, units: str, factor: float, rule: str, maker: str | None
+) -> dict[str, Any]:
+    return {
+        "series_uid": uid,
+        "shape": list(suv.grid.shape),
+        "spacing_mm": list(suv.grid.spacing_mm),
+        "voxel_ml": suv.grid.voxel_ml,
+        "units": units,
+        "suv_factor": factor,
+        "suv_rule": rule,
+        "manufacturer": maker,
+    }
+
+
+def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
+    from tmtv_engine.dicom.header import pet_header
+    from tmtv_engine.dicom.read import read_series
+
+    stack = read_series(study.pet, allow_gaps=overrides.allow_gaps)
+    heads = [piece.head for piece in stack.slices]
+    header = pet_header(heads)
+    found = suv_factor(header, overrides)
+    scale = found.value if found.per_slice is None else found.per_slice[:, None, None]
+    array = stack.array
+    array *= np.asarray(scale, dtype=np.float32)
+    suv = Volume(array, stack.grid, Unit.SUV)
+    notices = [*study.notices, *stack.notices, *found.notices]
+    ct, ct_record = _load_ct(study, notices)
+    told = overrides.apply(header)
+    height = told.height_m / 100 if told.height_m and told.height_m > 3 else told.height_m
+    uid = str(heads[0].get("SeriesInstanceUID", ""))
+    info = {
+        "patient": _patient(heads[0], told.weight_kg or None, height),
+        "study": {
+            "uid": str(heads[0].get("StudyInstanceUID", "")) or None,
+            "date": clean(heads[0].get("StudyDate", "")) or None,
+        },
+        "pet": _pet_info(
+            suv, uid, header.units, found.value, found.rule, header.manufacturer or None
+        ),
+        "ct": ct_record,
+        "overrides": overrides.record(),
+    }
+    source = _source(study, stack, ct_record)
+    return Loaded(suv, ct, info, tuple(notices), source, (*study.pet, *study.ct))
+
+
+def _load_ct(study: Study, notices: list[Notice]) -> tuple[Volume | None, dict[str, Any] | None]:
+    """The CT in HU; one that cannot be read is left out with a warning, as PET needs none."""
+    from tmtv_engine.dicom.read import read_series
+
+    if not study.ct:
+        notices.append(notice("no-ct"))
+        return None, None
+    try:
+        stack = read_series(study.ct)
+    except InputError as error:
+        notices.append(notice("no-ct", error.what))
+        return None, None
+    uid = str(stack.slices[0].head.get("SeriesInstanceUID", ""))
+    return Volume(stack.array, stack.grid, Unit.HU), {"series_uid": uid}
+
+
+def _patient(head: Dataset, weight: float | None, height: float | None) -> dict[str, Any]:
+    age = re.fullmatch(r"(\d{1,3})([DWMY])", clean(head.get("PatientAge", "")))
+    years = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
+    return {
+        "id": clean(head.get("PatientID", "")) or None,
+        "sex": clean(head.get("PatientSex", "")) or None,
+        "weight_kg": weight,
+        "height_m": height,
+        "age_years": int(age[1]) / years[age[2]] if age else None,
+    }
+
+
+def _source(study: Study, stack: Stack, ct: dict[str, Any] | None) -> dict[str, Any]:
+    """What export needs of the DICOM once it is gone: header, SOP UIDs and positions in order."""
+    from tmtv_engine.dicom.read import header_json
+
+    folder = study.folder.resolve()
+    instances = [
+        {"uid": str(s.head.get("SOPInstanceUID", "")), "position_mm": s.position_mm.tolist()}
+        for s in stack.slices
+    ]
+    return {
+        "schema": "tmtv.source/1",
+        "kind": "dicom",
+        "pet": {
+            "folder": str(folder),
+            "files": [_below(s.path, folder) for s in stack.slices],
+            "header": header_json(stack.slices[0].head),
+            "instances": instances,
+            "frames": len({s.path for s in stack.slices}) == 1,
+        },
+        "ct": None if ct is None else {"folder": str(folder), **ct},
+    }
+
+
+def _below(path: Path, folder: Path) -> str:
+    whole = path.resolve()
+    return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else str(whole)
