@@ -29,18 +29,11 @@ def ge_scan(shared_data: Path) -> Path:
     return folder
 
 
-def _rtstruct(folder: Path) -> Path:
-    found = [p for p in folder.rglob("*") if p.is_file() and "RTSTRUCT" in str(p).upper()]
-    if not found:
-        pytest.skip("the scan's RTSTRUCT is not there")
-    return found[0]
-
-
 def test_the_ge_scan_by_its_own_rois(
     ge_scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """GTV_Mass: 366.08 mL, SUVmax 7.9107; cuts by MIRP and z-rad (data/README.md)."""
-    asked = ["threshold", str(ge_scan), str(_rtstruct(ge_scan)), "--roi", "GTV_Mass"]
+    asked = ["threshold", str(ge_scan), str(ge_scan / "mask" / "1-1.dcm"), "--roi", "GTV_Mass"]
     methods = [part for key in (*REFERENCE_ML, "raw") for part in ("--method", key)]
     assert main([*asked, "--rois", "labels", *methods, "-o", str(tmp_path), "--json"]) == 0
     (record,) = _records(capsys)

@@ -19,11 +19,12 @@ def read_nifti(path: Path, unit: Unit) -> Volume:
     Raises `InputError` for a file that is no NIfTI, not three-dimensional or not finite.
     """
     import nibabel
+    from nibabel.filebasedimages import ImageFileError
 
     try:
         image = nibabel.load(path)
         data = np.asarray(image.dataobj)
-    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
+    except (ImageFileError, OSError, EOFError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as NIfTI", "Give a .nii or .nii.gz.") from error
     while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
