@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import gzip
+import hashlib
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -72,7 +73,7 @@ def labels_sha256(case: Case) -> str:
     try:
         stat = path.stat()
         return _voxels_sha256(path, stat.st_mtime_ns, stat.st_size)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise CaseError(f"{path} cannot be read: {error}", "Predict the study again.") from error
 
 
@@ -81,8 +82,7 @@ def _voxels_sha256(path: Path, mtime_ns: int, size: int) -> str:
     found = hashlib.sha256()
     with gzip.open(path, "rb") as stream:
         header = stream.read(112)
-        order: Any = "little" if header[:4] == b"\x5c\x01\x00\x00" else "big"
-        kind = {"little": "<f4", "big": ">f4"}[order]
+        kind = "<f4" if header[:4] == b"\x5c\x01\x00\x00" else ">f4"
         offset = int(np.frombuffer(header[108:112], kind)[0])
         stream.read(offset - 112)
         while block := stream.read(1 << 20):
@@ -170,7 +170,7 @@ class _State:
         row = self.lesions.row(number)
         parts = self.replayer.split(self.lesions, row, distance_mm)
         component = int(self.lesions.components[row])
-        first = max(*self.status, *self.splits, 0) + 1 if self.splits else max(self.status) + 1
+        first = max([*self.status, *self.splits]) + 1
         numbers = tuple(range(first, first + len(parts)))
         self.lesions = _replace(self.lesions, row, parts, numbers, component)
         for new in numbers:

@@ -9,11 +9,13 @@ import typer
 
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_tui.cli import console
+from tmtv_tui.cli.decide import accept, flag, note, redo, reject, sign, split, undo
 from tmtv_tui.cli.demo import demo
 from tmtv_tui.cli.doctor import doctor
 from tmtv_tui.cli.phantom import phantom
 from tmtv_tui.cli.predict import predict
 from tmtv_tui.cli.threshold import threshold
+from tmtv_tui.cli.verify import verify
 
 app = typer.Typer(
     name="tmtv",
@@ -59,6 +61,15 @@ app.command(
 app.command(epilog=example("tmtv phantom patients -n 10 --seed 1 --format nifti"))(phantom)
 app.command(epilog=example("tmtv demo -o tmtv-demo"))(demo)
 app.command(epilog=example("tmtv doctor", "tmtv doctor --json"))(doctor)
+app.command(epilog=example("tmtv accept results/case-1 7 --reader AB"))(accept)
+app.command(epilog=example("tmtv reject results/case-1 3-5 --reason bladder"))(reject)
+app.command(epilog=example("tmtv split results/case-1 4"))(split)
+app.command(epilog=example("tmtv note results/case-1 'spleen at the border'"))(note)
+app.command(epilog=example("tmtv flag results/case-1", "tmtv flag results/case-1 --off"))(flag)
+app.command(epilog=example("tmtv undo results/case-1"))(undo)
+app.command(epilog=example("tmtv redo results/case-1"))(redo)
+app.command(epilog=example("tmtv sign results/case-1 --reader AB"))(sign)
+app.command(epilog=example("tmtv verify results", "tmtv verify results/case-1 --json"))(verify)
 
 
 def main(arguments: list[str] | None = None) -> int:

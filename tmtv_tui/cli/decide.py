@@ -1,0 +1,139 @@
+"""``tmtv accept``, ``reject``, ``split``, ``note``, ``sign`` …: decisions from a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tmtv_engine.errors import UsageError
+from tmtv_tui.cli import console, options, show
+
+if TYPE_CHECKING:
+    from tmtv_engine.journal import Decision
+    from tmtv_engine.reading import Reading
+
+CASE: Any = typer.Argument(..., metavar="CASE", help="A case folder.")
+LESIONS: Any = typer.Argument(..., metavar="N...", help="Numbers of lesions; 3-7 for several.")
+READER: Any = typer.Option(None, "--reader", help="Who decides (default: the login name).")
+
+
+def accept(
+    case: Path = CASE,
+    lesions: list[str] = LESIONS,
+    reader: str | None = READER,
+    as_json: bool = options.JSON,
+) -> int:
+    """Count these lesions (candidates too)."""
+    return _decide(case, reader, as_json, "accept", lesions=numbers(lesions))
+
+
+def reject(
+    case: Path = CASE,
+    lesions: list[str] = LESIONS,
+    reason: str | None = typer.Option(None, "--reason", help="brain, heart, bladder …"),
+    reader: str | None = READER,
+    as_json: bool = options.JSON,
+) -> int:
+    """Do not count these lesions."""
+    return _decide(case, reader, as_json, "reject", lesions=numbers(lesions), reason=reason)
+
+
+def split(
+    case: Path = CASE,
+    lesion: int = typer.Argument(..., metavar="N", help="The lesion's number."),
+    reader: str | None = READER,
+    as_json: bool = options.JSON,
+) -> int:
+    """Split a lesion into finer parts, which take the next free numbers."""
+    reading = _recorded(case, reader, "split", lesions=(lesion,))
+    parts = ", ".join(str(n) for n in reading.splits[lesion])
+    console.say(f"lesion {lesion} is now {parts}")
+    return _shown(case, as_json)
+
+
+def note(
+    case: Path = CASE,
+    text: str = typer.Argument(..., metavar="TEXT", help="What is to be remembered."),
+    reader: str | None = READER,
+) -> int:
+    """Write a note into the journal."""
+    _recorded(case, reader, "note", text=text)
+    return 0
+
+
+def flag(
+    case: Path = CASE,
+    off: bool = typer.Option(False, "--off", help="Take the flag away."),
+    reader: str | None = READER,
+) -> int:
+    """Flag a case for somebody to look at."""
+    _recorded(case, reader, "unflag" if off else "flag")
+    return 0
+
+
+def undo(case: Path = CASE, reader: str | None = READER, as_json: bool = options.JSON) -> int:
+    """Take the reader's last decision back."""
+    return _decide(case, reader, as_json, "undo")
+
+
+def redo(case: Path = CASE, reader: str | None = READER, as_json: bool = options.JSON) -> int:
+    """Bring back the decision that was undone last."""
+    return _decide(case, reader, as_json, "redo")
+
+
+def sign(
+    case: Path = CASE,
+    reader: str | None = READER,
+    off: bool = typer.Option(False, "--off", help="Re-open: take the signature back."),
+    as_json: bool = options.JSON,
+) -> int:
+    """Sign the reading; prints the signature's hash, to be kept elsewhere."""
+    reading = _recorded(case, reader, "unsign" if off else "sign")
+    if off:
+        return _shown(case, as_json)
+    console.say(f"signed by {reading.reader}: {reading.signed}")
+    if as_json:
+        return _shown(case, as_json)
+    console.out(str(reading.signed))
+    return 0
+
+
+def numbers(words: Iterable[str]) -> tuple[int, ...]:
+    """Lesion numbers of ``3``, ``3,5`` and ``3-7``; raises `UsageError` for anything else."""
+    found: list[int] = []
+    for part in ",".join(words).split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or len(part) > 20:
+            raise UsageError(f"{part!r} is no lesion's number", "Write 3 or 3-7.")
+        end = int(last) if dash else int(first)
+        if end - int(first) > 100_000:
+            raise UsageError(f"{part!r} names too many lesions", "Write 3 or 3-7.")
+        found += range(int(first), end + 1)
+    return tuple(dict.fromkeys(found))
+
+
+def _recorded(path: Path, reader: str | None, action: str, **what: Any) -> Reading:
+    from tmtv_engine.case import read_case
+    from tmtv_engine.review import Decision, record
+
+    decision: Decision = Decision(action, **what)
+    return record(read_case(path), decision, reader)
+
+
+def _decide(path: Path, reader: str | None, as_json: bool, action: str, **what: Any) -> int:
+    _recorded(path, reader, action, **what)
+    return _shown(path, as_json)
+
+
+def _shown(path: Path, as_json: bool) -> int:
+    from tmtv_engine.case import read_case
+
+    record = read_case(path).record
+    if as_json:
+        console.out_json(record)
+    else:
+        show.totals([record])
+    return 0
