@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_engine.lesions import Lesions, from_labels
-from tmtv_engine.volume import Array, Grid, Unit, Volume
+from tmtv_engine.lesions import Lesions, from_voxels
+from tmtv_engine.split import split
+from tmtv_engine.volume import Array, Volume
 
 SPLIT_OVER_ML = 30.0
 SEED_DISTANCE_MM = 20.0
@@ -18,13 +19,11 @@ def components(mask: Array) -> npt.NDArray[np.uint32]:
     """26-connected components of a boolean array, numbered by their first voxel in raster order."""
     import cc3d
 
-    found = np.ascontiguousarray(cc3d.connected_components(np.ascontiguousarray(mask)))
-    flat = found.reshape(-1)
-    where = np.flatnonzero(flat)
-    values, first = np.unique(flat[where], return_index=True)
-    number = np.zeros(int(values.max(initial=0)) + 1, np.uint32)
-    number[values[np.argsort(first)]] = np.arange(1, len(values) + 1)
-    numbered: npt.NDArray[np.uint32] = number[found]
+    found = cc3d.connected_components(np.ascontiguousarray(mask), out_dtype=np.uint32)
+    numbered: npt.NDArray[np.uint32] = np.ascontiguousarray(found)
+    flat = numbered.reshape(-1)
+    where = np.flatnonzero(mask)
+    flat[where] = _in_raster_order(flat[where])
     return numbered
 
 
@@ -41,111 +40,65 @@ def find_lesions(
     Every voxel of the mask belongs to exactly one lesion, but for components below ``min_ml``.
     Lesions are numbered by component, then by the raster index of their maximum.
     """
-    whole = from_labels(mask.with_array(components(mask.array != 0), Unit.LABEL), suv)
+    whole = from_voxels(suv, *_component_voxels(mask.array != 0))
     voxel_ml = suv.grid.voxel_ml
-    whole = whole.take(np.flatnonzero(whole.counts * voxel_ml >= min_ml))
+    if min_ml > 0:
+        whole = whole.take(np.flatnonzero(whole.counts * voxel_ml >= min_ml))
     parts: list[IntArray] = []
     of: list[int] = []
     for row in range(len(whole)):
-        own = whole.voxels[whole.span(row)]
-        large = len(own) * voxel_ml > split_over_ml
-        pieces = split(suv.grid, own, whole.suv[whole.span(row)], seed_distance_mm) if large else []
-        for piece in pieces or [own]:
-            parts.append(piece)
-            of.append(row + 1)
-    return _gather(suv, whole, parts, of)
+        span = whole.span(row)
+        start, count = span.start, span.stop - span.start
+        pieces = [np.arange(count)]
+        if count * voxel_ml > split_over_ml:
+            own, heights = whole.voxels[span], whole.suv[span]
+            pieces = split(suv.grid, own, heights, seed_distance_mm, connected=True)
+        parts += [start + piece for piece in pieces]
+        of += [row + 1] * len(pieces)
+    return _rearranged(whole, parts, of)
 
 
 def split_lesion(lesions: Lesions, row: int, seed_distance_mm: float) -> list[IntArray]:
-    """A lesion's voxels as watershed parts, from its voxel list alone (flat indices)."""
-    span = lesions.span(row)
-    return split(lesions.grid, lesions.voxels[span], lesions.suv[span], seed_distance_mm)
+    """A lesion's voxels as watershed parts, from its voxel list alone (flat indices).
 
-
-def split(
-    grid: Grid, voxels: IntArray, suv: npt.NDArray[np.float32], seed_distance_mm: float
-) -> list[IntArray]:
-    """Watershed of one lesion on −SUV, 26-connected, parts by the raster index of their maximum.
-
-    ``voxels`` (N,) flat indices with their ``suv``. Seeds are the local maxima (a plateau is
-    one) by falling SUV, then raster index, at least ``seed_distance_mm`` apart.
+    A lesion in several pieces, as ROIs may be, falls apart into them at any distance.
     """
-    from skimage.segmentation import watershed
-
-    index = np.stack(np.unravel_index(voxels, grid.shape), axis=-1)
-    low = index.min(axis=0)
-    at = tuple((index - low).T)
-    box = np.full(index.max(axis=0) - low + 1, -np.inf, np.float32)
-    box[at] = suv
-    seeds = _seeds(box, at, suv, voxels, np.array(grid.spacing_mm), seed_distance_mm)
-    if len(seeds) == 1:
-        return [voxels]
-    seeds = np.sort(seeds)
-    markers = np.zeros(box.shape, np.int32)
-    markers[tuple(axis[seeds] for axis in at)] = np.arange(1, len(seeds) + 1)
-    inside = np.isfinite(box)
-    flooded = watershed(
-        np.where(inside, -box, 0.0), markers, mask=inside, connectivity=np.ones((3, 3, 3))
-    )
-    part = flooded[at]
-    return [voxels[part == k] for k in range(1, len(seeds) + 1)]
+    span = lesions.span(row)
+    voxels = lesions.voxels[span]
+    return [voxels[p] for p in split(lesions.grid, voxels, lesions.suv[span], seed_distance_mm)]
 
 
-def _seeds(
-    box: Array,
-    at: tuple[IntArray, ...],
-    suv: npt.NDArray[np.float32],
-    voxels: IntArray,
-    spacing_mm: npt.NDArray[np.float64],
-    apart_mm: float,
-) -> IntArray:
-    """Positions in the voxel list of the seeds, the highest first."""
-    peaks = np.flatnonzero(_local_maxima(box)[at])
-    peaks = peaks[np.lexsort((voxels[peaks], -suv[peaks]))]
-    position = np.stack(at, axis=-1)[peaks] * spacing_mm
-    free = np.ones(len(peaks), bool)
-    chosen = []
-    for k in range(len(peaks)):
-        if free[k]:
-            chosen.append(peaks[k])
-            free &= np.linalg.norm(position - position[k], axis=1) >= apart_mm
-    return np.array(chosen, dtype=np.int64)
-
-
-def _local_maxima(box: Array) -> npt.NDArray[np.bool_]:
-    """The first voxel of each region of equal value that no neighbour exceeds (−inf: outside)."""
+def _component_voxels(mask: npt.NDArray[np.bool_]) -> tuple[IntArray, npt.NDArray[np.uint32]]:
+    """Flat indices of a mask, rising, and the component of each."""
+    voxels = np.flatnonzero(mask)
+    if not len(voxels):
+        return voxels, np.zeros(0, np.uint32)
+    slice_size = mask.shape[1] * mask.shape[2]
+    low, high = int(voxels[0]) // slice_size, int(voxels[-1]) // slice_size + 1
     import cc3d
 
-    _, rank = np.unique(box, return_inverse=True)
-    outside = ~np.isfinite(box)
-    rank = np.where(outside, 0, rank.reshape(box.shape) + 1).astype(np.uint32)
-    plateau = cc3d.connected_components(rank, connectivity=26)
-    padded = np.pad(rank, 1)
-    highest = np.zeros_like(rank)
-    z, y, x = rank.shape
-    for dz, dy, dx in np.ndindex(3, 3, 3):
-        np.maximum(highest, padded[dz : dz + z, dy : dy + y, dx : dx + x], out=highest)
-    lower = np.unique(plateau[highest > rank])
-    top = ~np.isin(plateau, lower) & ~outside
-    _, first = np.unique(np.where(top, plateau, 0), return_index=True)
-    found = np.zeros(rank.size, bool)
-    found[first] = True
-    return np.asarray(found.reshape(rank.shape) & top)
+    found = cc3d.connected_components(np.ascontiguousarray(mask[low:high]))
+    values = np.ascontiguousarray(found).reshape(-1)[voxels - low * slice_size]
+    return voxels, _in_raster_order(values)
 
 
-def _gather(suv: Volume, whole: Lesions, parts: list[IntArray], of: list[int]) -> Lesions:
-    """Parts (flat indices, in order) as lesions, the sphere means taken over from the whole."""
-    if not parts:
-        return whole
-    voxels = np.concatenate(parts)
-    by_voxel = np.argsort(whole.voxels)
-    source = by_voxel[np.searchsorted(whole.voxels[by_voxel], voxels)]
+def _in_raster_order(values: Array) -> npt.NDArray[np.uint32]:
+    """Labels renumbered 1 … n in the order in which they first appear."""
+    found, first = np.unique(values, return_index=True)
+    number = np.zeros(int(found.max(initial=0)) + 1, np.uint32)
+    number[found[np.argsort(first)]] = np.arange(1, len(found) + 1)
+    return number[values]
+
+
+def _rearranged(whole: Lesions, parts: list[IntArray], of: list[int]) -> Lesions:
+    """The parts (positions in ``whole``'s lists) as lesions 1 … n of the components ``of``."""
+    order = np.concatenate([*parts, np.zeros(0, np.int64)])
     return Lesions(
-        suv.grid,
+        whole.grid,
         np.arange(1, len(parts) + 1),
         np.array(of, dtype=np.int64),
-        np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64),
-        voxels,
-        whole.suv[source],
-        whole.peak[source],
+        np.cumsum([0, *(len(part) for part in parts)]).astype(np.int64),
+        whole.voxels[order],
+        whole.suv[order],
+        whole.peak[order],
     )

@@ -89,13 +89,20 @@ def from_labels(labels: Volume, suv: Volume, components: npt.ArrayLike | None = 
     ``components`` (n,) gives each lesion's component, by default its id.
     """
     flat = labels.require(Unit.LABEL).reshape(-1)
+    voxels = np.flatnonzero(flat)
+    return from_voxels(suv, voxels, flat[voxels], components)
+
+
+def from_voxels(
+    suv: Volume,
+    voxels: npt.NDArray[np.int64],
+    values: Array,
+    components: npt.ArrayLike | None = None,
+) -> Lesions:
+    """`from_labels` of a label map given by its ``voxels`` (N,) (flat, rising) and ``values``."""
     image = suv.require(Unit.SUV)
-    where = np.flatnonzero(flat)
-    values = flat[where]
-    order = np.argsort(values, kind="stable")
-    voxels = where[order]
-    ids, first = np.unique(values[order], return_index=True)
-    ids = ids.astype(np.int64)
+    ids, first, order = _grouped(values)
+    voxels = voxels[order]
     return Lesions(
         suv.grid,
         ids,
@@ -105,6 +112,18 @@ def from_labels(labels: Volume, suv: Volume, components: npt.ArrayLike | None = 
         image.reshape(-1)[voxels].astype(np.float32),
         sphere_means(suv, voxels),
     )
+
+
+def _grouped(
+    values: Array,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The values there are, rising; where each begins once sorted; the stable order of that."""
+    small = values.min(initial=0) >= 0 and values.max(initial=0) < 65536
+    narrow = values.astype(np.uint16) if small else values
+    order = np.argsort(narrow, kind="stable")  # a radix sort in 16 bits
+    ordered = values[order]
+    first = np.flatnonzero(np.diff(ordered, prepend=0)) if len(values) else np.zeros(0, np.int64)
+    return ordered[first].astype(np.int64), first, order
 
 
 def sphere_means(suv: Volume, voxels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -104,5 +104,7 @@ def _highest(lesions: Lesions, values: npt.NDArray[np.float32]) -> FloatRow:
 
 
 def _largest_distance(points_mm: npt.NDArray[np.float64]) -> float:
-    apart = points_mm[:, None, :] - points_mm[None, :, :]
-    return float(np.sqrt((apart**2).sum(axis=-1)).max())
+    far = (
+        np.linalg.norm(points_mm[k:] - points_mm[k], axis=1).max() for k in range(len(points_mm))
+    )
+    return float(max(far))

@@ -70,15 +70,23 @@ def hotspots(suv: Volume, *, core_ml: float = CORE_ML, lesions: Lesions | None =
     cores = components(image >= CORE_SUV)
     if lesions is not None and len(lesions):
         cores = _left_out(cores, image, taken)
-    size = np.bincount(cores.reshape(-1)) * suv.grid.voxel_ml
-    large = size >= core_ml
-    large[0] = False
-    cores = (np.cumsum(large) * large).astype(np.uint32)[cores]
+    cores = _large(cores, core_ml / suv.grid.voxel_ml)
     grown = _grow(image, cores, taken, suv.grid.spacing_mm)
     spots = from_labels(suv.with_array(grown, Unit.LABEL), suv)
     first = 0 if lesions is None or not len(lesions) else int(lesions.ids.max())
     behind = 0 if lesions is None or not len(lesions) else int(lesions.components.max())
     return _renumbered(spots, first, behind)
+
+
+def _large(cores: npt.NDArray[np.uint32], voxels: float) -> npt.NDArray[np.uint32]:
+    """Cores of at least so many voxels, numbered anew."""
+    flat = cores.reshape(-1)
+    where = np.flatnonzero(flat)
+    large = np.bincount(flat[where], minlength=1) >= voxels
+    large[0] = False
+    kept = np.zeros_like(cores)
+    kept.reshape(-1)[where] = (np.cumsum(large) * large)[flat[where]]
+    return kept
 
 
 def _left_out(cores: npt.NDArray[np.uint32], image: Array, taken: Mask) -> npt.NDArray[np.uint32]:
@@ -100,25 +108,35 @@ def _grow(
     spacing_mm: tuple[float, float, float],
 ) -> npt.NDArray[np.uint32]:
     """Each core flooded over SUV > 2.5 within 10 mm of a core; neighbours meet at a watershed."""
-    from scipy.ndimage import distance_transform_edt, find_objects
+    from scipy.ndimage import find_objects
     from skimage.segmentation import watershed
 
     grown = np.zeros(image.shape, np.uint32)
-    warm = components((image > FLOOR_SUV) & ~taken)
-    busy = np.zeros(int(warm.max()) + 1, bool)
-    busy[np.unique(warm[cores > 0])] = True
-    busy[0] = False
-    for number, box in enumerate(find_objects(warm.astype(np.int32)), start=1):
-        if not busy[number]:
-            continue
-        here = warm[box] == number
+    zone = _near(cores, spacing_mm) & (image > FLOOR_SUV) & ~taken
+    rooms = components(zone)
+    for number, box in enumerate(find_objects(rooms.view(np.int32)), start=1):
+        here = rooms[box] == number
         seeds = np.where(here, cores[box], 0).astype(np.int32)
-        near = distance_transform_edt(seeds == 0, sampling=spacing_mm) <= GROW_MM
-        flooded = watershed(
-            -image[box].astype(np.float64), seeds, mask=here & near, connectivity=np.ones((3, 3, 3))
-        )
-        grown[box] = np.where(here, flooded, grown[box])
+        if not seeds.any():  # warm and near, but apart
+            continue
+        flooded = watershed(-image[box], seeds, mask=here, connectivity=np.ones((3, 3, 3)))
+        grown[box][here] = flooded[here]
     return grown
+
+
+def _near(cores: npt.NDArray[np.uint32], spacing_mm: tuple[float, float, float]) -> Mask:
+    """What lies within 10 mm of a core."""
+    from scipy.ndimage import distance_transform_edt, find_objects
+
+    near = np.zeros(cores.shape, bool)
+    reach = [int(GROW_MM // step) for step in spacing_mm]
+    for number, core in enumerate(find_objects(cores.view(np.int32)), start=1):
+        box = tuple(
+            slice(max(side.start - n, 0), side.stop + n)
+            for side, n in zip(core, reach, strict=True)
+        )
+        near[box] |= distance_transform_edt(cores[box] != number, sampling=spacing_mm) <= GROW_MM
+    return near
 
 
 def _renumbered(lesions: Lesions, first: int, components_before: int) -> Lesions:

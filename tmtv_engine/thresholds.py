@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tmtv_engine.errors import UsageError
 from tmtv_engine.lesions import Lesions
-from tmtv_engine.volume import Unit, Volume
+from tmtv_engine.volume import Array, Unit, Volume
 
 FloatRow = npt.NDArray[np.float64]
 BoolRow = npt.NDArray[np.bool_]
@@ -53,19 +53,21 @@ def parse_method(text: str) -> Method:
     """The method that ``text`` names; raises `UsageError` saying what was probably meant."""
     if text in METHODS:
         return METHODS[text]
-    if re.fullmatch(r"[1-9]\d", text):
+    if re.fullmatch(r"[1-9][0-9]", text):
         return Method(text, "percent", int(text) / 100.0)
-    if re.fullmatch(r"[1-9](\.\d+)?", text):
+    if re.fullmatch(r"[1-9](\.[0-9]+)?", text):
         return Method(repr(float(text)), "suv", float(text))
     raise UsageError(f"no method is called {text[:20]!r}", _meant(text))
 
 
 def _meant(text: str) -> str:
-    if re.fullmatch(r"[1-9]\d ?%", text):
+    if re.fullmatch(r"[1-9],[0-9]+", text):
+        return f"write the decimal point: {text.replace(',', '.')}"
+    if re.fullmatch(r"[1-9][0-9] ?%", text):
         return f"for a percentage of SUVmax write {text[:2]}"
-    if re.fullmatch(r"0?\.\d+", text) and float(text) >= 0.1:
+    if re.fullmatch(r"0?\.[0-9]{1,9}", text) and 0.1 <= float(text) < 0.995:
         return f"for a percentage of SUVmax write {round(float(text) * 100)}"
-    if re.fullmatch(r"[1-9]\d\.\d+", text):
+    if re.fullmatch(r"[1-9][0-9]\.[0-9]+", text):
         return f"SUV cuts lie below 10; for a percentage of SUVmax write {int(float(text))}"
     named = ", ".join(METHODS)
     return f"write a percentage from 10 to 99, an SUV from 1 to 9.99, or one of {named}"
@@ -141,11 +143,11 @@ def otsu_threshold(values: npt.NDArray[np.float32]) -> float:
 def background_suv(lesions: Lesions, suv: Volume) -> FloatRow:
     """Mean SUV around each lesion, (n,); NaN where nothing is left to average.
 
-    The shell lies 10 to 20 mm outside the part above 70 % of SUVpeak; voxels of any lesion and
+    The shell lies 10 to 20 mm outside the part above 70 % of SUVpeak; other lesions' voxels and
     voxels above SUV 2.5 do not count.
     """
     image = suv.require(Unit.SUV)
-    taken = lesions.labels().array > 0
+    taken = lesions.labels().array
     peaks = _highest(lesions, lesions.peak)
     return np.array(
         [_shell_mean(lesions, row, peaks[row], image, taken) for row in range(len(lesions))]
@@ -153,7 +155,7 @@ def background_suv(lesions: Lesions, suv: Volume) -> FloatRow:
 
 
 def _shell_mean(
-    lesions: Lesions, row: int, peak: float, image: npt.NDArray[np.float32], taken: BoolRow
+    lesions: Lesions, row: int, peak: float, image: npt.NDArray[np.float32], taken: Array
 ) -> float:
     from scipy.ndimage import distance_transform_edt
 
@@ -168,7 +170,8 @@ def _shell_mean(
     far = np.ones(tuple(high - low), bool)
     far[tuple((index - low).T)] = False
     distance = distance_transform_edt(far, sampling=spacing)
-    shell = (distance >= 10.0) & (distance <= 20.0) & ~taken[box] & (image[box] <= 2.5)
+    others = (taken[box] != 0) & (taken[box] != lesions.ids[row])
+    shell = (distance >= 10.0) & (distance <= 20.0) & ~others & (image[box] <= 2.5)
     return float(image[box][shell].mean(dtype=np.float64)) if shell.any() else float("nan")
 
 
