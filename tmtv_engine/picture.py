@@ -61,8 +61,9 @@ def _view(mip: Mip, lesions: Lesions, rows: list[Record], angle: int, zoom: int,
 
     suv = mip.suv(angle)
     grey = 255 - np.clip(suv / SUV_WHITE_TO_BLACK * 255, 0, 255)
-    large = np.kron(grey.astype(np.uint8), np.ones((zoom, zoom), np.uint8))
-    rgb = np.repeat(large[:, :, None], 3, axis=2)
+    size = (grey.shape[1] * zoom, grey.shape[0] * zoom)
+    large = Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    rgb = np.repeat(np.asarray(large)[:, :, None], 3, axis=2)
     index = lesions.index()
     labels = []
     for k, row in enumerate(rows):

@@ -104,7 +104,7 @@ def project(suv: Volume, angles: int = ANGLES) -> Mip:
         steps = np.clip(np.rint(values * (255 / SUV_TOP)), 0, 255).astype(np.uint8)
         order = np.argsort(steps, kind="stable")  # the last write wins: the highest
         offset, steps = points[order, :2] - centre, steps[order]
-        row = np.rint((high - points[order, 2]) / pixel).astype(np.int64)
+        row = _pixel((high - points[order, 2]) / pixel)
         if len(row):
             _scatter(images, turns, row, offset / pixel, steps)
     for image in images:
@@ -120,8 +120,8 @@ def project_points(
     middle = np.asarray(index, dtype=np.float64) // blocks * blocks + (blocks - 1) / 2
     points = middle @ affine[:3, :3].T + affine[:3, 3]
     u = (points[..., :2] - meta.centre_mm) @ _direction(float(meta.angles_deg[angle]))
-    row = np.rint((meta.v0_mm - points[..., 2]) / meta.pixel_mm).astype(np.int64)
-    col = np.rint((u - meta.u0_mm) / meta.pixel_mm).astype(np.int64)
+    row = _pixel((meta.v0_mm - points[..., 2]) / meta.pixel_mm)
+    col = _pixel((u - meta.u0_mm) / meta.pixel_mm)
     _, rows, cols = meta.images.shape
     return np.clip(row, 0, rows - 1), np.clip(col, 0, cols - 1)
 
@@ -137,6 +137,11 @@ def slices_of(suv: Volume, lesions: Lesions) -> Slices:
     found, slice_of = np.unique(z, return_inverse=True)
     kept = np.clip(array[found], -60000, 60000).astype(np.float16)
     return Slices(kept, found.astype(np.int64), lesions.ids, slice_of.astype(np.int64))
+
+
+def _pixel(place: FloatArray) -> npt.NDArray[np.int64]:
+    """The nearest whole pixel; halves all to one side, lest rounding to even leave stripes."""
+    return np.floor(place + (0.5 - 1e-6)).astype(np.int64)
 
 
 def _direction(degrees: float) -> FloatArray:
@@ -182,7 +187,7 @@ def _scatter(
     half = images.shape[2] // 2
     top, end = int(row.min()), int(row.max()) + 1
     for image, degrees in zip(images, turns, strict=True):
-        col = np.rint(offset @ _direction(degrees)).astype(np.int64) + half
+        col = _pixel(offset @ _direction(degrees)) + half
         part = np.zeros((end - top, image.shape[1]), np.uint8)
         part[row - top, col] = steps
         np.maximum(image[top:end], part, out=image[top:end])
