@@ -1,0 +1,403 @@
+"""The body without disease: organs of the MIRD stylised adult, with FDG uptake drawn wide.
+
+Sizes are in mm of the standard body; SUV ranges come from the tissue table that grounds them
+(liver 1.9-2.4, kidney to 44, bladder to 90, brain to 13 …), widened well beyond it, because a
+network that has seen only drawings must have seen worse than any scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tmtv_engine.phantom.canvas import Canvas, Shape, intersect
+
+TRUNK_TOP = 631.0
+HEAD_TOP = 915.0
+SIDES = (-1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Build:
+    """One person's constants: sex, arms, and the uptake of the tissues that many organs share."""
+
+    sex: str
+    arms_down: bool
+    arm_x: float
+    blood: float
+    liver: float
+    marrow: float
+    muscle: float
+    fat: float
+    contrast: float
+
+    @classmethod
+    def draw(cls, r: np.random.Generator) -> Build:
+        """Draw a build; marrow is up in one patient of six (after G-CSF, anaemia)."""
+        blood = r.uniform(0.9, 2.6)
+        usual = r.random() < 0.84
+        return cls(
+            sex="F" if r.random() < 0.48 else "M",
+            arms_down=bool(r.random() < 0.35),
+            arm_x=r.uniform(205, 228),
+            blood=blood,
+            liver=blood * r.uniform(0.95, 1.6),
+            marrow=r.uniform(0.6, 2.2) if usual else r.uniform(2.2, 6.5),
+            muscle=r.uniform(0.4, 1.0),
+            fat=r.uniform(0.1, 0.45),
+            contrast=r.choice([0.0, r.uniform(40, 160)]),
+        )
+
+
+def log_uniform(r: np.random.Generator, low: float, high: float) -> float:
+    """A number between ``low`` and ``high``, uniform in its logarithm."""
+    return float(np.exp(r.uniform(np.log(low), np.log(high))))
+
+
+def draw_body(canvas: Canvas, r: np.random.Generator, build: Build) -> Tensor:
+    """Draw everything physiologic, from the skin inwards; returns how much of a voxel is body."""
+    body = _outline(canvas, r, build)
+    for part in (_chest, _skeleton, _abdomen, _kidneys, _pelvis, _bowel, _heart, _head, _neck):
+        part(canvas, r, build)
+    return body
+
+
+def _outline(canvas: Canvas, r: np.random.Generator, build: Build) -> Tensor:
+    """Fat, and muscle inside it."""
+    body = torch.zeros(canvas.shape, device=canvas.suv.device)
+    lean = torch.zeros_like(body)
+    girth, depth = r.uniform(0.95, 1.1), r.uniform(0.95, 1.12)
+    arm_top = 600.0 if build.arms_down else 960.0
+    arm_low = -150.0 if build.arms_down else 590.0
+    arm_x = build.arm_x if build.arms_down else r.uniform(150, 190)
+    outer = [
+        canvas.column((0, 0), (172 * girth, 105 * depth), -20, TRUNK_TOP),
+        canvas.column((0, 5), (58, 60), 600, 745),
+        canvas.ellipsoid((0, 10, 590), (200, 85, 60)),
+        canvas.ellipsoid((0, -5, 790), (80, 100, 126)),
+    ]
+    inner = [
+        canvas.ellipsoid((0, 5, 310), (150, 84, 345)),
+        canvas.column((0, 5), (50, 52), 600, 745),
+        canvas.ellipsoid((0, 10, 585), (180, 70, 45)),
+        canvas.ellipsoid((0, -5, 790), (72, 92, 118)),
+    ]
+    for side in SIDES:
+        outer.append(canvas.column((side * 88, 0), (82 * girth, 88), -1000, 35))
+        inner.append(canvas.column((side * 88, 0), (64, 66), -1000, 25))
+        outer.append(canvas.column((side * arm_x, 3), (44, 47), arm_low, arm_top))
+        inner.append(canvas.column((side * arm_x, 3), (34, 36), arm_low, arm_top))
+    for shapes, field in ((outer, body), (inner, lean)):
+        for shape in shapes:
+            if shape is not None:
+                field[shape.box] = torch.maximum(field[shape.box], shape.fill)
+    canvas.suv += body * build.fat
+    canvas.suv += body * lean * (build.muscle - build.fat)
+    canvas.hu += body * 900.0 + body * lean * 150.0
+    for side in SIDES:
+        if build.sex == "F":
+            breast = canvas.ellipsoid((side * 75, -95, 440), (48, 28, 50))
+            if breast is not None:
+                body[breast.box] = torch.maximum(body[breast.box], breast.fill)
+            canvas.put(breast, r.uniform(0.3, 1.6), -40)
+            canvas.put(canvas.ellipsoid((side * 75, -118, 440), (8, 8, 8)), r.uniform(0.5, 3), 0)
+        for x, z in ((side * arm_x, (arm_low + arm_top) / 2), (side * 88, -330)):
+            canvas.put(canvas.column((x, 0), (13, 13), z - 330, z + 310), build.marrow * 0.4, 700)
+    table = (canvas.plain[1] > 140) & (canvas.plain[1] < 152)
+    canvas.hu[:, table, :] = torch.clamp(canvas.hu[:, table, :], min=-300.0)
+    return body
+
+
+def _chest(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
+    lung = r.uniform(0.25, 0.85)
+    for side in SIDES:
+        canvas.put(canvas.ellipsoid((side * 78, 0, 450), (62, 75, 138)), lung, -800)
+        base = canvas.ellipsoid((side * 80, 35, 350), (48, 40, 30))
+        canvas.put(base, lung * r.uniform(1, 2.2), -600)
+        hilum = canvas.ellipsoid((side * 42, 5, 455), (14, 14, 22))
+        canvas.put(hilum, build.blood * r.uniform(0.7, 1.5), 40)
+    canvas.put(canvas.ellipsoid((0, 0, 470), (36, 58, 118)), build.blood * r.uniform(0.7, 1), 30)
+    vessel = 45 + build.contrast
+    canvas.put(canvas.column((12, 38), (12, 12), 60, 480), build.blood, vessel)
+    canvas.put(canvas.ellipsoid((5, 5, 505), (26, 30, 16)), build.blood, vessel)
+    canvas.put(canvas.column((-22, 5), (10, 10), 420, 560), build.blood, vessel)
+    gullet = build.blood * r.uniform(0.7, 1.4) if r.random() < 0.75 else r.uniform(2, 6)
+    canvas.put(canvas.column((2, 28), (8, 7), 330, 640), gullet, 30, hot=gullet > 2.2)
+    thymus = r.uniform(0.5, 1.6) if r.random() < 0.9 else r.uniform(2, 5)
+    canvas.put(canvas.ellipsoid((0, -62, 520), (24, 9, 32)), thymus, 10, hot=thymus > 2)
+
+
+def _skeleton(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
+    marrow, hot = build.marrow, build.marrow > 2.2
+    for k in range(17):
+        spread = r.uniform(0.85, 1.15)
+        canvas.put(
+            canvas.ellipsoid((r.uniform(-2, 2), 58, 40 + k * 36), (19, 18, 15)),
+            marrow * spread,
+            250,
+            hot=hot,
+        )
+        canvas.put(canvas.ellipsoid((0, 88, 40 + k * 36), (7, 16, 10)), marrow * 0.6, 350)
+    for side in SIDES:
+        canvas.put(
+            canvas.ellipsoid((side * 80, 40, 0), (45, 30, 55), side * 0.4),
+            marrow * r.uniform(0.7, 1),
+            280,
+            hot=hot,
+        )
+        hip = canvas.ellipsoid((side * 95, 15, -60), (25, 25, 30))
+        canvas.put(hip, marrow * r.uniform(0.6, 1), 350, hot=hot)
+        shoulder = canvas.ellipsoid((side * 165, 15, 585), (26, 26, 26))
+        canvas.put(shoulder, marrow * r.uniform(0.5, 1), 350, hot=hot)
+        for k in range(7):
+            rib = canvas.ellipsoid((side * 130, 0, 330 + k * 38), (9, 70, 7))
+            canvas.put(rib, marrow * r.uniform(0.5, 0.9), 300, hot=hot)
+        if r.random() < 0.15:  # a worn joint
+            x, y, z = ((165, 15, 590), (95, 15, -50), (20, 60, r.uniform(40, 300)))[r.integers(3)]
+            worn = canvas.ellipsoid((side * x, y, z), (r.uniform(8, 18),) * 3)
+            canvas.put(worn, r.uniform(1.5, 4.5), 400, hot=True)
+    canvas.put(
+        canvas.ellipsoid((0, 55, -20), (40, 18, 50)), marrow * r.uniform(0.8, 1), 260, hot=hot
+    )
+    canvas.put(
+        canvas.ellipsoid((0, -85, 450), (18, 8, 75)), marrow * r.uniform(0.6, 1), 250, hot=hot
+    )
+
+
+def _abdomen(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
+    liver = canvas.ellipsoid((-70, -5, 255), (95, 80, 78), r.uniform(-0.3, 0.3))
+    canvas.put(liver, build.liver, 60 + 0.4 * build.contrast)
+    left = canvas.ellipsoid((5, -35, 275), (60, 40, 40))
+    canvas.put(left, build.liver, 60 + 0.4 * build.contrast)
+    spleen = (
+        build.liver * r.uniform(0.7, 1.1) if r.random() < 0.9 else build.liver * r.uniform(1.1, 2)
+    )
+    size = r.uniform(0.8, 1.5)
+    canvas.put(
+        canvas.ellipsoid((95, 32, 275), (30 * size, 26 * size, 50 * size), 0.2),
+        spleen,
+        55 + 0.5 * build.contrast,
+        hot=spleen > 3,
+    )
+    canvas.put(canvas.ellipsoid((20, 5, 235), (50, 12, 16), 0.25), r.uniform(0.8, 2.2), 40)
+    wall, full = r.uniform(1.0, 4.5), r.uniform(0.6, 1.3)
+    stomach = (55 + r.uniform(-10, 10), -40.0, 262 + r.uniform(-15, 15))
+    canvas.put(canvas.ellipsoid(stomach, (40 * full, 34 * full, 60)), wall, 40, hot=wall > 2.5)
+    canvas.put(canvas.ellipsoid(stomach, (30 * full, 25 * full, 48)), r.uniform(0.3, 1.0), 0)
+    for side in SIDES:
+        glands = r.uniform(0.8, 2.5)
+        canvas.put(canvas.ellipsoid((side * 42, 48, 258), (10, 5, 14)), glands, 20, hot=glands > 2)
+
+
+def _kidneys(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
+    """Cortex, calyces and ureters; one in thirty is somewhere else, one in forty missing."""
+    for side in SIDES:
+        if r.random() < 0.025:
+            continue
+        at = np.array([side * 62, 50.0, 205.0]) + r.normal(0, (6, 5, 13))
+        if r.random() < 0.035:
+            at += np.array([-side * r.uniform(0, 40), -50.0, -r.uniform(120, 215)])
+        x, y, z = at
+        cortex = r.uniform(1.8, 8)
+        size = r.uniform(0.85, 1.15)
+        kidney = canvas.ellipsoid((x, y, z), (28 * size, 24 * size, 52 * size), side * 0.15)
+        canvas.put(kidney, cortex, 40 + build.contrast, hot=True)
+        for _ in range(r.integers(0, 6)):
+            dx, dy, dz = r.uniform(-12, 12), r.uniform(-8, 8), r.uniform(-38, 38)
+            radii = (r.uniform(4, 14), r.uniform(4, 12), r.uniform(5, 18))
+            calyx = canvas.ellipsoid((x - side * 6 + dx, y + dy, z + dz), radii)
+            canvas.put(calyx, log_uniform(r, 3, 50), hot=True)
+        if r.random() < 0.6:
+            _ureter(canvas, r, side, (float(x), float(y), float(z)))
+
+
+def _ureter(
+    canvas: Canvas, r: np.random.Generator, side: float, kidney: tuple[float, float, float]
+) -> None:
+    """Urine in pieces along the way from the pelvis of the kidney to the bladder."""
+    path = np.array(
+        [
+            (kidney[0] - side * 18, kidney[1] - 8, kidney[2] - 10),
+            (side * 36, 30, 90),
+            (side * 45, 20, 0),
+            (side * 22, -5, -50),
+        ]
+    )
+    level = log_uniform(r, 3, 40)
+    for _ in range(r.integers(1, 10)):
+        t = r.uniform(0, len(path) - 1.001)
+        k = int(t)
+        x, y, z = path[k] + (t - k) * (path[k + 1] - path[k]) + r.normal(0, 3, 3)
+        piece = canvas.ellipsoid(
+            (x, y, z), (r.uniform(2.5, 5), r.uniform(2.5, 5), r.uniform(4, 24)), r.normal(0, 0.2)
+        )
+        canvas.put(piece, level * r.uniform(0.3, 1), hot=True)
+
+
+def _pelvis(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
+    _bladder(canvas, r)
+    if build.sex == "F":
+        womb = r.uniform(1, 2.5) if r.random() < 0.75 else r.uniform(2.5, 9)
+        at = (r.uniform(-18, 18), r.uniform(-5, 15), r.uniform(-35, -5))
+        canvas.put(canvas.ellipsoid(at, (24, 20, 22)), womb * 0.7, 50)
+        canvas.put(canvas.ellipsoid(at, (9, 8, 12)), womb, 45, hot=womb > 2)
+        for side in SIDES:
+            ovary = r.uniform(0.8, 2) if r.random() < 0.85 else r.uniform(2.5, 7)
+            canvas.put(
+                canvas.ellipsoid((side * 45, 0, -15), (12, 10, 14)), ovary, 30, hot=ovary > 2
+            )
+    else:
+        canvas.put(canvas.ellipsoid((0, -12, -95), (20, 16, 16)), r.uniform(0.8, 3), 40)
+        testis = r.uniform(1.0, 5.0)
+        for side in SIDES:
+            canvas.put(canvas.ellipsoid((side * 18, -62, -150), (13, 14, 18)), testis, 30, hot=True)
+    if r.random() < 0.3:
+        urethra = canvas.ellipsoid((r.uniform(-4, 4), -25, -120), (5, 7, 22), 0.0, r.uniform(0, 1))
+        canvas.put(urethra, log_uniform(r, 3, 30), hot=True)
+    gut = r.uniform(0.8, 2.5) if r.random() < 0.7 else r.uniform(2.5, 8)
+    canvas.put(canvas.ellipsoid((0, 35, -55), (18, 16, 45)), gut, 20, hot=gut > 2.2)
+    anus = r.uniform(1, 5)
+    canvas.put(canvas.ellipsoid((0, 42, -125), (12, 14, 16)), anus, 40, hot=anus > 2.2)
+
+
+def _bladder(canvas: Canvas, r: np.random.Generator) -> None:
+    """Empty to full, any shape: lobes, a dent from the womb, urine of two concentrations."""
+    size, level = r.uniform(0.4, 1.6), log_uniform(r, 2, 95)
+    x, y, z = r.uniform(-12, 12), -30 + r.uniform(-12, 12), -55 + r.uniform(-18, 18)
+    shape = np.array((42.0, 36.0, 30.0)) * size * r.uniform(0.75, 1.3, 3)
+    main = canvas.ellipsoid((x, y, z), tuple(shape), r.normal(0, 0.15), r.normal(0, 0.3))
+    canvas.put(main, level, 5, hot=True)
+    for _ in range(r.poisson(0.9)):
+        side = r.normal(0, 1, 3)
+        side /= np.linalg.norm(side) + 1e-9
+        at = np.array((x, y, z)) + side * shape * r.uniform(0.6, 1.0)
+        lobe = canvas.ellipsoid(tuple(at), tuple(shape * r.uniform(0.25, 0.6, 3)))
+        canvas.put(lobe, level * r.uniform(0.5, 1.2), 5, hot=True)
+    if r.random() < 0.35:  # heavier urine below, or fresh urine that has not mixed
+        layer = canvas.ellipsoid((x, y + 0.5 * shape[1], z), tuple(shape * (0.8, 0.45, 0.8)))
+        canvas.put(layer, level * log_uniform(r, 0.25, 3), hot=True)
+
+
+def _bowel(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
+    level = r.uniform(0.9, 2.2) if r.random() < 0.6 else r.uniform(2, 9)
+    for _ in range(r.integers(5, 40)):
+        at = (r.uniform(-110, 110), r.uniform(-68, 0), r.uniform(10, 190))
+        radii = (r.uniform(8, 28), r.uniform(7, 18), r.uniform(8, 30))
+        loop = canvas.ellipsoid(at, radii, r.uniform(-1.5, 1.5))
+        canvas.put(loop, level * r.uniform(0.5, 1.3), 20, hot=level > 2)
+    if r.random() >= 0.45:
+        return
+    colon = r.uniform(1.5, 9)
+    whole = [((-105, -5, 40 + k * 14), (18, 18, 12)) for k in range(12)]
+    whole += [((105, 0, 20 + k * 16), (16, 16, 12)) for k in range(14)]
+    whole += [((-100 + k * 20, -45, 195 - 14 * np.sin(k / 3)), (14, 14, 14)) for k in range(11)]
+    whole += [((105 - k * 22, 5 + 4 * k, 5 - 5 * k), (13, 13, 13)) for k in range(5)]
+    first, last = sorted(r.integers(0, len(whole), 2))
+    for at, radii in whole[first : last + 1]:
+        jitter = r.normal(0, 4, 3)
+        piece = canvas.ellipsoid(tuple(np.array(at) + jitter), radii)  # type: ignore[arg-type]
+        canvas.put(piece, colon * r.uniform(0.2, 1.2), 0, hot=True)
+
+
+def _heart(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
+    """Blood, and a left ventricle from absent to intense, whole or in part; atria now and then."""
+    canvas.put(canvas.ellipsoid((25, -30, 400), (55, 45, 50)), build.blood, 40 + build.contrast)
+    kind = r.choice(3, p=(0.3, 0.25, 0.45))
+    level = (build.blood, r.uniform(2, 5), r.uniform(5, 18))[kind]
+    tilt = r.uniform(0.3, 0.9)
+    at = (40 + r.uniform(-8, 8), -35 + r.uniform(-6, 6), 385 + r.uniform(-10, 10))
+    wall = canvas.ellipsoid(at, (42, 38, 48), tilt)
+    room = canvas.ellipsoid((at[0], at[1] - 2, at[2] + 4), (27, 23, 34), tilt)
+    if wall is not None:
+        hollow = torch.zeros(canvas.shape, device=canvas.suv.device)
+        if room is not None:
+            hollow[room.box] = room.fill
+        muscle = intersect(wall, 1 - hollow)
+        if r.random() < 0.4 and muscle is not None:
+            muscle = _patchy(canvas, muscle, r)
+        canvas.put(muscle, level, hot=level > 2.5)
+    if level > 2.5 and r.random() < 0.25:
+        for side in SIDES:
+            atrium = canvas.ellipsoid((10 + side * 25, -5, 430), (14, 12, 18))
+            canvas.put(atrium, level * r.uniform(0.3, 0.8), hot=True)
+
+
+def _patchy(canvas: Canvas, shape: Shape, r: np.random.Generator) -> Shape:
+    """Only one side of a shape, softly cut by a plane of any direction."""
+    normal = r.normal(0, 1, 3)
+    normal /= np.linalg.norm(normal) + 1e-9
+    z, y, x = (b[shape.box] for b in canvas.bent)
+    along = (x - 40) * normal[0] + (y + 35) * normal[1] + (z - 385) * normal[2]
+    part = torch.sigmoid((along - r.uniform(-20, 25)) / 6.0)
+    return Shape(shape.box, shape.fill * part)
+
+
+def _head(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
+    canvas.put(canvas.ellipsoid((0, 0, 830), (76, 92, 72)), build.marrow * 0.5, 700)
+    level = r.uniform(3.5, 14)
+    brain = canvas.ellipsoid((0, 0, 835), (66, 82, 58))
+    canvas.put(brain, level, 35, hot=True)
+    if brain is not None:
+        inside = torch.zeros(canvas.shape, device=canvas.suv.device)
+        inside[brain.box] = brain.fill
+        for _ in range(r.integers(2, 9)):
+            at = (r.uniform(-35, 35), r.uniform(-45, 45), r.uniform(800, 860))
+            radii = (r.uniform(8, 25), r.uniform(8, 25), r.uniform(8, 20))
+            white = intersect(canvas.ellipsoid(at, radii), inside)
+            canvas.put(white, level * r.uniform(0.35, 0.75))
+    canvas.put(
+        canvas.ellipsoid((0, 48, 788), (48, 30, 25)), level * r.uniform(0.6, 1.1), 35, hot=True
+    )
+    canvas.put(
+        canvas.ellipsoid((0, 18, 765), (13, 13, 30)), level * r.uniform(0.4, 0.7), 35, hot=True
+    )
+    canvas.put(canvas.ellipsoid((0, -70, 780), (16, 22, 22)), r.uniform(0.6, 2.5), -700)
+    for side in SIDES:
+        eye = r.uniform(0.8, 5)
+        canvas.put(canvas.ellipsoid((side * 32, -72, 797), (12, 12, 12)), eye, 10, hot=eye > 2)
+
+
+def _neck(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
+    tonsil, gland = r.uniform(1.2, 7.5), r.uniform(0.8, 5)
+    thyroid = r.uniform(0.9, 2) if r.random() < 0.86 else r.uniform(2, 10)
+    for side in SIDES:
+        spread = r.uniform(0.7, 1.3)
+        at = (side * 20, -20 + r.uniform(-5, 5), 735 + r.uniform(-6, 6))
+        canvas.put(canvas.ellipsoid(at, (9, 10, 14)), tonsil * spread, 45, hot=tonsil > 2)
+        parotid = canvas.ellipsoid((side * 56, 0, 747), (12, 18, 25))
+        canvas.put(parotid, gland * r.uniform(0.8, 1.2), 10, hot=gland > 2.2)
+        lower = canvas.ellipsoid((side * 30, -35, 715), (10, 14, 12))
+        canvas.put(lower, gland * r.uniform(0.7, 1.2), 30, hot=gland > 2.2)
+        lobe = canvas.ellipsoid((side * 18, -20, 660), (10, 10, 22))
+        canvas.put(lobe, thyroid * r.uniform(0.7, 1.2), 90, hot=thyroid > 2)
+    _if(
+        r,
+        0.6,
+        lambda: canvas.put(  # floor of the mouth and tongue
+            canvas.ellipsoid((0, -45, 735), (22, 24, 12)), r.uniform(1, 6), 50, hot=True
+        ),
+    )
+    _if(
+        r,
+        0.45,
+        lambda: canvas.put(  # vocal cords
+            canvas.ellipsoid((0, -28, 690), (11, 13, 10)), r.uniform(1.5, 8), 40, hot=True
+        ),
+    )
+    _if(
+        r,
+        0.3,
+        lambda: canvas.put(  # nasopharynx
+            canvas.ellipsoid((0, -15, 765), (14, 10, 10)), r.uniform(1.5, 6), 40, hot=True
+        ),
+    )
+    canvas.put(canvas.column((0, -15), (8, 8), 560, 690), 0.3, -950)
+
+
+def _if(r: np.random.Generator, chance: float, then: Callable[[], None]) -> None:
+    if r.random() < chance:
+        then()
