@@ -35,18 +35,17 @@ def vote(probability: Volume, suv: Volume, core_suv: float = CORE_SUV) -> Volume
     """Each uptake component taken whole or not at all, by its mean probability.
 
     A component of SUV above ``core_suv`` stays whole if its mean probability is above one half
-    and goes whole otherwise; what the paper's rule finds around one that stays, or far from any,
-    stays too.
+    and goes whole otherwise. What the paper's rule finds beside it shares its fate (a half-accepted
+    bladder takes its rim along); what it finds away from any stays.
     """
     chance = probability.require(Unit.PROBABILITY)
     cores = components(suv.require(Unit.SUV) > core_suv)
     chosen = _mean_above(cores, chance, 0.5)[cores]
-    likely = components(chance > 0.5)
-    has_core = np.zeros(int(likely.max()) + 1, bool)
-    has_core[np.unique(likely[cores > 0])] = True
-    has_chosen = np.zeros_like(has_core)
-    has_chosen[np.unique(likely[chosen])] = True
-    rest = (has_chosen | ~has_core)[likely] & (likely > 0) & (cores == 0)
+    regions = components((chance > 0.5) | (cores > 0))
+    refused = np.zeros(int(regions.max()) + 1, bool)
+    refused[np.unique(regions[cores > 0])] = True
+    refused[np.unique(regions[chosen])] = False
+    rest = (chance > 0.5) & (cores == 0) & ~refused[regions]
     return probability.with_array(chosen | rest, Unit.LABEL)
 
 
