@@ -1,0 +1,148 @@
+"""Training on digital patients as they are drawn: ``python -m tmtv_engine.train.digital``.
+
+Each patient is seen once, whole. A checkpoint is written every minute and a kill costs no more;
+the rate is held, then lowered over the last part (``--anneal`` steps) to nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tmtv_engine.infer import scaled
+from tmtv_engine.phantom.cohort import Sample, stream
+from tmtv_engine.phantom.draw import TRAINING_SEEDS
+from tmtv_engine.train.loss import dice_and_entropy
+from tmtv_engine.train.recipes import RECIPES, Recipe
+from tmtv_engine.vnet import VNet
+
+CHECKPOINT_S = 60.0
+
+
+class Trainer:
+    """A network, its running mean, its optimizer, and how many steps they have seen."""
+
+    def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.device, self.step = recipe, device, 0
+        self.net = VNet(recipe.architecture).to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.mean = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay
+        )
+
+    def learn(self, sample: Sample, rate: float) -> tuple[float, float]:
+        """One step on one patient; returns the loss and the soft Dice."""
+        r = np.random.default_rng((self.recipe.seed, sample.seed))
+        gain = float(np.exp(r.uniform(-1, 1) * np.log(self.recipe.gain)))
+        image = scaled(
+            torch.from_numpy(sample.suv).to(self.device).float() * gain, self.recipe.scaling
+        )
+        image = image[None, None].contiguous(memory_format=torch.channels_last_3d)
+        target = torch.from_numpy(sample.prob).to(self.device).float()[None, None]
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            logits = self.net(image)
+        loss = dice_and_entropy(logits.float(), target, self.recipe.entropy)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        with torch.no_grad():
+            p = torch.sigmoid(logits.float())
+            dice = 2 * (p * target).sum() / ((p**2).sum() + (target**2).sum() + 1e-6)
+        return float(loss.detach()), float(dice)
+
+    def _average(self) -> None:
+        keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+        for key, value in self.net.state_dict().items():
+            self.mean[key].lerp_(value.detach(), 1 - keep)
+
+    def save(self, path: Path) -> None:
+        """Write everything that `load` needs, aside and then renamed."""
+        tensors: dict[str, Tensor] = {f"mean.{k}": v.contiguous() for k, v in self.mean.items()}
+        tensors |= {f"net.{k}": v.contiguous() for k, v in self.net.state_dict().items()}
+        for k, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{k}.{name}": v.contiguous() for name, v in state.items()}
+        aside = path.with_suffix(".part")
+        save_file(tensors, aside, {"step": str(self.step)})
+        aside.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        tensors = load_file(path, self.device)
+        self.mean = {k[5:]: v for k, v in tensors.items() if k.startswith("mean.")}
+        self.net.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith("net.")})
+        whole = self.optimizer.state_dict()
+        for key, value in tensors.items():
+            if key.startswith("optimizer."):
+                _, number, name = key.split(".")
+                whole["state"].setdefault(int(number), {})[name] = value
+        self.optimizer.load_state_dict(whole)
+        self.step = int(whole["state"][0]["step"])
+
+
+def rate_at(step: int, recipe: Recipe, steps: int, anneal: int) -> float:
+    """Warm-up, then the recipe's rate, then a half cosine over the last ``anneal`` steps."""
+    rate = recipe.rate * min(1.0, (step + 1) / max(1, recipe.warm_up))
+    left = steps - step
+    if anneal and left < anneal:
+        rate *= 0.5 * (1 - np.cos(np.pi * max(left, 0) / anneal))
+    return float(rate)
+
+
+def main() -> None:
+    """Train until ``--steps``; with a checkpoint in RUN, go on from it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="folder for checkpoint and log")
+    parser.add_argument("--recipe", default="coarse", choices=["coarse"])
+    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--anneal", type=int, default=3000)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    given.run.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(RECIPES[given.recipe], given.device)
+    checkpoint = given.run / "checkpoint.safetensors"
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    patients = stream(TRAINING_SEEDS + trainer.step, workers=given.workers)
+    _run(trainer, patients, given.steps, given.anneal, checkpoint)
+
+
+def _run(
+    trainer: Trainer, patients: Iterator[Sample], steps: int, anneal: int, checkpoint: Path
+) -> None:
+    saved = started = time.monotonic()
+    first, window = trainer.step, []
+    log = (checkpoint.parent / "log.jsonl").open("a")
+    while trainer.step < steps:
+        rate = rate_at(trainer.step, trainer.recipe, steps, anneal)
+        window.append(trainer.learn(next(patients), rate))
+        if trainer.step % 50 == 0:
+            loss, dice = np.mean(window, axis=0)
+            pace = (time.monotonic() - started) / (trainer.step - first)
+            row = {"step": trainer.step, "loss": loss, "dice": dice, "rate": rate, "s": pace}
+            print(json.dumps(row), file=log, flush=True)
+            window = []
+        if time.monotonic() - saved > CHECKPOINT_S or trainer.step == steps:
+            trainer.save(checkpoint)
+            saved = time.monotonic()
+    log.close()
+
+
+if __name__ == "__main__":
+    main()
