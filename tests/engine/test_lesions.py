@@ -12,7 +12,6 @@ from tmtv_engine.lesions import SPHERE_RADIUS_MM, Lesions, from_labels, sphere_m
 from tmtv_engine.volume import Array, Grid, Unit, Volume
 
 SHAPE, SPACING = (7, 11, 13), (4.0, 3.0, 2.0)
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def _volumes(labels: Array, suv: Array | None = None) -> tuple[Volume, Volume]:
@@ -115,12 +114,11 @@ def test_the_peak_of_a_gaussian_in_closed_form() -> None:
     assert sphere_means(suv, middle)[0] == pytest.approx(expected, rel=0.005)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared reference data are not here")
-def test_the_ibsi_digital_phantom() -> None:
+def test_the_ibsi_digital_phantom(shared_data: Path) -> None:
     """Consensus values: local intensity peak 2.60, global 3.10, mean 2.15, maximum 6."""
     from tmtv_engine.nifti import read_nifti
 
-    folder = SHARED / "ibsi_1_digital_phantom"
+    folder = shared_data / "ibsi_1_digital_phantom"
     suv = read_nifti(folder / "image.nii.gz", Unit.SUV)
     lesions = from_labels(read_nifti(folder / "mask.nii.gz", Unit.LABEL), suv)
     assert lesions.counts.tolist() == [74]

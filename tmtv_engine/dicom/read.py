@@ -6,6 +6,7 @@ or 0.1 mm, whichever is more, a slice is missing and the series is refused.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -230,8 +231,10 @@ def _grid(slices: Sequence[Slice], step_mm: float) -> Grid:
 def header_json(head: Dataset) -> dict[str, Any]:
     """A header as DICOM JSON without pixels, private tags and what differs slice by slice."""
     plain = Dataset()
-    for element in head:
-        if not element.tag.is_private and element.VR not in ("OB", "OW", "UN"):
-            plain.add(element)
-    found: dict[str, Any] = plain.to_json_dict(suppress_invalid_tags=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # values longer than their VR allows
+        for element in head:
+            if not element.tag.is_private and element.VR not in ("OB", "OW", "UN"):
+                plain.add(element)
+        found: dict[str, Any] = plain.to_json_dict(suppress_invalid_tags=True)
     return found
