@@ -27,7 +27,17 @@ def write_drawn(
     if form == "dicom":
         from tmtv_engine.phantom.dicom import write_patient
 
-        write_patient(folder, patient.suv, patient.ct, patient.rois, vendor=vendor, seed=seed)
+        write_patient(
+            folder,
+            patient.suv,
+            patient.ct,
+            patient.rois,
+            vendor=vendor,
+            seed=seed,
+            sex=patient.sex,
+            weight_kg=patient.weight_kg,
+            height_m=patient.height_m,
+        )
     else:
         from tmtv_engine.nifti import write_nifti
 
