@@ -67,7 +67,7 @@ def test_the_map_is_the_mean_of_four_cuts_and_lies_in_the_rois() -> None:
 
 
 def test_the_map_of_a_lesion_by_hand() -> None:
-    """SUV 10, 4.98, 3, 1: 41 % and 4.0 keep two, 2.5 three, Otsu 10 alone (3·7.007² beats 2·2·5.49²)."""
+    """41 % and 4.0 keep two, 2.5 three, Otsu the first alone: 3 · 7.007² beats 4 · 5.49²."""
     suv = np.array([[[10.0, 4.98, 3.0, 1.0, 9.0]]], np.float32)
     rois = np.array([[[1, 1, 1, 1, 0]]], np.int16)
     assert tmtv_probability(suv, rois).tolist() == [[[1.0, 0.75, 0.25, 0.0, 0.0]]]

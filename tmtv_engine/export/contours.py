@@ -85,4 +85,4 @@ def _straightened(points: list[tuple[int, int]]) -> FloatArray:
     before, after = np.roll(corners, 1, axis=0), np.roll(corners, -1, axis=0)
     a, b = corners - before, after - corners
     turning = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0] != 0
-    return corners[turning] - 0.5
+    return np.asarray(corners[turning] - 0.5)

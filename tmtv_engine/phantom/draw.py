@@ -119,8 +119,9 @@ def draw_tensors(
     """
     spacing = (spacing_mm,) * 3 if isinstance(spacing_mm, int | float) else spacing_mm
     spacing = (float(spacing[0]), float(spacing[1]), float(spacing[2]))
-    full = (1024.0, 512.0, 512.0)
-    shape = shape or tuple(round(a / s) for a, s in zip(full, spacing, strict=True))  # type: ignore[assignment]
+    if shape is None:
+        nz, ny, nx = (round(a / s) for a, s in zip((1024.0, 512.0, 512.0), spacing, strict=True))
+        shape = (nz, ny, nx)
     person = person_of(seed)
     r = np.random.default_rng((seed, 1))
     noise = torch.Generator(device=device).manual_seed(seed)

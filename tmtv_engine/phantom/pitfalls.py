@@ -116,7 +116,7 @@ def _inflammation(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
 def _fracture(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     side, first = float(r.choice(SIDES)), r.integers(0, 5)
     for k in range(r.integers(1, 4)):
-        at = (side * 132, r.uniform(-30, 40), 330 + 38 * (first + k))
+        at = (side * 132, r.uniform(-30, 40), 330.0 + 38.0 * float(first + k))
         canvas.put(canvas.ellipsoid(at, (8, 9, 6)), r.uniform(2, 6), 400, hot=True)
 
 

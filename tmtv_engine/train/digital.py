@@ -54,7 +54,7 @@ class Trainer:
             logits = self.net(image)
         loss = dice_and_entropy(logits.float(), target, self.recipe.entropy)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
         self.optimizer.step()
         self.step += 1
