@@ -47,7 +47,8 @@ def finder_of(model: Model, *, rule: Rule = "paper", min_ml: float = 0.0) -> Fin
 
     def find(suv: Volume, ct: Volume | None) -> Found:
         found = _network(network, suv, ct, rule, min_ml)
-        return Found(found.lesions, found.rows, model.warnings + found.notices)
+        said = tuple((n.code, n.message) for n in getattr(network, "said", ()))
+        return Found(found.lesions, found.rows, model.warnings + said + found.notices)
 
     return Finder(find, {**model.record, "rule": rule}, model.device)
 

@@ -41,10 +41,9 @@ def load(name: str | None = None, device: str = "auto") -> Model:
         raise UsageError(
             f"--model {name}: no such model or run folder", "Use vnet, hotspot or a run's folder."
         )
-    from tmtv_engine import infer
+    from tmtv_engine.infer import load_model
 
-    network = infer.load_model(name, device=device)
-    return _model(network, device)
+    return _model(load_model(name, device=device), device)
 
 
 def _nnunet(folder: str, device: str) -> Model:

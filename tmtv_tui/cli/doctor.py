@@ -56,10 +56,10 @@ def doctor(as_json: bool = options.JSON) -> int:
 def device() -> str:
     """The device that ``--device auto`` takes; asked of the engine, which alone knows torch."""
     try:
-        from tmtv_engine.infer import pick_device
+        from tmtv_engine.infer import device_of
     except ImportError:
         return "cpu (no network is installed)"
-    return str(pick_device("auto"))
+    return str(device_of("auto"))
 
 
 def terminal() -> str:
