@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +109,8 @@ def _pixels(path: Path, dataset: Dataset) -> Array:
 
 def _frame_head(dataset: Dataset, frame: int) -> Dataset:
     """A frame of a multi-frame image as if it were an image of its own."""
-    head = copy(dataset)
+    head = Dataset()
+    head.update(dataset)
     shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
     for group in (*shared, dataset.PerFrameFunctionalGroupsSequence[frame]):
         for element in group:
