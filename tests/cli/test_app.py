@@ -38,7 +38,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["predict", "x", "--method", "liver"], "--liver-sphere"),
         (["predict", "x", "--method", "liver", "--liver-sphere", "1,2"], "3 numbers"),
         (["predict", "x", "--rule", "mine"], "paper, vote"),
-        (["predict", "x", "--write", "pdf"], "--write"),
         (["predict", "x", "--injection-time", "noon"], "--injection-time"),
         (["threshold", "x", "y", "--rois", "some"], "--rois"),
         (["phantom", "x", "--format", "jpeg"], "--format"),

@@ -39,7 +39,7 @@ def demo(
     config = replace(CaseConfig(out / "cases", methods), say=progress.stage)
     finder = finders.finder_of(models.load(model, device))
     outcomes = run_batch(found, lambda: finder, config, fresh=True)
-    failed = tell(outcomes, progress, False, lambda path: None)
+    failed = tell(outcomes, progress, False)
     if failed:
         return 1
     console.out(f"picture: {out / 'cases' / found[0].case / 'mip.png'}")

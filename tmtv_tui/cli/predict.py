@@ -15,7 +15,6 @@ from tmtv_tui.cli import console, options, show
 if TYPE_CHECKING:
     from tmtv_engine.batch import Outcome
 
-KINDS = ("seg", "sr", "rtstruct", "mip", "nifti", "csv")
 
 
 def predict(
@@ -30,7 +29,6 @@ def predict(
     rule: str = typer.Option("paper", "--rule", help="paper (p > 0.5) or vote (whole hot spots)."),
     min_ml: float = typer.Option(0.0, "--min-ml", help="Leave out components smaller than this."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
-    write: str = typer.Option("", "--write", help="Export too: seg,sr,rtstruct,mip,nifti,csv."),
     pet_series: str | None = options.PET_SERIES,
     pet_match: str | None = options.PET_MATCH,
     case_name: str = options.CASE_NAME,
@@ -56,7 +54,6 @@ def predict(
     console.VOICE.quiet = quiet
     options.choice(rule, ("paper", "vote"), "--rule")
     options.choice(case_name, ("hash", "folder", "patient-id"), "--case-name")
-    kinds = [options.choice(k, KINDS, "--write") for k in write.split(",") if k]
     config = CaseConfig(
         out,
         options.methods_of(method, liver_sphere),
@@ -71,7 +68,7 @@ def predict(
     config = replace(config, say=progress.stage)
     finder = finders.finder_of(chosen, rule=rule, min_ml=min_ml)  # type: ignore[arg-type]
     outcomes = run_batch(found, lambda: finder, config, fresh=fresh, jobs=jobs)
-    failed = tell(outcomes, progress, as_json, lambda path: export(path, kinds))
+    failed = tell(outcomes, progress, as_json)
     return 1 if failed or failures else 0
 
 
@@ -104,7 +101,7 @@ def find(
     return found, len(failures)
 
 
-def tell(outcomes: Iterable[Outcome], progress: console.Progress, as_json: bool, then: Any) -> int:
+def tell(outcomes: Iterable[Outcome], progress: console.Progress, as_json: bool) -> int:
     """Say what became of each case as it comes and show the totals; the number that failed."""
     failed = 0
     records = []
@@ -115,11 +112,6 @@ def tell(outcomes: Iterable[Outcome], progress: console.Progress, as_json: bool,
             complain(outcome.error or TmtvError("no reason is known"), outcome.name)
             continue
         record = outcome.case.record
-        try:
-            then(outcome.case.path)
-        except TmtvError as error:
-            failed += 1
-            complain(error, outcome.name)
         if outcome.state == "skipped":
             made = f"by {record['model']['name']}, methods {' '.join(record['totals'])}"
             console.say(f"{outcome.name}: already there, made {made}; --fresh makes it anew")
@@ -138,15 +130,6 @@ def complain(error: TmtvError, name: str = "") -> None:
     console.complain(f"failed: {name}: {error.what}" if name else f"failed: {error.what}")
     if error.remedy:
         console.complain(error.remedy)
-
-
-def export(path: Path, kinds: Sequence[str]) -> None:
-    """Write the export ``kinds`` of the case at ``path``."""
-    if kinds:
-        from tmtv_engine.case import read_case
-        from tmtv_engine.export.objects import write_objects
-
-        write_objects(read_case(path), kinds)
 
 
 def _refuse_twins(studies: Sequence[Any]) -> None:

@@ -61,4 +61,4 @@ def threshold(
     config = replace(CaseConfig(out, methods, told, liver), say=progress.stage)  # type: ignore[arg-type]
     finder = file_finder(roi, mode=rois, names=name)  # type: ignore[arg-type]
     outcomes = run_batch(found, lambda: finder, config, fresh=fresh)
-    return 1 if tell(outcomes, progress, as_json, lambda path: None) else 0
+    return 1 if tell(outcomes, progress, as_json) else 0
