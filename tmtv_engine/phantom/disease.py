@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tmtv_engine.phantom.anatomy import log_uniform
+from tmtv_engine.phantom.build import log_uniform
 from tmtv_engine.phantom.canvas import Canvas, Shape, blur, intersect
 
 SUBTYPES = ("HL", "DLBCL", "FL")

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tmtv_engine.phantom.anatomy import HEAD_TOP, Build, draw_body
+from tmtv_engine.phantom.anatomy import draw_body
+from tmtv_engine.phantom.build import HEAD_TOP, Build
 from tmtv_engine.phantom.canvas import CONTROL, Canvas, Pose, Triple
 from tmtv_engine.phantom.disease import Disease, draw_disease, draw_lesions
 from tmtv_engine.phantom.pitfalls import draw_pitfalls

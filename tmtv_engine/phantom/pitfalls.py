@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tmtv_engine.phantom.anatomy import SIDES, Build, log_uniform
+from tmtv_engine.phantom.build import SIDES, Build, log_uniform
 from tmtv_engine.phantom.canvas import Canvas
 
 CHANCES = {
