@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tmtv_engine.dicom.brief import glance
 from tmtv_engine.errors import InputError
 from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+    from tmtv_engine.dicom.header import Header
 
 _TAGS = [
     "SOPClassUID",
@@ -29,6 +33,7 @@ _TAGS = [
     "NumberOfTimeSlices",
     "ImageType",
 ]
+_GROUPS = ["PerFrameFunctionalGroupsSequence"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def find_series(folder: Path) -> list[Series]:
 
     Files that are not DICOM are passed over; raises `InputError` where nothing is left.
     """
-    gathered: dict[tuple[str, str], list[tuple[Path, Dataset]]] = {}
+    gathered: dict[tuple[str, str], list[tuple[Path, Header]]] = {}
     for path in _files(folder):
         head = _head(path)
         if head is None:
@@ -88,7 +93,20 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(root) / name for name in sorted(names))
 
 
-def _head(path: Path) -> Dataset | None:
+def _head(path: Path) -> Header | None:
+    """What discovery asks of a file; None for one that is no DICOM image or object."""
+    try:
+        brief = glance(path, _TAGS)
+    except OSError:
+        return None
+    head: Header | None = brief
+    if brief is None or brief.get("NumberOfFrames", "1") not in ("", "1"):
+        head = _whole_head(path)
+    return head if head is not None and head.get("SeriesInstanceUID") else None
+
+
+def _whole_head(path: Path) -> Dataset | None:
+    """By pydicom: several frames, big-endian or compressed data, text in any character set."""
     import pydicom
 
     try:
@@ -96,34 +114,48 @@ def _head(path: Path) -> Dataset | None:
             if file.read(132)[128:] != b"DICM":
                 return None
             file.seek(0)
-            head = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
-    except (OSError, pydicom.errors.InvalidDicomError, RecursionError, ValueError, EOFError):
+            return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*_TAGS, *_GROUPS])
+    except (OSError, pydicom.errors.InvalidDicomError, RuntimeError, ValueError, EOFError):
         return None
-    return head if "SeriesInstanceUID" in head else None
+    except (KeyError, AttributeError, NotImplementedError, struct.error):
+        return None
 
 
-def _series(heads: list[tuple[Path, Dataset]]) -> Series:
-    first = heads[0][1]
-    heights = [at for _, h in heads if (at := _along(h)) is not None]
+def _series(heads: list[tuple[Path, Header]]) -> Series:
+    path, first = heads[0]
+    heights = [at for _, h in heads for at in _along(h)]
     kind = [str(v) for v in _list(first.get("SeriesType")) + _list(first.get("ImageType"))]
-    frames = sum(int(h.get("NumberOfFrames") or 1) for _, h in heads)
+    described = _whole_head(path) or first
     return Series(
-        uid=str(first.SeriesInstanceUID),
+        uid=str(first.get("SeriesInstanceUID")),
         study_uid=str(first.get("StudyInstanceUID", "")),
         modality=clean(first.get("Modality", "")),
         frame_uid=str(first.get("FrameOfReferenceUID", "")),
-        description=clean(first.get("SeriesDescription", "")),
+        description=clean(described.get("SeriesDescription", "")),
         files=tuple(path for path, _ in heads),
         corrected=tuple(str(v) for v in _list(first.get("CorrectedImage"))),
         kind=tuple(kind),
         extent_mm=max(heights) - min(heights) if heights else 0.0,
-        frames=frames,
+        frames=sum(_count(h) for _, h in heads),
     )
 
 
-def _along(head: Dataset) -> float | None:
-    position = head.get("ImagePositionPatient")
-    return float(position[2]) if position else None
+def _count(head: Header) -> int:
+    try:
+        return int(head.get("NumberOfFrames") or 1)
+    except (TypeError, ValueError):
+        return 1
+
+
+def _along(head: Header) -> list[float]:
+    """The heights (z, mm) of a file's images."""
+    places = [head.get("ImagePositionPatient")]
+    for frame in head.get("PerFrameFunctionalGroupsSequence") or []:
+        places += [p.get("ImagePositionPatient") for p in frame.get("PlanePositionSequence") or []]
+    try:
+        return [float(place[2]) for place in places if place]
+    except (IndexError, TypeError, ValueError):
+        return []
 
 
 def _list(value: Any) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from pydicom.dataset import Dataset
 
@@ -17,8 +17,19 @@ PHILIPS_SUV = (0x7053, 0x1000)
 PHILIPS_BQML = (0x7053, 0x1009)
 
 
-def pet_header(datasets: Sequence[Dataset]) -> PetHeader:
-    """The header of a PET series; ``datasets`` one a slice (or frame), in the array's order."""
+class Header(Protocol):
+    """What holds attributes by keyword: a `Dataset`, or a `Brief` of one."""
+
+    def get(self, key: str, default: Any = None, /) -> Any:
+        """The value of the attribute ``key``."""
+        ...
+
+
+def pet_header(datasets: Sequence[Header]) -> PetHeader:
+    """The header of a PET series; ``datasets`` one a slice (or frame), in the array's order.
+
+    The first must be a whole `Dataset`; of the others only times are asked.
+    """
     first = datasets[0]
     items = list(first.get("RadiopharmaceuticalInformationSequence") or [])
     drug = items[0] if items else Dataset()
@@ -50,13 +61,13 @@ def pet_header(datasets: Sequence[Dataset]) -> PetHeader:
     )
 
 
-def text(dataset: Dataset, keyword: str) -> str:
+def text(dataset: Header, keyword: str) -> str:
     """A tag's value as clean text, empty where it is absent."""
     value = dataset.get(keyword)
     return "" if value is None else clean(value)
 
 
-def number(dataset: Dataset, keyword: str) -> float | None:
+def number(dataset: Header, keyword: str) -> float | None:
     """A tag's value as a number, None where it is absent; raises `BadTag`."""
     value = dataset.get(keyword)
     if value is None or str(value).strip() == "":
@@ -67,13 +78,13 @@ def number(dataset: Dataset, keyword: str) -> float | None:
         raise BadTag(keyword, f"{clean(value)!r} is no number", "Correct the header.") from error
 
 
-def acquired(dataset: Dataset) -> datetime | None:
+def acquired(dataset: Header) -> datetime | None:
     """When a slice's acquisition began."""
     whole = moment(dataset, "AcquisitionDateTime")
     return whole or moment(dataset, "AcquisitionDate", "AcquisitionTime")
 
 
-def moment(dataset: Dataset, keyword: str, clock_keyword: str = "") -> datetime | None:
+def moment(dataset: Header, keyword: str, clock_keyword: str = "") -> datetime | None:
     """A DT, or a DA and a TM, as a date and time without zone; None where absent."""
     value = text(dataset, keyword)
     if not clock_keyword:
@@ -82,7 +93,7 @@ def moment(dataset: Dataset, keyword: str, clock_keyword: str = "") -> datetime 
     return _parse(keyword, value, at) if value and at else None
 
 
-def clock(dataset: Dataset, keyword: str) -> time | None:
+def clock(dataset: Header, keyword: str) -> time | None:
     """A TM as a time of day, None where absent; raises `BadTag`."""
     value = text(dataset, keyword)
     found = _parse(keyword, "20000101", value) if value else None
@@ -101,7 +112,7 @@ def _parse(keyword: str, day: str, at: str) -> datetime:
         raise BadTag(keyword, f"{day} {at} is no date and time", "Correct the header.") from error
 
 
-def _milliseconds(datasets: Sequence[Dataset], keyword: str) -> tuple[float, ...]:
+def _milliseconds(datasets: Sequence[Header], keyword: str) -> tuple[float, ...]:
     values = [number(ds, keyword) for ds in datasets]
     return tuple(v / 1000.0 for v in values if v is not None)
 
@@ -112,25 +123,25 @@ def _several(value: Any) -> Sequence[Any]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def _code(dataset: Dataset, keyword: str) -> str:
+def _code(dataset: Header, keyword: str) -> str:
     items = dataset.get(keyword) or []
     return f"{text(items[0], 'CodeMeaning')} {text(items[0], 'CodeValue')}".strip() if items else ""
 
 
-def _private(dataset: Dataset, tag: tuple[int, int]) -> str:
-    if tag not in dataset:
+def _private(dataset: Header, tag: tuple[int, int]) -> str:
+    if not isinstance(dataset, Dataset) or tag not in dataset:
         return ""
     value = dataset[tag].value
     return clean(value.decode("ascii", "replace") if isinstance(value, bytes) else value)
 
 
-def _private_number(dataset: Dataset, tag: tuple[int, int]) -> float | None:
+def _private_number(dataset: Header, tag: tuple[int, int]) -> float | None:
     try:
         return float(_private(dataset, tag)) or None
     except ValueError:
         return None
 
 
-def _private_moment(dataset: Dataset, tag: tuple[int, int]) -> datetime | None:
+def _private_moment(dataset: Header, tag: tuple[int, int]) -> datetime | None:
     value = _private(dataset, tag)
     return _parse(f"({tag[0]:04x},{tag[1]:04x})", value[:8], value[8:]) if len(value) > 8 else None

@@ -6,10 +6,12 @@ or 0.1 mm, whichever is more, a slice is missing and the series is refused.
 
 from __future__ import annotations
 
+import struct
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +19,70 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
-from tmtv_engine.errors import GeometryError, InputError, MissingTag
+from tmtv_engine.dicom.brief import glance
+from tmtv_engine.dicom.header import Header, number
+from tmtv_engine.errors import BadTag, GeometryError, InputError, MissingTag
 from tmtv_engine.volume import Array, FloatArray, Grid
 from tmtv_engine.warnings import Notice, notice
 
-_NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
+_OF_A_SLICE = (
+    "SOPInstanceUID",
+    "FrameOfReferenceUID",
+    "AcquisitionDateTime",
+    "AcquisitionDate",
+    "AcquisitionTime",
+    "FrameReferenceTime",
+    "ActualFrameDuration",
+    "Modality",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "BitsAllocated",
+    "PixelRepresentation",
+    "NumberOfFrames",
+    "RescaleSlope",
+    "RescaleIntercept",
+)
+_UNDECODABLE = (
+    AttributeError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    KeyError,
+    OSError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """One image: its pixels' source, its header, and where it lies (LPS mm)."""
+    """One image: its file, its header, where it lies (LPS mm) and how it is rescaled.
+
+    ``native`` is where uncompressed pixels begin in the file, and their type; None where
+    pydicom has to decode them. ``shape`` is (rows, columns).
+    """
 
     path: Path
     frame: int
-    head: Dataset
+    head: Header
+    shape: tuple[int, int]
     position_mm: FloatArray
     orientation: FloatArray
     spacing_mm: tuple[float, float]
     slope: float
     intercept: float
+    native: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """A read series: float32 array (z, y, x) after slope and intercept, grid, headers by slice."""
+    """A read series: float32 array (z, y, x) after slope and intercept, grid, headers by slice.
+
+    The first slice's header is whole; the others may hold only what differs by slice.
+    """
 
     array: Array
     grid: Grid
@@ -54,17 +96,13 @@ def read_series(files: Sequence[Path], *, allow_gaps: bool = False) -> Stack:
     Raises `InputError` for a file that cannot be decoded and `GeometryError`, naming the
     positions, for missing, doubled or crooked slices.
     """
-    with ThreadPoolExecutor(4) as pool:
-        datasets = list(pool.map(_read, files))
-    slices, pixels = [], []
-    for path, dataset in zip(files, datasets, strict=True):
-        for piece, image in _frames(path, dataset):
-            slices.append(piece)
-            pixels.append(image)
+    slices = [piece for path in files for piece in _slices(path)]
     order, along = _sorted(slices)
     slices = [slices[k] for k in order]
-    array = _rescaled([pixels[k] for k in order], slices)
     step = _step(along, slices, allow_gaps)
+    if not isinstance(slices[0].head, Dataset):
+        slices[0] = replace(slices[0], head=_header(slices[0].path))
+    array = _pixels(slices)
     notices: tuple[Notice, ...] = ()
     if step.missing:
         array, slices = _filled(array, slices, along, step.mm)
@@ -72,70 +110,140 @@ def read_series(files: Sequence[Path], *, allow_gaps: bool = False) -> Stack:
     return Stack(array, _grid(slices, step.mm), tuple(slices), notices)
 
 
-def _read(path: Path) -> Dataset:
+def _header(path: Path) -> Dataset:
     try:
-        return pydicom.dcmread(path)
-    except (OSError, pydicom.errors.InvalidDicomError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as DICOM", "Copy the series again.") from error
+        return pydicom.dcmread(path, stop_before_pixels=True)
     except RecursionError as error:
         raise InputError(f"{path}: its sequences are nested too deep", "Export it anew.") from error
+    except (pydicom.errors.InvalidDicomError, EOFError, *_UNDECODABLE) as error:
+        raise InputError(f"{path}: cannot be read as DICOM", "Copy the series again.") from error
 
 
-def _frames(path: Path, dataset: Dataset) -> list[tuple[Slice, Array]]:
-    pixels = _pixels(path, dataset)
-    del dataset.PixelData
-    if "PerFrameFunctionalGroupsSequence" not in dataset:
-        if pixels.ndim != 2:
-            raise GeometryError(f"{path}: several frames without positions", "Export it anew.")
-        return [(_slice(path, 0, dataset), pixels)]
-    heads = [_frame_head(dataset, k) for k in range(len(pixels))]
-    return [(_slice(path, k, head), pixels[k]) for k, head in enumerate(heads)]
-
-
-def _pixels(path: Path, dataset: Dataset) -> Array:
-    shape = (int(dataset.get("Rows", 0)), int(dataset.get("Columns", 0)))
+def _slices(path: Path) -> list[Slice]:
+    """The images of a file by a glance at it, or by its whole header where that is not enough."""
     try:
-        native = str(dataset.file_meta.TransferSyntaxUID) in _NATIVE
-        if native and dataset.BitsAllocated == 16 and int(dataset.get("NumberOfFrames") or 1) == 1:
-            kind = "<i2" if dataset.PixelRepresentation else "<u2"
-            return np.frombuffer(dataset.PixelData, kind, shape[0] * shape[1]).reshape(shape)
-        decoded: Array = dataset.pixel_array
-        return decoded
-    except (AttributeError, ValueError, RuntimeError, NotImplementedError) as error:
-        raise InputError(
-            f"{path}: its pixels cannot be decoded", "Copy it again, or export it uncompressed."
-        ) from error
+        brief = glance(path, _OF_A_SLICE)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read", "Copy the series again.") from error
+    if brief is not None and brief.pixels is not None:
+        at, length = brief.pixels
+        plain = (brief.get("SamplesPerPixel", 1), brief.get("BitsAllocated")) == (1, 16)
+        size = 2 * _whole(brief, "Rows") * _whole(brief, "Columns")
+        if plain and size <= length != 0xFFFFFFFF and brief.get("NumberOfFrames", "1") == "1":
+            native = (at, "<i2" if brief.get("PixelRepresentation") else "<u2")
+            return [_slice(path, 0, brief, native)]
+    dataset = _header(path)
+    if "PerFrameFunctionalGroupsSequence" in dataset:
+        heads = list(_frame_heads(dataset))
+        if str(dataset.get("NumberOfFrames")) != str(len(heads)):
+            raise BadTag("NumberOfFrames", f"{path}: not one group a frame", "Export it anew.")
+        return [_slice(path, k, head) for k, head in enumerate(heads)]
+    if str(dataset.get("NumberOfFrames") or 1) != "1":
+        raise GeometryError(f"{path}: several frames without positions", "Export it anew.")
+    return [_slice(path, 0, dataset)]
 
 
-def _frame_head(dataset: Dataset, frame: int) -> Dataset:
-    """A frame of a multi-frame image as if it were an image of its own."""
-    head = Dataset()
-    head.update(dataset)
+def _whole(head: Header, keyword: str) -> int:
+    value = head.get(keyword)
+    return value if isinstance(value, int) else 0
+
+
+def _frame_heads(dataset: Dataset) -> Iterator[Dataset]:
+    """The frames of a multi-frame image as if each were an image of its own."""
     shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
-    for group in (*shared, dataset.PerFrameFunctionalGroupsSequence[frame]):
-        for element in group:
-            if element.VR == "SQ" and element.value:
-                head.update(element.value[0])
-    if "FrameAcquisitionDateTime" in head:
-        head.AcquisitionDateTime = head.FrameAcquisitionDateTime
-    return head
+    frames = list(dataset.PerFrameFunctionalGroupsSequence)
+    base = Dataset()
+    base.update({e.tag: e for e in dataset if e.tag.group != 0x5200})
+    for frame in frames:
+        head = Dataset()
+        head.update(base)
+        for group in (*shared, frame):
+            for element in group:
+                if element.VR == "SQ" and element.value:
+                    head.update(element.value[0])
+        if "FrameAcquisitionDateTime" in head:
+            head.AcquisitionDateTime = head.FrameAcquisitionDateTime
+        if "FrameAcquisitionDuration" in head and "ActualFrameDuration" not in head:
+            head.ActualFrameDuration = str(int(head.FrameAcquisitionDuration))
+        yield head
 
 
-def _slice(path: Path, frame: int, head: Dataset) -> Slice:
-    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
-        if not head.get(keyword):
-            raise MissingTag(keyword, f"{path}: {keyword} is missing", "Export the series anew.")
-    row, column = (float(v) for v in head.PixelSpacing)
+def _slice(path: Path, frame: int, head: Header, native: tuple[int, str] | None = None) -> Slice:
+    row, column = _numbers(path, head, "PixelSpacing", 2)
+    scaled = number(head, "RescaleSlope")
+    if scaled is None and head.get("Modality") == "PT":
+        raise MissingTag("RescaleSlope", f"{path}: RescaleSlope is missing", "Export it anew.")
+    if scaled == 0.0:
+        raise BadTag("RescaleSlope", f"{path}: it is 0", "Export the series anew.")
+    shape = (_whole(head, "Rows"), _whole(head, "Columns"))
+    if head.get("SamplesPerPixel", 1) != 1:
+        raise BadTag("SamplesPerPixel", f"{path}: a picture in colour", "Give the PET itself.")
+    if not shape[0] or not shape[1]:
+        raise MissingTag("Rows", f"{path}: Rows or Columns is missing", "Export it anew.")
     return Slice(
         path,
         frame,
         head,
-        np.array(head.ImagePositionPatient, dtype=np.float64),
-        np.array(head.ImageOrientationPatient, dtype=np.float64),
-        (row, column),
-        float(head.get("RescaleSlope", 1.0) or 1.0),
-        float(head.get("RescaleIntercept", 0.0) or 0.0),
+        shape,
+        _numbers(path, head, "ImagePositionPatient", 3),
+        _numbers(path, head, "ImageOrientationPatient", 6),
+        (float(row), float(column)),
+        1.0 if scaled is None else scaled,
+        number(head, "RescaleIntercept") or 0.0,
+        native,
     )
+
+
+def _numbers(path: Path, head: Header, keyword: str, count: int) -> FloatArray:
+    values = head.get(keyword)
+    if not values:
+        raise MissingTag(keyword, f"{path}: {keyword} is missing", "Export the series anew.")
+    try:
+        found = np.array([float(v) for v in values])
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    if len(found) != count or not np.isfinite(found).all():
+        raise BadTag(keyword, f"{path}: it is not {count} numbers", "Export the series anew.")
+    return found
+
+
+def _pixels(slices: Sequence[Slice]) -> Array:
+    """The rescaled pixels (z, y, x), each file read once and straight into its place."""
+    array = np.empty((len(slices), *slices[0].shape), np.float32)
+    order = sorted(range(len(slices)), key=lambda k: str(slices[k].path))
+    groups = [list(ks) for _, ks in groupby(order, key=lambda k: slices[k].path)]
+
+    def place(group: list[int]) -> None:
+        frames = _decoded(slices[group[0]])
+        for k in group:
+            piece = slices[k]
+            np.multiply(
+                frames[piece.frame], np.float32(piece.slope), out=array[k], casting="unsafe"
+            )
+            if piece.intercept:
+                array[k] += np.float32(piece.intercept)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(place, groups))
+    return array
+
+
+def _decoded(piece: Slice) -> Array:
+    """The stored values of a file, (frames, rows, columns)."""
+    rows, columns = piece.shape
+    try:
+        if piece.native is not None:
+            at, kind = piece.native
+            flat = np.fromfile(piece.path, kind, rows * columns, offset=at)
+            return flat.reshape(1, rows, columns)
+        dataset = pydicom.dcmread(piece.path)
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        return np.asarray(dataset.pixel_array).reshape(frames, rows, columns)
+    except _UNDECODABLE as error:
+        raise InputError(
+            f"{piece.path}: its pixels cannot be decoded",
+            "Copy it again, or export it uncompressed.",
+        ) from error
 
 
 def _sorted(slices: Sequence[Slice]) -> tuple[list[int], FloatArray]:
@@ -147,10 +255,9 @@ def _sorted(slices: Sequence[Slice]) -> tuple[list[int], FloatArray]:
     if abs(np.linalg.norm(normal) - 1.0) > 1e-3:
         raise GeometryError(f"{first.path}: ImageOrientationPatient is skewed", "Export it anew.")
     for other in slices:
-        shape = (other.head.Rows, other.head.Columns)
         turned = np.abs(other.orientation - first.orientation).max() > 1e-3
         scaled = not np.allclose(other.spacing_mm, first.spacing_mm, rtol=1e-4)
-        if turned or scaled or shape != (first.head.Rows, first.head.Columns):
+        if turned or scaled or other.shape != first.shape:
             raise GeometryError(f"{other.path}: lies otherwise than the rest", "Split the series.")
     along = np.array([piece.position_mm @ normal for piece in slices])
     order = np.lexsort((np.arange(len(along)), along))
@@ -207,15 +314,6 @@ def _filled(
     return whole, pieces
 
 
-def _rescaled(pixels: Sequence[Array], slices: Sequence[Slice]) -> Array:
-    array = np.empty((len(pixels), *pixels[0].shape), np.float32)
-    for k, (image, piece) in enumerate(zip(pixels, slices, strict=True)):
-        np.multiply(image, np.float32(piece.slope), out=array[k], casting="unsafe")
-        if piece.intercept:
-            array[k] += np.float32(piece.intercept)
-    return array
-
-
 def _grid(slices: Sequence[Slice], step_mm: float) -> Grid:
     first = slices[0]
     row, column = first.orientation[:3], first.orientation[3:]
@@ -224,8 +322,7 @@ def _grid(slices: Sequence[Slice], step_mm: float) -> Grid:
     affine[:3, 1] = column * first.spacing_mm[0]
     affine[:3, 2] = row * first.spacing_mm[1]
     affine[:3, 3] = first.position_mm
-    shape = (len(slices), int(first.head.Rows), int(first.head.Columns))
-    return Grid(shape, affine, str(first.head.get("FrameOfReferenceUID", "")))
+    return Grid((len(slices), *first.shape), affine, str(first.head.get("FrameOfReferenceUID", "")))
 
 
 def header_json(head: Dataset) -> dict[str, Any]:
