@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tmtv_engine.batch import Outcome
 
 
-
 def predict(
     studies: list[Path] = typer.Argument(
         ..., metavar="STUDY...", help="DICOM folder, NIfTI folder (SUV) or CSV manifest."
