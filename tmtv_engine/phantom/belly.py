@@ -105,21 +105,25 @@ def draw_pelvis(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
 
 
 def _bladder(canvas: Canvas, r: np.random.Generator) -> None:
-    """Empty to full, any shape: lobes, a dent from the womb, urine of two concentrations."""
+    """Empty to full, any shape: flat or lobed, pressed aside, urine of two concentrations."""
     size, level = r.uniform(0.4, 1.6), log_uniform(r, 2, 95)
-    x, y, z = r.uniform(-12, 12), -30 + r.uniform(-12, 12), -55 + r.uniform(-18, 18)
-    shape = np.array((42.0, 36.0, 30.0)) * size * r.uniform(0.75, 1.3, 3)
-    main = canvas.ellipsoid((x, y, z), tuple(shape), r.normal(0, 0.15), r.normal(0, 0.3))
-    canvas.put(main, level, 5, hot=True)
+    x, y, z = r.uniform(-20, 20), r.uniform(-45, 12), -55 + r.uniform(-20, 24)
+    shape = np.array((42.0, 36.0, 30.0)) * size * r.uniform(0.7, 1.4, 3)
+    if r.random() < 0.35:  # nearly empty: it collapses to a flat, often bent pool
+        shape[2] = min(shape[2], r.uniform(7, 16))
+        shape[:2] = np.maximum(shape[:2], (22, 22))
+    main = canvas.ellipsoid((x, y, z), tuple(shape), r.normal(0, 0.25), r.normal(0, 0.4))
+    resting = r.random() < 0.25  # fresh urine above, the old and hot at the back wall
+    canvas.put(main, level * (r.uniform(0.05, 0.4) if resting else 1.0), 5, hot=True)
     for _ in range(r.poisson(0.9)):
         side = r.normal(0, 1, 3)
         side /= np.linalg.norm(side) + 1e-9
         at = np.array((x, y, z)) + side * shape * r.uniform(0.6, 1.0)
         lobe = canvas.ellipsoid(tuple(at), tuple(shape * r.uniform(0.25, 0.6, 3)))
         canvas.put(lobe, level * r.uniform(0.5, 1.2), 5, hot=True)
-    if r.random() < 0.35:  # heavier urine below, or fresh urine that has not mixed
+    if resting or r.random() < 0.3:
         layer = canvas.ellipsoid((x, y + 0.5 * shape[1], z), tuple(shape * (0.8, 0.45, 0.8)))
-        canvas.put(layer, level * log_uniform(r, 0.25, 3), hot=True)
+        canvas.put(layer, level * (1.0 if resting else log_uniform(r, 0.25, 3)), hot=True)
 
 
 def draw_bowel(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
