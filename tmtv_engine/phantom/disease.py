@@ -76,6 +76,8 @@ def draw_disease(r: np.random.Generator) -> Disease:
             lesions += _extranodal(r, str(site), base)
     if r.random() < 0.3:
         lesions += _extranodal(r, "anywhere", base)
+    if r.random() < 0.12:
+        lesions += _extranodal(r, str(r.choice(("limb", "soft tissue"))), base)
     if stage in ("III", "IV") and r.random() < 0.3:
         lesions += _extranodal(r, "spleen", base)
     return Disease(subtype, stage, tuple(lesions[:60]))
@@ -115,7 +117,7 @@ def _extranodal(r: np.random.Generator, site: str, base: float) -> list[Lesion]:
     found = []
     for _ in range(int({**count, **many}.get(site, r.integers(1, 3)))):
         centre = _place(r, site)
-        large = 40.0 if site in ("soft tissue", "limb") and r.random() < 0.5 else 20.0
+        large = 60.0 if site in ("soft tissue", "limb") and r.random() < 0.5 else 20.0
         found.append(_lesion(r, site, centre, log_uniform(r, 4, large), base))
     return found
 
