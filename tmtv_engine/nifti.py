@@ -22,7 +22,7 @@ def read_nifti(path: Path, unit: Unit) -> Volume:
     from nibabel.filebasedimages import ImageFileError
 
     try:
-        image = nibabel.load(path)
+        image = nibabel.load(path, mmap=False)  # one copy in memory, not the map's pages besides
         data = np.asarray(image.dataobj)
     except (ImageFileError, OSError, EOFError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as NIfTI", "Give a .nii or .nii.gz.") from error
@@ -32,12 +32,14 @@ def read_nifti(path: Path, unit: Unit) -> Volume:
         raise InputError(f"{path}: has {data.ndim} dimensions", "Give one three-dimensional image.")
     array = np.ascontiguousarray(data.T)
     if unit is Unit.LABEL:
-        if not np.array_equal(array, np.round(array)):
+        if array.dtype.kind not in "iub" and not np.array_equal(array, np.round(array)):
             raise InputError(f"{path}: is no label map", "Labels are whole numbers.")
-        array = array.astype(np.int32)
+        array = array.astype(np.int32, copy=False)
     else:
-        array = array.astype(np.float32)
-        if not np.isfinite(array).all():
+        array = array.astype(np.float32, copy=False)
+        with np.errstate(invalid="ignore"):
+            total = array.sum(dtype=np.float64)  # NaN and infinity show in it
+        if not np.isfinite(total):
             raise InputError(f"{path}: holds NaN or infinity", "Write finite numbers.")
     return Volume(array, Grid(array.shape, _FLIP @ image.affine @ _REVERSE), unit)
 

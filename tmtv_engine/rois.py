@@ -77,7 +77,8 @@ def _nifti(path: Path, grid: Grid) -> tuple[list[_Roi], Kind, tuple[Notice, ...]
     if not labels.grid.matches(grid, 0.1):
         _overlap(labels.grid, grid, path)
         labels = resample(labels, grid, order=0)
-    values = [int(v) for v in np.unique(labels.array) if v != 0]
+    slices = (np.unique(piece).tolist() for piece in labels.array)  # no sorted copy of the whole
+    values = sorted(set[int]().union(*slices) - {0})
     kind: Kind = "mask" if len(values) <= 1 else "labels"
     return [_Roi(v, str(v), labels.array == v) for v in values], kind, ()
 

@@ -73,13 +73,15 @@ def find_studies(
     pet_match: str | None = None,
     case_name: CaseName = "hash",
 ) -> list[Study | Failure]:
-    """The studies of a DICOM folder, a folder with NIfTI, or a CSV manifest.
+    """The studies of a DICOM folder, a NIfTI file or folders with it, or a CSV manifest.
 
     What cannot be taken while others can is a `Failure`. Raises `InputError` where there is no
     PET, `AmbiguousInput` where several could be meant, `UsageError` for a bad pattern.
     """
     if path.is_file() and path.suffix.lower() == ".csv":
         return list(_manifest(path))
+    if path.is_file() and path.name.lower().endswith((".nii", ".nii.gz")):
+        return [_nifti_file(path)]
     if path.is_dir():
         folders = [path, *(p for p in sorted(path.rglob("*")) if p.is_dir())]
         pairs = [found for folder in folders if (found := _nifti_pair(folder)) is not None]
@@ -156,8 +158,16 @@ def _nifti_pair(folder: Path) -> Study | None:
     pet = next((folder / name for name in PET_NAMES if (folder / name).is_file()), None)
     if pet is None:
         return None
-    ct = next((folder / name for name in CT_NAMES if (folder / name).is_file()), None)
-    return Study(safe_name(folder.resolve().name), "nifti", (pet,), (ct,) if ct else (), folder)
+    return _nifti_file(pet)
+
+
+def _nifti_file(path: Path) -> Study:
+    """A PET named by itself: with its CT and its folder's name if it is called as in a pair."""
+    if path.name in PET_NAMES:
+        ct = next((path.parent / n for n in CT_NAMES if (path.parent / n).is_file()), None)
+        case = safe_name(path.resolve().parent.name)
+        return Study(case, "nifti", (path,), (ct,) if ct else (), path.parent)
+    return Study(safe_name(path.name.split(".nii")[0]), "nifti", (path,), (), path.parent)
 
 
 def _dicom_studies(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -22,6 +23,7 @@ from tmtv_engine.studies import Study, find_studies, load_study
 from tmtv_engine.thresholds import kept, parse_method
 from tmtv_engine.volume import FloatArray, Grid, Unit, Volume
 
+COLUMNS = {"raw": "mask_ml", "41": "mask41_ml", "2.5": "mask2.5_ml", "4.0": "mask4_ml"}
 GRID = Grid.axial((7, 11, 13), (3.0, 4.0, 2.0), (-10.0, 20.0, -300.0), "1.2.3.9")
 
 
@@ -164,7 +166,9 @@ def _patients(shared: Path) -> dict[str, dict[str, str]]:
 def test_the_ten_ibsi_patients(on: str, shared_data: Path) -> None:
     """Mask and three cuts within 2 % of others' figures, from contours on the PET and on the CT.
 
-    Two voxels decide STS_019's 4.0 cut when its contours come from the CT's planes: 17 mL there.
+    The figures are those of the PET's contours. STS_019's on the CT were drawn elsewhere: they
+    lie 7.5 mm from the PET's (0.1 mm at most in the others), so that its cut at 4.0 is that of
+    218 voxels of 0.07185 mL (the same by matplotlib's point in polygon), not the table's 224.
     """
     for name, row in _patients(shared_data).items():
         folder = shared_data / "ibsi_gml" / name
@@ -174,23 +178,35 @@ def test_the_ten_ibsi_patients(on: str, shared_data: Path) -> None:
         rois = read_rois(folder / on / "mask" / "RS.dcm", suv.grid)
         lesions = from_labels(rois.labels, suv)
         assert len(lesions) == 1
-        within = 0.03 if (on, name) == ("CT", "STS_019") else 0.02
-        for key, column in (
-            ("raw", "mask_ml"),
-            ("41", "mask41_ml"),
-            ("2.5", "mask2.5_ml"),
-            ("4.0", "mask4_ml"),
-        ):
+        if (on, name) == ("CT", "STS_019"):
+            row["mask4_ml"] = str(218 * suv.grid.voxel_ml)
+        for key, column in COLUMNS.items():
             found = measure(lesions, kept(lesions, parse_method(key))).volume_ml[0]
-            assert found == pytest.approx(float(row[column]), rel=within), (name, key)
+            assert found == pytest.approx(float(row[column]), rel=0.02), (name, key)
         if on == "PET":
             assert suv_max(lesions)[0] == pytest.approx(float(row["SUVmax"]), rel=1e-3)
 
 
+@pytest.mark.parametrize("number", ["001", "019"])
+def test_filling_agrees_with_matplotlib(number: str, shared_data: Path) -> None:
+    """Contours of real patients, drawn on the CT, slice by slice by another's point in polygon."""
+    path_class = pytest.importorskip("matplotlib.path").Path
+    folder = shared_data / "ibsi_gml" / f"STS_{number}"
+    grid = _grid_of(sorted((folder / "PET" / "image").iterdir()))
+    plan = dcmread(folder / "CT" / "mask" / "RS.dcm")
+    crossed = np.zeros(grid.shape, int)
+    pixels = np.indices(grid.shape[1:]).reshape(2, -1).T
+    for item in plan.ROIContourSequence[0].ContourSequence:
+        index = grid.to_index(np.array(item.ContourData, float).reshape(-1, 3))
+        closed = path_class(np.vstack([index[:, 1:], index[:1, 1:]]))
+        z = round(float(index[:, 0].mean()))
+        crossed[z] += closed.contains_points(pixels).reshape(grid.shape[1:])
+    rois = read_rois(folder / "CT" / "mask" / "RS.dcm", grid)
+    np.testing.assert_array_equal(rois.labels.array > 0, crossed % 2 == 1)
+
+
 def test_segments_of_odd_widths_and_overlaps(shared_data: Path) -> None:
     """dcmqi's bit-packing examples: 23 and 24 columns, and segments that overlap."""
-    from pydicom import dcmread
-
     for width in ("23x38x3", "24x38x3"):
         folder = shared_data / "seg_bitpack" / width
         grid = _grid_of(sorted((folder / "image").glob("*.dcm")))

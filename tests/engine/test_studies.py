@@ -177,6 +177,27 @@ def test_nifti_pairs_of_both_names(pet: str, ct: str, tmp_path: Path) -> None:
     assert loaded.info["pet"]["units"] == "SUV"
 
 
+def test_a_nifti_file_named_by_itself(tmp_path: Path) -> None:
+    suv, _ = make_volume()
+    (tmp_path / "p7").mkdir()
+    for name in ("pet.nii", "ct.nii", "other (2).nii.gz"):
+        write_nifti(suv, tmp_path / "p7" / name)
+    named, other = _one(tmp_path / "p7" / "pet.nii"), _one(tmp_path / "p7" / "other (2).nii.gz")
+    assert (named.case, [p.name for p in named.ct]) == ("p7", ["ct.nii"])
+    assert (other.case, other.ct) == ("other_2", ())
+    np.testing.assert_array_equal(load_study(other).suv.array, suv.array)
+
+
+@pytest.mark.parametrize("values", [(np.nan,), (np.inf,), (np.inf, -np.inf)])
+def test_nifti_that_is_not_finite_is_refused(values: tuple[float, ...], tmp_path: Path) -> None:
+    suv, _ = make_volume()
+    array = suv.array.copy()
+    array.reshape(-1)[: len(values)] = values
+    write_nifti(suv.with_array(array), tmp_path / "pet.nii.gz")
+    with pytest.raises(InputError, match="NaN or infinity"):
+        load_study(_one(tmp_path))
+
+
 def test_nifti_in_becquerel_is_refused(tmp_path: Path) -> None:
     suv, _ = make_volume()
     write_nifti(suv.with_array(suv.array * 4000), tmp_path / "pet.nii.gz")
