@@ -111,22 +111,8 @@ def summary(rows: list[Row]) -> Mapping[str, float]:
 
 def table(rows: list[Row]) -> str:
     """The table in Markdown: a line for each arm and subtype, the paper's beneath each subtype."""
-    head = [
-        "subtype",
-        "arm",
-        "n",
-        "mean",
-        "prob",
-        "41",
-        "2.5",
-        "4.0",
-        "ρ41",
-        "ρ2.5",
-        "ρ4.0",
-        "found",
-        "false/pt",
-        "false_mL/pt",
-    ]
+    counts = ["found", "false/pt", "false_mL/pt"]
+    head = ["subtype", "arm", "n", "mean", "prob", *DEFAULT_METHODS, "ρ41", "ρ2.5", "ρ4.0", *counts]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for subtype in ("HL", "FL", "DLBCL", "all"):
         for arm in ARMS:

@@ -20,6 +20,7 @@ class Recipe:
     ``optimizer`` "sgd" ``momentum`` is used, with "adamw" ``weight_decay``. ``entropy`` weighs
     the cross-entropy beside soft Dice. ``average`` is the decay of the running mean of the
     weights (0: none). ``gain`` scales each SUV image by 1/gain … gain.
+    ``extra_copy``: each epoch sees every patient once more, moved a little (paper 2.4).
     """
 
     name: str
@@ -37,12 +38,16 @@ class Recipe:
     clip: float = 0.0
     average: float = 0.0
     gain: float = 1.0
+    extra_copy: bool = False
+    bf16: bool = True
     seed: int = 0
 
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        "paper": Recipe("paper", PAPER, 4.0, (256, 128, 128), "linear", "sgd", 0.001),
+        "paper": Recipe(
+            "paper", PAPER, 4.0, (256, 128, 128), "linear", "sgd", 0.001, extra_copy=True
+        ),
         "coarse": Recipe(
             "coarse",
             COARSE,

@@ -1,0 +1,73 @@
+"""Training from the command line, alone or through ``torchrun -m tmtv_engine.train``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tmtv_engine.errors import TmtvError, UsageError
+from tmtv_engine.infer import device_of
+from tmtv_engine.train.dataset import prepare_all, read_dataset, split_of
+from tmtv_engine.train.loop import processes, train
+from tmtv_engine.train.recipes import RECIPES
+
+
+def train_dataset(
+    dataset: Path,
+    out: Path,
+    *,
+    recipe: str = "coarse",
+    epochs: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    resume: bool = False,
+    cache: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Train ``recipe`` on a cohort into ``out``; see `read_dataset` and `train`."""
+    if recipe not in RECIPES:
+        raise UsageError(f"no recipe is called {recipe!r}", f"One of {', '.join(RECIPES)}.")
+    chosen = dataclasses.replace(
+        RECIPES[recipe], seed=seed, epochs=epochs or RECIPES[recipe].epochs
+    )
+    parts = split_of(read_dataset(dataset), seed)
+    counts = ", ".join(f"{len(some)} {name}" for name, some in parts.items())
+    say(f"preparing {counts} patients")
+    cohort = prepare_all(parts, chosen, cache or out / "cache")
+    names = sorted(path.name for some in cohort.values() for path in some)
+    data = hashlib.sha256("\n".join(names).encode()).hexdigest()
+    with processes():
+        where = str(device_of(device))
+        train(cohort, out, chosen, data_sha256=data, device=where, resume=resume, say=say)
+
+
+def main() -> int:
+    """Read the options, train, and tell."""
+    parser = argparse.ArgumentParser(prog="tmtv_engine.train", description=__doc__)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--recipe", default="coarse", choices=sorted(RECIPES))
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--cache", type=Path)
+    given = vars(parser.parse_args())
+    try:
+        train_dataset(given.pop("dataset"), given.pop("out"), say=_say, **given)
+    except TmtvError as error:
+        _say(f"error: {error}")
+        return 1
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

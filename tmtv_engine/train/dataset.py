@@ -1,0 +1,172 @@
+"""A cohort for training: its layouts, its split, and the cache of prepared patients.
+
+A cohort is a CSV manifest (``case,pet,ct,roi[,subtype][,split]``), autoPET's folders
+(`SUV.nii.gz`, `CTres.nii.gz`, `SEG.nii.gz`) or nnU-Net's raw layout (`imagesTr`, `labelsTr`,
+`dataset.json`, PET in SUV).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tmtv_engine.errors import InputError
+from tmtv_engine.find import find_lesions
+from tmtv_engine.infer import HU_TOP
+from tmtv_engine.lesions import Lesions, from_labels
+from tmtv_engine.nifti import read_nifti
+from tmtv_engine.resample import model_grid, resample
+from tmtv_engine.rois import read_rois
+from tmtv_engine.studies import Failure, Study, find_studies, load_study
+from tmtv_engine.text import safe_name
+from tmtv_engine.thresholds import probability
+from tmtv_engine.train.recipes import Recipe
+from tmtv_engine.volume import Unit, Volume
+
+SPLITS = ("train", "val", "test")
+SHARES = (0.6, 0.8)  # the paper's 60 / 20 / 20
+VERSION = 1  # of what a cached patient holds
+
+
+def read_dataset(path: Path) -> list[Study]:
+    """The studies of a cohort, each with its ROI; sorted by case.
+
+    Raises `InputError` where there are none, or one has no ROI or cannot be taken.
+    """
+    if (path / "imagesTr").is_dir():
+        found = _nnunet_raw(path)
+    elif path.is_dir() and any(path.rglob("SEG.nii.gz")):
+        found = [_autopet(p) for p in sorted(path.rglob("SEG.nii.gz"))]
+    else:
+        found = []
+        for study in find_studies(path):
+            if isinstance(study, Failure):
+                raise study.error
+            found.append(study)
+    without = [s.case for s in found if s.roi is None]
+    if not found or without:
+        named = f": {', '.join(without[:5])} without" if without else ""
+        raise InputError(f"{path}: is no cohort with ROIs{named}", "Give case,pet,ct,roi.")
+    return sorted(found, key=lambda s: s.case)
+
+
+def _autopet(seg: Path) -> Study:
+    folder = seg.parent
+    case = safe_name(f"{folder.parent.name}_{folder.name}")
+    ct = folder / "CTres.nii.gz"
+    suv = folder / "SUV.nii.gz"
+    return Study(case, "nifti", (suv,), (ct,) if ct.is_file() else (), folder, (), seg)
+
+
+def _nnunet_raw(path: Path) -> list[Study]:
+    record = path / "dataset.json"
+    try:
+        names = json.loads(record.read_text("utf-8"))["channel_names"]
+        kinds = {str(v).lower(): int(k) for k, v in names.items()}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{record}: names no channels", "nnU-Net's channel_names.") from error
+    pet = next((k for name, k in kinds.items() if name in ("pet", "suv", "pt")), None)
+    ct = next((k for name, k in kinds.items() if name.startswith("ct")), None)
+    if pet is None:
+        raise InputError(f"{record}: no channel is called PET or SUV", "Name the PET's channel.")
+    found = []
+    for label in sorted((path / "labelsTr").glob("*.nii.gz")):
+        case = label.name.removesuffix(".nii.gz")
+        images = [path / "imagesTr" / f"{case}_{k:04d}.nii.gz" for k in (pet, ct or 0)]
+        cts = (images[1],) if ct is not None else ()
+        found.append(Study(safe_name(case), "nifti", (images[0],), cts, path, (), label))
+    return found
+
+
+def split_of(studies: Sequence[Study], seed: int) -> dict[str, list[Study]]:
+    """Train, val and test: as the manifest's column ``split`` says, else 60/20/20 by seed."""
+    told = [s.extra.get("split", "") for s in studies]
+    if any(told):
+        if wrong := sorted({t for t in told if t not in SPLITS}):
+            raise InputError(f"split {wrong[0]!r} is none", f"Write one of {', '.join(SPLITS)}.")
+        return {
+            name: [s for s, t in zip(studies, told, strict=True) if t == name] for name in SPLITS
+        }
+    order = np.random.default_rng(seed).permutation(len(studies))
+    first, second = (round(share * len(studies)) for share in SHARES)
+    parts = zip(SPLITS, (order[:first], order[first:second], order[second:]), strict=True)
+    return {name: [studies[k] for k in sorted(part)] for name, part in parts}
+
+
+def fingerprint(study: Study) -> str:
+    """SHA-256 over the bytes of everything a study and its ROI consist of."""
+    total = hashlib.sha256()
+    roi = (study.roi,) if study.roi is not None else ()
+    for path in (*study.pet, *study.ct, *roi):
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def prepare(study: Study, recipe: Recipe, cache: Path) -> Path:
+    """The study on the recipe's grid, in ``cache``: made once for the same content and grid.
+
+    The file holds ``suv``, ``hu`` and ``prob`` (z, y, x) in half precision.
+    """
+    grid_key = json.dumps([VERSION, recipe.spacing_mm, recipe.shape, recipe.architecture.levels])
+    key = hashlib.sha256((fingerprint(study) + grid_key).encode()).hexdigest()[:24]
+    path = cache / f"{key}.safetensors"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(".part")
+        save_file(_prepared(study, recipe), aside)
+        aside.replace(path)
+    return path
+
+
+def _prepared(study: Study, recipe: Recipe) -> dict[str, Tensor]:
+    loaded = load_study(study)
+    grid = model_grid(loaded.suv, recipe.spacing_mm, recipe.shape, 2**recipe.architecture.levels)
+    if loaded.ct is None:
+        hu = np.full(grid.shape, -HU_TOP, np.float32)
+    else:
+        hu = resample(loaded.ct, grid, outside=-HU_TOP).array
+    arrays = {
+        "suv": resample(loaded.suv, grid).array,
+        "hu": hu,
+        "prob": resample(truth_map(study, loaded.suv), grid).array,
+    }
+    return {k: torch.from_numpy(np.array(v)).half().contiguous() for k, v in arrays.items()}
+
+
+def truth_map(study: Study, suv: Volume) -> Volume:
+    """TMTVprob of a study's ROIs on the PET's grid (paper 2.3); nothing where a mask is empty."""
+    lesions = _drawn(study, suv)
+    flat = np.zeros(int(np.prod(suv.grid.shape)), np.float32)
+    if lesions is not None:
+        flat[lesions.voxels] = probability(lesions)
+    return Volume(flat.reshape(suv.grid.shape), suv.grid, Unit.PROBABILITY)
+
+
+def _drawn(study: Study, suv: Volume) -> Lesions | None:
+    path = study.roi or Path()
+    if path.name.endswith((".nii", ".nii.gz")) and not read_nifti(path, Unit.LABEL).array.any():
+        return None  # a healthy patient teaches too
+    rois = read_rois(path, suv.grid)
+    if rois.kind == "mask":
+        return find_lesions(rois.labels.with_array(rois.labels.array > 0), suv)
+    return from_labels(rois.labels, suv)
+
+
+def load_patient(path: Path) -> dict[str, Tensor]:
+    """A prepared patient: ``suv``, ``hu`` and ``prob`` (z, y, x) float32."""
+    return {k: v.float() for k, v in load_file(path).items()}
+
+
+Cohort = dict[str, list[Path]]
+
+
+def prepare_all(parts: dict[str, list[Study]], recipe: Recipe, cache: Path) -> Cohort:
+    """The prepared files of every part of a split."""
+    return {name: [prepare(s, recipe, cache) for s in some] for name, some in parts.items()}
