@@ -14,7 +14,9 @@ from tmtv_tui.cli.demo import demo
 from tmtv_tui.cli.doctor import doctor
 from tmtv_tui.cli.phantom import phantom
 from tmtv_tui.cli.predict import predict
+from tmtv_tui.cli.review import review
 from tmtv_tui.cli.threshold import threshold
+from tmtv_tui.cli.train import train
 from tmtv_tui.cli.verify import verify
 
 app = typer.Typer(
@@ -58,9 +60,11 @@ app.command(
         "tmtv threshold PET/ RTSTRUCT.dcm --roi GTV_Mass --rois labels",
     )
 )(threshold)
+app.command(epilog=example("tmtv train cohort.csv -o run --recipe paper"))(train)
 app.command(epilog=example("tmtv phantom patients -n 10 --seed 1 --format nifti"))(phantom)
 app.command(epilog=example("tmtv demo -o tmtv-demo"))(demo)
 app.command(epilog=example("tmtv doctor", "tmtv doctor --json"))(doctor)
+app.command(epilog=example("tmtv review results", "tmtv review results --read-only"))(review)
 app.command(epilog=example("tmtv accept results/case-1 7 --reader AB"))(accept)
 app.command(epilog=example("tmtv reject results/case-1 3-5 --reason bladder"))(reject)
 app.command(epilog=example("tmtv split results/case-1 4"))(split)

@@ -1,0 +1,44 @@
+"""``tmtv train``: a network from a cohort with ROIs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from tmtv_tui.cli import console, options
+
+RECIPES = ("coarse", "paper")
+
+
+def train(
+    dataset: Path = typer.Argument(
+        ..., metavar="DATASET", help="CSV manifest (case,pet,ct,roi), autoPET or nnU-Net raw."
+    ),
+    out: Path = typer.Option(..., "-o", "--out", help="Folder of the run, then --model's."),
+    recipe: str = typer.Option("coarse", "--recipe", help="coarse (8 mm) or paper (4 mm)."),
+    epochs: int | None = typer.Option(None, "--epochs", min=1, help="Default: the recipe's."),
+    seed: int = typer.Option(0, "--seed", min=0, help="Of the split and everything random."),
+    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
+    resume: bool = typer.Option(False, "--resume", help="Go on from the last epoch."),
+    cache: Path | None = typer.Option(None, "--cache", help="Default: OUT/cache."),
+    quiet: bool = options.QUIET,
+) -> int:
+    """Train a network on patients with ROIs; `tmtv predict --model OUT` then uses it."""
+    console.VOICE.quiet = quiet
+    options.choice(recipe, RECIPES, "--recipe")
+    from tmtv_engine.train.__main__ import train_dataset
+
+    train_dataset(
+        dataset,
+        out,
+        recipe=recipe,
+        epochs=epochs,
+        seed=seed,
+        device=device,
+        resume=resume,
+        cache=cache,
+        say=console.say,
+    )
+    console.out(str(out))
+    return 0
