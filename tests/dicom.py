@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
@@ -51,10 +52,11 @@ def write_series(
         ds.PixelSpacing = [str(spacing[1]), str(spacing[2])]
         ds.Rows, ds.Columns = image.shape
         ds.PixelData = image.astype("<i2").tobytes()
-        if bend is not None:
-            bend(k, ds)
         path = folder / f"IM{(k * 5) % len(array):03d}"  # names say nothing of the order
-        save(ds, path)
+        with disable_value_validation():  # scanners write what the standard forbids
+            if bend is not None:
+                bend(k, ds)
+            save(ds, path)
         files.append(path)
     return files
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, Protocol
@@ -12,9 +13,10 @@ from tmtv_engine.errors import BadTag
 from tmtv_engine.suv import PetHeader
 from tmtv_engine.text import clean
 
-GE_SCAN = (0x0009, 0x100D)
-PHILIPS_SUV = (0x7053, 0x1000)
-PHILIPS_BQML = (0x7053, 0x1009)
+_GE, _PHILIPS = "GEMS_PETD_01", "Philips PET Private Group"
+GE_SCAN = (0x0009, 0x100D, _GE)
+PHILIPS_SUV = (0x7053, 0x1000, _PHILIPS)
+PHILIPS_BQML = (0x7053, 0x1009, _PHILIPS)
 
 
 class Header(Protocol):
@@ -69,13 +71,16 @@ def text(dataset: Header, keyword: str) -> str:
 
 def number(dataset: Header, keyword: str) -> float | None:
     """A tag's value as a number, None where it is absent; raises `BadTag`."""
-    value = dataset.get(keyword)
-    if value is None or str(value).strip() == "":
-        return None
     try:
-        return float(value)
+        value = dataset.get(keyword)
+        if value is None or str(value).strip() == "":
+            return None
+        found = float(value)
     except (TypeError, ValueError) as error:
-        raise BadTag(keyword, f"{clean(value)!r} is no number", "Correct the header.") from error
+        raise BadTag(keyword, "it is no number", "Correct the header.") from error
+    if not math.isfinite(found):
+        raise BadTag(keyword, f"{found} is no number", "Correct the header.")
+    return found
 
 
 def acquired(dataset: Header) -> datetime | None:
@@ -128,20 +133,30 @@ def _code(dataset: Header, keyword: str) -> str:
     return f"{text(items[0], 'CodeMeaning')} {text(items[0], 'CodeValue')}".strip() if items else ""
 
 
-def _private(dataset: Header, tag: tuple[int, int]) -> str:
-    if not isinstance(dataset, Dataset) or tag not in dataset:
+def _private(dataset: Header, place: tuple[int, int, str]) -> str:
+    """A private element where its creator reserved its block; as is where nobody is named."""
+    if not isinstance(dataset, Dataset):
+        return ""
+    group, element, creator = place
+    named = {b: clean(dataset[group, b].value) for b in range(0x10, 0x100) if (group, b) in dataset}
+    block = next((b for b, name in named.items() if name.upper() == creator.upper()), None)
+    if block is None and 0x10 in named:
+        return ""
+    tag = (group, ((block or 0x10) << 8) + (element & 0xFF))
+    if tag not in dataset:
         return ""
     value = dataset[tag].value
     return clean(value.decode("ascii", "replace") if isinstance(value, bytes) else value)
 
 
-def _private_number(dataset: Header, tag: tuple[int, int]) -> float | None:
+def _private_number(dataset: Header, place: tuple[int, int, str]) -> float | None:
     try:
-        return float(_private(dataset, tag)) or None
+        return float(_private(dataset, place)) or None
     except ValueError:
         return None
 
 
-def _private_moment(dataset: Header, tag: tuple[int, int]) -> datetime | None:
-    value = _private(dataset, tag)
-    return _parse(f"({tag[0]:04x},{tag[1]:04x})", value[:8], value[8:]) if len(value) > 8 else None
+def _private_moment(dataset: Header, place: tuple[int, int, str]) -> datetime | None:
+    value = _private(dataset, place)
+    name = f"({place[0]:04x},{place[1]:04x})"
+    return _parse(name, value[:8], value[8:]) if len(value) > 8 else None
