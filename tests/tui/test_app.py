@@ -1,0 +1,374 @@
+"""The app driven by keys: numbers against an independent computation, journals, hostile text."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Input, Static
+
+from tests.cases import SPACING_MM, make_case, make_volume, snapshot
+from tmtv_engine.case import read_case
+from tmtv_engine.journal import Journal
+from tmtv_engine.reading import reading_of
+from tmtv_engine.verify import verify
+from tmtv_tui.app import ReviewApp
+from tmtv_tui.config import Config, read_config
+from tmtv_tui.screens.case import CaseScreen
+from tmtv_tui.widgets.lesions import LesionTable
+from tmtv_tui.widgets.mip import MipView
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tmtv_ml(labels: list[int], method: str) -> float:
+    """TMTV straight from the volume, by none of the engine's code."""
+    suv, label = make_volume()
+    voxels = 0
+    for number in labels:
+        own = suv.array[label.array == number]
+        cut = float(method) if "." in method else own.max() * np.float64(int(method) / 100)
+        voxels += int((own > cut).sum())
+    return voxels * float(np.prod(SPACING_MM)) / 1000
+
+
+@asynccontextmanager
+async def running(
+    out: Path, size: tuple[int, int] = (120, 40), **options: Any
+) -> AsyncIterator[tuple[ReviewApp, Pilot[None]]]:
+    app = ReviewApp(out, reader="AB", **options)
+    async with app.run_test(size=size) as pilot:
+        await settle(app, pilot)
+        yield app, pilot
+        await settle(app, pilot)
+    app.finish()
+
+
+async def settle(app: ReviewApp, pilot: Pilot[None]) -> None:
+    for _ in range(2):
+        await pilot.pause()
+        await app.workers.wait_for_complete()
+    await pilot.pause(0.05)  # the table measures its columns when idle
+
+
+async def opened(app: ReviewApp, pilot: Pilot[None]) -> CaseScreen:
+    await pilot.press("enter")
+    await settle(app, pilot)
+    screen = app.screen
+    assert isinstance(screen, CaseScreen)
+    return screen
+
+
+def text_of(app: ReviewApp) -> str:
+    """What is on the screen, line by line."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text for strip in strips)
+
+
+async def until(app: ReviewApp, pilot: Pilot[None], text: str) -> str:
+    """The screen once it shows ``text`` (a table measures its columns when idle), or at last."""
+    for _ in range(60):
+        if text in text_of(app):
+            break
+        await pilot.pause(0.05)
+    return text_of(app)
+
+
+def shown_total(screen: CaseScreen, method: str) -> float:
+    text = str(screen.query_one("#totals", Static).content)
+    line = next(x for x in text.splitlines() if x[1:].split()[:1] == [method])
+    words = line[1:].split()
+    return float(words[3] if words[2] == "→" else words[1])
+
+
+async def test_decisions_change_every_total_and_undo_brings_them_back(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    async with running(tmp_path) as (app, pilot):
+        screen = await opened(app, pilot)
+        for keys, accepted in (
+            ([], [1, 2]),
+            (["x"], [2]),
+            (["j", "a"], [2, 3]),
+            (["u"], [2]),
+            (["u"], [1, 2]),
+            (["ctrl+r", "ctrl+r"], [2, 3]),
+        ):
+            await pilot.press(*keys)
+            await pilot.pause()
+            for method in ("41", "2.5", "4.0"):
+                assert shown_total(screen, method) == round(tmtv_ml(accepted, method), 1)
+    actions = [x.action for x in Journal(tmp_path / "case-1/review/AB.jsonl").read()]
+    decided = ["reject", "accept", "undo", "undo", "redo", "redo"]
+    assert actions == ["open", *decided, "close"]
+    record = read_case(tmp_path / "case-1").record
+    assert record["totals"]["4.0"]["tmtv_ml"] == pytest.approx(tmtv_ml([2, 3], "4.0"))
+    assert not [f for f in verify(tmp_path / "case-1") if f.failed]
+
+
+async def test_a_restart_finds_everything_and_undoes_on(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    async with running(tmp_path) as (app, pilot):
+        await opened(app, pilot)
+        await pilot.press("x", "1", "f")
+    async with running(tmp_path) as (app, pilot):
+        screen = await opened(app, pilot)
+        assert screen.opened is not None
+        assert screen.opened.reading.reasons == {1: "brain"}
+        assert screen.opened.reading.flagged
+        await pilot.press("u", "u", "u")
+        assert screen.opened.reading.status[1] == "accepted"
+        assert not screen.opened.reading.flagged
+
+
+async def test_signing_closes_the_reading(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    async with running(tmp_path) as (app, pilot):
+        screen = await opened(app, pilot)
+        await pilot.press("S", "x")
+        assert screen.opened is not None
+        assert screen.opened.reading.status[1] == "accepted"
+        assert "SIGNED" in text_of(app)
+        await pilot.press("S", "x")
+        assert screen.opened.reading.status[1] == "rejected"
+
+
+async def test_marks_ranges_and_rules(tmp_path: Path) -> None:
+    make_case(tmp_path, hotspots=True)
+    async with running(tmp_path) as (app, pilot):
+        screen = await opened(app, pilot)
+        assert screen.opened is not None
+        await pilot.press("space", "j", "v", "X")
+        assert set(screen.opened.reading.status.values()) == {"rejected"}
+        await pilot.press("u", "X")
+        await pilot.pause()
+        app.screen.query_one(Input).value = "suvmax<7"
+        await pilot.pause()
+        remark = str(app.screen.query_one("#remark", Static).content)
+        assert remark == f"rejects 1 lesions, {tmtv_ml([2], '41'):.1f} mL by 41"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert screen.opened.reading.status == {1: "accepted", 2: "rejected", 3: "accepted"}
+
+
+async def test_any_method_can_be_typed(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    async with running(tmp_path) as (app, pilot):
+        screen = await opened(app, pilot)
+        for typed in ("3.3", "70"):
+            await pilot.press("M")
+            await pilot.pause()
+            app.screen.query_one(Input).value = typed
+            await pilot.press("enter")
+            await pilot.pause()
+            assert shown_total(screen, typed) == round(tmtv_ml([1, 2], typed), 1)
+        await pilot.press("M")
+        await pilot.pause()
+        app.screen.query_one(Input).value = "0.41"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert [n for n in app._notifications if "write 41" in n.message]
+
+
+async def test_picture_and_table_choose_for_each_other(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    async with running(tmp_path) as (app, pilot):
+        screen = await opened(app, pilot)
+        view, table = screen.query_one("#front", MipView), screen.query_one(LesionTable)
+        for number in (2, 3, 1):
+            left, top = view._offset()
+            ((y, x),) = view._spot(number)
+            await pilot.click(view, offset=(x + left, y // 2 + top))
+            await pilot.pause()
+            assert table.current() == number
+            assert view._chosen == number
+        await pilot.press("r", "plus", "minus", "comma", "full_stop", "i", "o", "i", "R")
+        assert screen.angle == 0
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 50), (200, 60), (60, 16), (30, 8)])
+async def test_every_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    make_case(tmp_path)
+    async with running(tmp_path, size) as (app, pilot):
+        screen = await opened(app, pilot)
+        await pilot.press("x")
+        small = size[0] < 60 or size[1] < 16
+        assert ("too small" in text_of(app)) == small
+        if not small:
+            assert "rejected" in text_of(app)
+            assert "→" in text_of(app)
+        await pilot.resize_terminal(100, 30)
+        await pilot.pause()
+        assert "rejected" in text_of(app)
+        assert screen.opened is not None
+
+
+async def test_the_worklist_shows_broken_and_new_cases(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "case.json").write_text("{")
+    async with running(tmp_path) as (app, pilot):
+        table = app.worklist.query_one(DataTable)
+        assert table.row_count == 2
+        assert "broken" in text_of(app)
+        make_case(tmp_path, "case-0")
+        app.worklist.read()
+        await settle(app, pilot)
+        assert table.row_count == 3
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.screen is app.worklist
+        await pilot.press("slash")
+        await pilot.pause()
+        app.screen.query_one(Input).value = "case-0"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert table.row_count == 1
+        await pilot.press("s", "m", "f")
+        await settle(app, pilot)
+    assert reading_of(read_case(tmp_path / "case-0")).flagged
+
+
+async def test_the_next_case_and_back(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make_case(tmp_path, name)
+    async with running(tmp_path) as (app, pilot):
+        await opened(app, pilot)
+        await pilot.press("x", "right_square_bracket")
+        await settle(app, pilot)
+        assert isinstance(app.screen, CaseScreen)
+        assert app.screen.path.name == "b"
+        await pilot.press("q")
+        await settle(app, pilot)
+        await pilot.pause(0.4)
+        await settle(app, pilot)
+        assert app.worklist.rows[tmp_path / "a"].state == "partial"
+        expected = tmtv_ml([2], "41")
+        assert app.worklist.rows[tmp_path / "a"].reviewed["41"] == pytest.approx(expected)
+
+
+async def test_read_only_writes_nothing(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    before = snapshot(case.path)
+    async with running(tmp_path, read_only=True) as (app, pilot):
+        await opened(app, pilot)
+        await pilot.press("x", "S", "p", "u", "q")
+        await settle(app, pilot)
+        await pilot.press("f")
+    assert snapshot(case.path) == before
+
+
+async def test_blind_shows_no_identity(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    async with running(tmp_path, blind=True, order_seed=3) as (app, pilot):
+        assert "P1" not in text_of(app)
+        await opened(app, pilot)
+        assert "P1" not in text_of(app)
+        assert "2020-01-02" not in text_of(app)
+
+
+HOSTILE = (
+    "[/nope]",
+    "[@click=app.exit]x[/]",
+    "PET AC [SUV]",
+    "[bold red on white",
+    "a\x1b[31mb\x1b]0;t\x07",
+    "c\x9b31md",
+    "\u202eabc\u2066",
+    "$x {y} %s",
+)
+
+
+@pytest.mark.parametrize("payload", HOSTILE)
+async def test_hostile_text_is_shown_and_never_obeyed(tmp_path: Path, payload: str) -> None:
+    info = {
+        "patient": {
+            "id": payload,
+            "sex": payload,
+            "weight_kg": 70.0,
+            "height_m": 1.7,
+            "age_years": 5,
+        },
+        "study": {"uid": "1.2", "date": payload},
+    }
+    case = make_case(tmp_path, info=info)
+    path = case.path / "case.json"
+    record = json.loads(path.read_text())
+    record["warnings"].append({"code": payload, "message": payload})
+    record["model"]["name"] = payload
+    path.write_text(json.dumps(record))
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "case.json").write_text(json.dumps({"schema": payload}))
+    visible = payload if payload.isprintable() else None
+    async with running(tmp_path, (200, 50)) as (app, pilot):
+        seen = [await until(app, pilot, visible or "todo")]
+        await pilot.press("w")
+        await pilot.pause()
+        seen.append(text_of(app))
+        await pilot.press("escape", "down")
+        await opened(app, pilot)
+        seen.append(text_of(app))
+        for keys in (["e"], ["w"], ["l"], ["question_mark"], ["x", "t"]):
+            await pilot.press(*keys)
+            await pilot.pause()
+            for field in app.screen.query(Input):
+                field.value = payload
+            await pilot.pause()
+            seen.append(text_of(app))
+            await pilot.press("enter")
+            await pilot.pause()
+            seen.append(text_of(app))
+        await pilot.press("l")
+        await pilot.pause()
+        seen.append(text_of(app))
+        assert app.is_running
+        if visible is not None:
+            assert visible in seen[0]
+            assert visible in seen[-1]
+    for text in seen:
+        assert not [c for c in text if c != "\n" and not c.isprintable()]
+
+
+def test_the_app_imports_nothing_heavy(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    code = f"""
+import asyncio, sys
+from pathlib import Path
+from tmtv_tui.app import ReviewApp
+async def main():
+    app = ReviewApp(Path({str(tmp_path)!r}), reader="AB")
+    async with app.run_test() as pilot:
+        await pilot.pause(); await app.workers.wait_for_complete(); await pilot.press("enter")
+        await pilot.pause(); await app.workers.wait_for_complete(); await pilot.press("x", "i", "m")
+        await pilot.pause()
+    app.finish()
+asyncio.run(main())
+print(*sorted({{m.split('.')[0] for m in sys.modules}}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    heavy = {"torch", "SimpleITK", "highdicom", "pydicom", "skimage", "matplotlib", "scipy"}
+    assert not heavy & set(done.stdout.split())
+    assert Journal(tmp_path / "case-1/review/AB.jsonl").read()[1].action == "reject"
+
+
+def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("TMTV_READER", raising=False)
+    assert read_config() == Config()
+    (tmp_path / "tmtv").mkdir()
+    (tmp_path / "tmtv" / "config.toml").write_text('reader = "CD"\ntheme = "light"\n')
+    assert read_config() == Config(reader="CD", theme="light")
+    monkeypatch.setenv("TMTV_READER", "EF")
+    assert read_config().reader == "EF"
+    (tmp_path / "tmtv" / "config.toml").write_text("colour = 1\n")
+    with pytest.raises(Exception, match="colour"):
+        read_config()

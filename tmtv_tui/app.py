@@ -1,0 +1,169 @@
+"""The review app: a worklist and, above it, one case at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual import work
+from textual.app import App
+from textual.color import Color
+from textual.filter import LineFilter
+from textual.theme import Theme
+
+from tmtv_engine.case import read_case
+from tmtv_engine.errors import TmtvError
+from tmtv_engine.journal import Decision, login
+from tmtv_engine.review import Session, refresh
+from tmtv_engine.text import clean
+from tmtv_tui.config import THEMES, Config
+from tmtv_tui.messages import CaseChanged
+from tmtv_tui.opened import Opened
+from tmtv_tui.screens.case import CaseScreen
+from tmtv_tui.screens.worklist import Worklist
+
+CONTRAST = Theme(
+    "contrast",
+    primary="#ffff00",
+    secondary="#00ffff",
+    accent="#ffff00",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#202020",
+    dark=True,
+)
+
+
+class Harmless(LineFilter):
+    """No control or format character leaves for the terminal, whatever a case holds."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Segments with their text cleaned; widths stand."""
+        return [s if s.text.isascii() and s.text.isprintable() else _harmless(s) for s in segments]
+
+
+def _harmless(segment: Segment) -> Segment:
+    if all(c == " " or clean(c) for c in segment.text):
+        return segment
+    text = "".join(c if c == " " or clean(c) else " " for c in segment.text)
+    return Segment(text, segment.style)
+
+
+class ReviewApp(App[None]):
+    """``tmtv review``: `out` holds the cases; every decision goes to ``reader``'s journal."""
+
+    CSS_PATH = "review.tcss"
+    TITLE = "tmtv review"
+    SCREENS: ClassVar = {}
+
+    def __init__(
+        self,
+        out: Path,
+        *,
+        reader: str | None = None,
+        read_only: bool = False,
+        blind: bool = False,
+        order_seed: int | None = None,
+        config: Config | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config or Config()
+        self.out = out
+        self.reader = reader or self.config.reader or login()
+        self.read_only, self.blind, self.order_seed = read_only, blind, order_seed
+        self.method = "41"
+        self.extra_methods: list[str] = []
+        self.at_work: list[Opened] = []
+        self._waiting: set[Path] = set()
+        self._following: set[Path] = set()
+        self.worklist = Worklist()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """The app's own, last."""
+        return [*super().get_line_filters(), Harmless()]
+
+    def on_mount(self) -> None:
+        """Theme and worklist."""
+        self.register_theme(CONTRAST)
+        self.theme = THEMES[self.config.theme]
+        self.push_screen(self.worklist)
+
+    def method_of(self, opened: Opened) -> str:
+        """The method in use, or the case's first where it lacks that."""
+        known = list(opened.table.volume_ml)
+        return self.method if self.method in known else known[0]
+
+    def use_method(self, key: str) -> None:
+        """Use a method here and in the cases opened next."""
+        self.method = key
+        if key not in self.extra_methods:
+            self.extra_methods.append(key)
+
+    def open_case(self, path: Path) -> None:
+        """Show a case above the worklist."""
+        self.push_screen(CaseScreen(path))
+
+    def close_case(self, opened: Opened) -> None:
+        """Bound the reading time of a case, once."""
+        if opened in self.at_work:
+            self.at_work.remove(opened)
+            if not self.read_only:
+                opened.close()
+                self._waiting.add(opened.case.path)
+                self._follow(opened.case.path)
+
+    def step_case(self, path: Path, step: int) -> None:
+        """The case before or after ``path`` in the worklist."""
+        found = self.worklist.neighbour(path, step)
+        if found is None:
+            self.notify("there is no further case", markup=False)
+        else:
+            self.switch_screen(CaseScreen(found))
+
+    def flag(self, path: Path) -> None:
+        """Flag a case from the worklist, or take the flag away."""
+        if self.read_only:
+            self.notify("read only: nothing is recorded", severity="error", markup=False)
+            return
+        try:
+            session = Session(read_case(path), self.reader)
+            session.decide(Decision("unflag" if session.reading.flagged else "flag"))
+        except TmtvError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.follow(path)
+
+    def follow(self, path: Path) -> None:
+        """Bring `case.json` and `summary.csv` after the journal, soon and off the event loop."""
+        if path not in self._waiting:
+            self._waiting.add(path)
+            self.set_timer(0.25, lambda: self._follow(path))
+
+    @work(thread=True, group="follow")
+    def _follow(self, path: Path) -> None:
+        self._following.add(path)
+        self._waiting.discard(path)
+        error = ""
+        try:
+            refresh(read_case(path))
+            self._following.discard(path)
+        except TmtvError as failed:
+            error = str(failed)
+        self.call_from_thread(self._followed, path, error)
+
+    def _followed(self, path: Path, error: str) -> None:
+        if error:
+            self.notify(error, severity="error", markup=False)
+        self.worklist.post_message(CaseChanged(path, error))
+
+    def finish(self) -> None:
+        """After the app has ended: close what is open, follow what was not followed yet."""
+        for opened in self.at_work:
+            if not self.read_only:
+                opened.close()
+                self._waiting.add(opened.case.path)
+        for path in self._waiting | self._following:
+            refresh(read_case(path))

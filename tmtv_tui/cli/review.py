@@ -1,0 +1,50 @@
+"""``tmtv review``: the app."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import typer
+
+from tmtv_engine.errors import UsageError
+
+
+def review(
+    out: Path = typer.Argument(..., metavar="OUT", help="A folder of cases."),
+    reader: str | None = typer.Option(None, "--reader", help="Default: the login name."),
+    read_only: bool = typer.Option(False, "--read-only", help="Look, record nothing."),
+    blind: bool = typer.Option(False, "--blind", help="No identity, no other reader."),
+    order: str | None = typer.Option(None, "--order", help="random:SEED for a reader study."),
+) -> int:
+    """Review cases in the terminal: accept, reject, split, sign."""
+    if not out.is_dir():
+        raise UsageError(f"there is no folder {out}", "Give a folder that tmtv predict wrote.")
+    seed = order_seed(order)
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    from tmtv_engine.journal import journal_path
+    from tmtv_tui.app import ReviewApp
+    from tmtv_tui.config import read_config
+
+    app = ReviewApp(
+        out,
+        reader=reader,
+        read_only=read_only,
+        blind=blind,
+        order_seed=seed,
+        config=read_config(),
+    )
+    journal_path(out, app.reader)  # a name that is no file's is refused before anything is shown
+    app.run()
+    app.finish()
+    return app.return_code or 0
+
+
+def order_seed(order: str | None) -> int | None:
+    """The seed of ``random:SEED``; raises `UsageError` for anything else."""
+    if order is None:
+        return None
+    kind, _, seed = order.partition(":")
+    if kind != "random" or not seed.isdecimal():
+        raise UsageError(f"--order {order!r} is unknown", "Write random:SEED, a number.")
+    return int(seed)

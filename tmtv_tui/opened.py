@@ -1,0 +1,99 @@
+"""A case that is open in the app: session, pictures and the lesion × method table."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_engine.case import Case, read_case
+from tmtv_engine.errors import TmtvError
+from tmtv_engine.journal import Decision
+from tmtv_engine.projections import Mip, Slices
+from tmtv_engine.reading import Reading, predicted_status
+from tmtv_engine.review import Session, session_text
+from tmtv_engine.thresholds import parse_method
+from tmtv_tui.state import Table
+
+
+class Opened:
+    """What a case screen shows; `decide` is the only thing that changes it."""
+
+    def __init__(self, case: Case, session: Session, mip: Mip, methods: Sequence[str]) -> None:
+        self.case, self.session, self.mip = case, session, mip
+        self.methods = list(methods)
+        self._slices: Slices | None = None
+        self._tables: dict[int, Table] = {}
+        self.before: dict[str, tuple[float, float, int]] = {}
+        self._measure()
+
+    @classmethod
+    def of(cls, path: Path, reader: str, extra: Sequence[str] = ()) -> Opened:
+        """Read the case and replay the reader's journal; raises `TmtvError`."""
+        case = read_case(path)
+        methods = dict.fromkeys([*case.record["predicted_totals"], *extra])
+        return cls(case, Session(case, reader), case.mip(), list(methods))
+
+    @property
+    def reading(self) -> Reading:
+        """The state after the last decision."""
+        return self.session.reading
+
+    def open(self) -> None:
+        """Write that the case was opened; a journal that refuses does not keep it closed."""
+        self._bound("open")
+
+    def close(self) -> None:
+        """Write that the case was closed."""
+        self._bound("close")
+
+    def _bound(self, action: str) -> None:
+        with contextlib.suppress(TmtvError):
+            self.session.decide(Decision(action, text=session_text()))
+
+    def decide(self, decision: Decision) -> Reading:
+        """Record a decision and bring the table along."""
+        before = self.reading.lesions
+        found = self.session.decide(decision)
+        if found.lesions is not before:
+            self._measure()
+        return found
+
+    def add_method(self, text: str) -> str:
+        """One more method; returns its key. Raises `UsageError` for none."""
+        key = parse_method(text).key
+        if key not in self.methods:
+            Table.of(self.case, self.reading.lesions, [key])  # refuses before anything changes
+            self.methods.append(key)
+            self._measure()
+        return key
+
+    def slice_of(self, lesion: int) -> npt.NDArray[np.floating] | None:
+        """The stored slice of a lesion, or for a part that of the lesion it was split from."""
+        if self._slices is None:
+            self._slices = self.case.slices()
+        number: int | None = lesion
+        while number is not None:
+            found = self._slices.of(number)
+            if found is not None:
+                return found
+            number = self.reading.parents.get(number)
+        return None
+
+    def angle(self, at: int) -> float:
+        """Degrees of a stored projection."""
+        return float(self.mip.angles_deg[at])
+
+    def _measure(self) -> None:
+        base = self.session.replayer.base
+        first = Table.of(self.case, base, self.methods)
+        sources = {row["id"]: row["source"] for row in self.case.record["lesions"]}
+        ids = [int(i) for i in base.ids]
+        status = predicted_status(self.case.record, {i: sources[i] for i in ids})
+        rows = [k for k, i in enumerate(ids) if status[i] == "accepted"]
+        self.before = {key: first.total(key, rows) for key in first.volume_ml}
+        lesions = self.reading.lesions
+        self.table = first if lesions is base else Table.of(self.case, lesions, self.methods)

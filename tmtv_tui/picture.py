@@ -1,0 +1,129 @@
+"""Projections to terminal cells: half-blocks, two pixels a cell, 24 greys. No Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_engine.lesions import Lesions
+from tmtv_engine.projections import Mip, project_points
+
+GREYS = 24
+Pixels = npt.NDArray[np.int64]
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A ``box`` (top, bottom, left, right) of an image in cells: ``grey`` (2 · rows, cols) 0 … 23.
+
+    A half-cell holds the maximum of the pixels that fall into it.
+    """
+
+    grey: Image
+    box: tuple[int, int, int, int]
+
+    def inside(self, pixels: tuple[Pixels, Pixels]) -> set[tuple[int, int]]:
+        """Half-cells (y, x) that image pixels (rows, cols) fall into; none outside the box."""
+        top, bottom, left, right = self.box
+        row, col = pixels
+        there = (row >= top) & (row < bottom) & (col >= left) & (col < right)
+        mask = np.zeros((bottom - top, right - left), np.uint8)
+        mask[row[there] - top, col[there] - left] = 1
+        small = _pool(_pool(mask, int(self.grey.shape[0]), 0), self.wide, 1)
+        return {(int(y), int(x)) for y, x in np.argwhere(small)}
+
+    def spot(self, row: int, col: int) -> tuple[int, int] | None:
+        """The half-cell of one pixel, None outside the box."""
+        found = self.inside((np.array([row]), np.array([col])))
+        return min(found) if found else None
+
+    @property
+    def wide(self) -> int:
+        """Cells across."""
+        return int(self.grey.shape[1])
+
+
+def body_box(mip: Mip, floor_suv: float = 0.3) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of what is not air in any projection."""
+    seen = mip.images.max(axis=0) > floor_suv / mip.suv_per_step
+    rows, cols = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not len(rows):
+        return 0, mip.images.shape[1], 0, mip.images.shape[2]
+    return int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
+
+
+def place(
+    suv: npt.NDArray[np.floating],
+    box: tuple[int, int, int, int],
+    cols: int,
+    rows: int,
+    white_suv: float,
+) -> Placed:
+    """Fit the ``box`` of an image in SUV into ``cols`` × ``rows`` cells, dark where hot.
+
+    Shrinking takes the maximum (averaging loses half of a small lesion's contrast), enlarging
+    repeats.
+    """
+    top, bottom, left, right = box
+    part = suv[top:bottom, left:right]
+    scale = max(part.shape[0] / max(2 * rows, 1), part.shape[1] / max(cols, 1), 1e-6)
+    high = max(2, 2 * round(part.shape[0] / scale / 2))
+    wide = max(1, min(cols, round(part.shape[1] / scale)))
+    small = _pool(_pool(part, min(high, 2 * max(rows, 1)), 0), wide, 1)
+    dark = np.clip(small / white_suv, 0, 1) * (GREYS - 1)
+    return Placed((GREYS - 1 - np.rint(dark)).astype(np.uint8), box)
+
+
+def _pool(image: npt.NDArray[Any], count: int, axis: int) -> npt.NDArray[Any]:
+    edges = (np.arange(count) * (image.shape[axis] / count)).astype(np.int64)
+    if count >= image.shape[axis]:
+        return np.asarray(np.take(image, edges, axis=axis))
+    return np.asarray(np.maximum.reduceat(image, edges, axis=axis))
+
+
+@dataclass(frozen=True, eq=False)
+class Footprints:
+    """Where lesions lie in one projection: image pixels by lesion, and that of its maximum."""
+
+    pixels: Mapping[int, tuple[Pixels, Pixels]]
+    peaks: Mapping[int, tuple[int, int]]
+
+
+def footprints(lesions: Lesions, mip: Mip, angle: int) -> Footprints:
+    """The pixels of every lesion in projection ``angle``."""
+    pixels, peaks = {}, {}
+    if len(lesions):
+        row, col = project_points(lesions.grid.affine, lesions.index(), angle, mip)
+        wide = mip.images.shape[2]
+        for k, number in enumerate(int(i) for i in lesions.ids):
+            span = lesions.span(k)
+            flat = np.unique(row[span] * wide + col[span])
+            pixels[number] = (flat // wide, flat % wide)
+            best = span.start + int(np.argmax(lesions.suv[span]))
+            peaks[number] = (int(row[best]), int(col[best]))
+    return Footprints(pixels, peaks)
+
+
+def outline(placed: Placed, pixels: tuple[Pixels, Pixels]) -> set[tuple[int, int]]:
+    """Half-cells just outside a footprint (inside, they would hide a small lesion)."""
+    inside = placed.inside(pixels)
+    high, wide = placed.grey.shape
+    steps = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
+    around = {(y + dy, x + dx) for y, x in inside for dy, dx in steps} - inside
+    return {(y, x) for y, x in around if 0 <= y < high and 0 <= x < wide}
+
+
+def nearest(prints: Footprints, placed: Placed, y: int, x: int, reach: float = 4.0) -> int | None:
+    """The lesion at half-cell (y, x) or within ``reach`` of it; the nearest wins."""
+    best, found = reach**2, None
+    for number, pixels in prints.pixels.items():
+        cells = placed.inside(pixels)
+        apart = min(((py - y) ** 2 + (px - x) ** 2 for py, px in cells), default=np.inf)
+        if apart < best:
+            best, found = apart, number
+    return found

@@ -1,0 +1,454 @@
+"""One case: projections, lesions, totals, decisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Static
+
+from tmtv_engine.errors import TmtvError
+from tmtv_engine.journal import Decision
+from tmtv_engine.reading import Reading
+from tmtv_engine.review import who_has_open
+from tmtv_tui.messages import CaseRead, LesionPicked
+from tmtv_tui.opened import Opened
+from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, Page, fit, help_lines
+from tmtv_tui.state import REASONS, change, describe, rule_hits
+from tmtv_tui.widgets.lesions import LesionTable
+from tmtv_tui.widgets.mip import MipView, SliceView
+
+if TYPE_CHECKING:
+    from tmtv_tui.app import ReviewApp
+
+WINDOWS = (4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 25.0)
+DIGITS = "1234567890"
+
+
+class CaseScreen(Screen[None]):
+    """Decide lesion by lesion; every decision is on disk when its key has been answered."""
+
+    app: ReviewApp
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "decide('accept')", "accept"),
+        Binding("x", "decide('reject')", "reject"),
+        Binding("j", "move(1)", "down", show=False),
+        Binding("k", "move(-1)", "up", show=False),
+        Binding("tab,n", "next", "next undecided", key_display="Tab n", show=False),
+        Binding("left_square_bracket", "patient(-1)", "previous case", key_display="[", show=False),
+        Binding("right_square_bracket", "patient(1)", "next case", key_display="]", show=False),
+        Binding("space", "mark", "mark", show=False),
+        Binding("v", "range", "mark up to here", show=False),
+        Binding("X", "many", "reject marked or by rule", key_display="X", show=False),
+        Binding("p", "split", "split"),
+        Binding("u", "step('undo')", "undo"),
+        Binding("ctrl+r", "step('redo')", "redo"),
+        Binding("m", "method", "method"),
+        Binding("M", "type_method", "type a method", key_display="M", show=False),
+        Binding("o", "outlines", "outlines on or off", show=False),
+        Binding("r", "turn(1)", "rotate"),
+        Binding("R", "turn(-1)", "rotate back", key_display="R", show=False),
+        Binding("plus,equals_sign", "zoom(2)", "zoom in", key_display="+", show=False),
+        Binding("minus", "zoom(-2)", "zoom out", key_display="-", show=False),
+        Binding("comma", "window(-1)", "window: darker", key_display=",", show=False),
+        Binding("full_stop", "window(1)", "window: lighter", key_display=".", show=False),
+        Binding("i", "slice", "axial slice", show=False),
+        Binding("e", "note", "note"),
+        Binding("f", "flag", "flag"),
+        Binding("S", "sign", "sign, or re-open", key_display="S"),
+        Binding("w", "warnings", "warnings", show=False),
+        Binding("l", "log", "decision log", show=False),
+        Binding("t", "type_reason", "type a reason for the last reject", show=False),
+        *[Binding(d, f"reason({k})", show=False) for k, d in enumerate(DIGITS)],
+        Binding("question_mark", "help", "help", key_display="?"),
+        Binding("ctrl+l", "redraw", "redraw", show=False),
+        Binding("q", "leave", "back"),
+    ]
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.opened: Opened | None = None
+        self.angle = 0
+        self.white = WINDOWS.index(10.0)
+        self._asked: tuple[int, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """Pictures on the left, numbers on the right."""
+        yield Static(id="head", markup=False)
+        with Horizontal(id="body"):
+            with Horizontal(id="pictures"):
+                yield MipView(0, id="front")
+                yield MipView(0, id="side")
+                yield SliceView(id="slice")
+            with Vertical(id="numbers"):
+                yield LesionTable(id="lesions", cursor_type="row")
+                yield Static(id="totals", markup=False)
+                yield Static(id="hint", markup=False)
+        yield Static(TOO_SMALL, id="small", markup=False)
+        yield Footer()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """One picture where there is no room for two, words where there is none at all."""
+        fit(self, event.size)
+
+    def on_mount(self) -> None:
+        """Blank at first, filled when the files are read."""
+        self.query_one("#slice").display = False
+        self.query_one("#head", Static).update(Content(f"{self.path.name}  reading …"))
+        self.query_one(LesionTable).focus()
+        self.load()
+
+    @work(thread=True, exclusive=True)
+    def load(self) -> None:
+        """Read the case and replay the journal."""
+        try:
+            opened = Opened.of(self.path, self.app.reader, self.app.extra_methods)
+            others = [] if self.app.blind else who_has_open(self.path)
+            if not self.app.read_only:
+                opened.open()
+            self.post_message(CaseRead(opened, others))
+        except (TmtvError, KeyError, ValueError) as error:
+            self.post_message(CaseRead(None, [], str(error)))
+
+    def on_case_read(self, message: CaseRead) -> None:
+        """Show what was read."""
+        if message.opened is None:
+            self._complain(message.error)
+            self.query_one("#head", Static).update(Content(f"{self.path.name}: {message.error}"))
+            return
+        self.opened = message.opened
+        self.app.at_work.append(message.opened)
+        self._show_all()
+        for other in message.others:
+            text = f"{other.reader} has this case open on {other.host} since {other.since}"
+            self.notify(text, severity="warning", markup=False)
+
+    def _show_all(self) -> None:
+        o = self.opened
+        if o is None:
+            return
+        table = self.query_one(LesionTable)
+        table.fill(o, self.app.method_of(o))
+        quarter = len(o.mip.angles_deg) // 4
+        for name, turn in (("#front", 0), ("#side", quarter)):
+            view = self.query_one(name, MipView)
+            view.white_suv = WINDOWS[self.white]
+            view.angle = (self.angle + turn) % len(o.mip.angles_deg)
+            view.show(o.mip, o.reading.lesions, o.reading.status)
+        self._choose(table.current())
+        self._say()
+
+    def _settle(self, before: Reading) -> None:
+        """Draw what a decision changed, no more."""
+        o = self.opened
+        if o is None:
+            return
+        if o.reading.lesions is not before.lesions:
+            self._show_all()
+        else:
+            self.query_one(LesionTable).settle(o, before)
+            for view in self.query(MipView):
+                view.settle(o.reading.status)
+            self._say()
+        self.app.follow(self.path)
+
+    def _say(self) -> None:
+        o = self.opened
+        if o is None:
+            return
+        words = [o.case.name, o.reading.state]
+        if not self.app.blind:
+            patient, study = o.case.record["patient"], o.case.record["study"]
+            words += [str(patient["id"] or ""), str(study["date"] or "")]
+        words += [f"reader {self.app.reader}", f"{o.angle(self.angle):.0f}°"]
+        words.append(f"SUV 0–{WINDOWS[self.white]:g}")
+        if o.reading.signed:
+            words.append("SIGNED (S re-opens)")
+        if self.app.read_only:
+            words.append("READ ONLY")
+        self.query_one("#head", Static).update(Content("  ·  ".join(w for w in words if w)))
+        self.query_one("#totals", Static).update(self._totals(o))
+        codes = " ".join(w["code"] for w in o.case.record["warnings"])
+        hint = f"warnings: {codes}" if codes else ""
+        if self._asked:
+            hint = (
+                "why? "
+                + " ".join(f"{d} {r}" for d, r in zip(DIGITS, REASONS, strict=False))
+                + " t type"
+            )
+        self.query_one("#hint", Static).update(Content(hint))
+
+    def _totals(self, o: Opened) -> Content:
+        key = self.app.method_of(o)
+        lines = [Content("TMTV mL: predicted → reviewed       TLG g    lesions").stylize("bold")]
+        for method in o.table.volume_ml:
+            volume, tlg, count = o.table.total(method, o.reading.accepted)
+            text = change(o.before[method][0], volume)
+            mark = "▸" if method == key else " "
+            line = Content(f"{mark}{method:>5}  {text:<28} {tlg:>8.0f} {count:>8}")
+            lines.append(line.stylize("bold") if method == key else line)
+        return Content("\n").join(lines)
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        """The table's cursor chooses in the picture."""
+        event.stop()
+        self._choose(self.query_one(LesionTable).current())
+
+    def on_lesion_picked(self, message: LesionPicked) -> None:
+        """A click in the picture chooses in the table."""
+        self.query_one(LesionTable).go(message.lesion)
+
+    def _choose(self, lesion: int | None) -> None:
+        for view in self.query(MipView):
+            view.choose(lesion)
+        if self.query_one("#slice").display:
+            self._show_slice()
+
+    def _decide(self, decision: Decision) -> bool:
+        o = self.opened
+        if o is None:
+            return False
+        if self.app.read_only:
+            self._complain("read only: nothing is recorded")
+            return False
+        before = o.reading
+        try:
+            o.decide(decision)
+        except TmtvError as error:
+            self._complain(str(error))
+            return False
+        self._asked = decision.lesions if decision.action == "reject" else ()
+        self._settle(before)
+        return True
+
+    def _complain(self, text: str) -> None:
+        self.notify(text, severity="error", markup=False)
+
+    def action_decide(self, action: str) -> None:
+        """Accept or reject the marked lesions, or the chosen one, and go on."""
+        table = self.query_one(LesionTable)
+        lesions = table.marked or ((table.current(),) if table.current() else ())
+        lesions = tuple(n for n in lesions if n is not None)
+        if lesions and self._decide(Decision(action, lesions)):
+            single = not table.marked
+            table.unmark()
+            if single and self.app.config.advance:
+                self.action_move(1)
+
+    def action_reason(self, which: int) -> None:
+        """Say why the last lesion was rejected."""
+        if self._asked:
+            self._decide(Decision("reject", self._asked, reason=REASONS[which]))
+            self._asked = ()
+            self._say()
+
+    def action_type_reason(self) -> None:
+        """A reason in words."""
+        asked = self._asked
+        if not asked:
+            return
+
+        def done(text: str | None) -> None:
+            if text and text.strip():
+                self._decide(Decision("reject", asked, reason=text))
+            self._asked = ()
+            self._say()
+
+        listed = "  ".join(REASONS)
+        self.app.push_screen(Ask("Why?", preview=lambda _: listed), done)
+
+    def action_move(self, step: int) -> None:
+        """Up or down."""
+        table = self.query_one(LesionTable)
+        table.move_cursor(row=table.cursor_row + step)
+
+    def action_next(self) -> None:
+        """To the next lesion that nobody decided."""
+        if self.opened is not None and not self.query_one(LesionTable).next(self.opened.reading):
+            self.notify("every lesion is decided", markup=False)
+
+    def action_mark(self) -> None:
+        """Mark the chosen lesion, or unmark it."""
+        self.query_one(LesionTable).mark()
+        self.action_move(1)
+
+    def action_range(self) -> None:
+        """Mark from the last mark to here."""
+        self.query_one(LesionTable).mark_range()
+
+    def action_many(self) -> None:
+        """Reject what is marked; else ask for a rule and show what it would take."""
+        o = self.opened
+        if o is None:
+            return
+        if self.query_one(LesionTable).marked:
+            self.action_decide("reject")
+            return
+        key = self.app.method_of(o)
+
+        def preview(rule: str) -> str:
+            try:
+                ids, ml = rule_hits(o.table, o.reading, key, rule)
+            except TmtvError as error:
+                return error.what
+            return f"rejects {len(ids)} lesions, {ml:.1f} mL by {key}"
+
+        def done(rule: str | None) -> None:
+            if rule is None:
+                return
+            try:
+                ids, _ = rule_hits(o.table, o.reading, key, rule)
+            except TmtvError as error:
+                self._complain(str(error))
+                return
+            if ids:
+                self._decide(Decision("reject", tuple(ids), reason=f"rule {rule.strip()}"))
+
+        self.app.push_screen(Ask("Reject by rule: ml<2 or suvmax<3", "ml<1", preview), done)
+
+    def action_split(self) -> None:
+        """Split the chosen lesion into finer parts."""
+        number = self.query_one(LesionTable).current()
+        if number is not None and self._decide(Decision("split", (number,))) and self.opened:
+            self.query_one(LesionTable).go(self.opened.reading.splits[number][0])
+
+    def action_step(self, action: str) -> None:
+        """Undo or redo."""
+        self._decide(Decision(action))
+
+    def action_method(self) -> None:
+        """The next method in the totals."""
+        if self.opened is not None:
+            keys = list(self.opened.table.volume_ml)
+            at = keys.index(self.app.method_of(self.opened))
+            self._use(keys[(at + 1) % len(keys)])
+
+    def action_type_method(self) -> None:
+        """Any percentage of SUVmax, any SUV, or a named method."""
+
+        def done(text: str | None) -> None:
+            if not text or self.opened is None:
+                return
+            try:
+                self._use(self.opened.add_method(text.strip()))
+            except TmtvError as error:
+                self._complain(str(error))
+
+        self.app.push_screen(Ask("Method: 10–99 (% of SUVmax), an SUV, otsu, prob, a50p …"), done)
+
+    def _use(self, key: str) -> None:
+        o = self.opened
+        if o is None:
+            return
+        self.app.use_method(key)
+        self.query_one(LesionTable).fill(o, key)
+        self._say()
+
+    def action_outlines(self) -> None:
+        """Outlines and marks on or off."""
+        for view in self.query(MipView):
+            view.outlines = not view.outlines
+            view.turn(view.angle)
+
+    def action_turn(self, step: int) -> None:
+        """Rotate both projections."""
+        o = self.opened
+        if o is None:
+            return
+        count = len(o.mip.angles_deg)
+        self.angle = (self.angle + step) % count
+        self.query_one("#front", MipView).turn(self.angle)
+        self.query_one("#side", MipView).turn((self.angle + count // 4) % count)
+        self._say()
+
+    def action_zoom(self, step: int) -> None:
+        """Around the chosen lesion."""
+        for view in self.query(MipView):
+            zoom = view.zoom * 2 if step > 0 else view.zoom // 2
+            view.magnify(min(4, max(1, zoom)))
+
+    def action_window(self, step: int) -> None:
+        """Another window level."""
+        self.white = min(len(WINDOWS) - 1, max(0, self.white + step))
+        for view in self.query(MipView):
+            view.window(WINDOWS[self.white])
+        if self.query_one("#slice").display:
+            self._show_slice()
+        self._say()
+
+    def action_slice(self) -> None:
+        """The axial slice instead of the side view, or back."""
+        shown = self.query_one("#slice")
+        shown.display = not shown.display
+        self.query_one("#side").display = not shown.display
+        self.set_class(bool(shown.display), "slice")
+        self._show_slice()
+
+    def _show_slice(self) -> None:
+        o, number = self.opened, self.query_one(LesionTable).current()
+        image = None if o is None or number is None else o.slice_of(number)
+        self.query_one(SliceView).show(image, WINDOWS[self.white])
+
+    def action_note(self) -> None:
+        """Write a note."""
+
+        def done(text: str | None) -> None:
+            if text and text.strip():
+                self._decide(Decision("note", text=text))
+
+        self.app.push_screen(Ask("Note"), done)
+
+    def action_flag(self) -> None:
+        """Flag the case, or take the flag away."""
+        if self.opened is not None:
+            self._decide(Decision("unflag" if self.opened.reading.flagged else "flag"))
+
+    def action_sign(self) -> None:
+        """Sign, or re-open what is signed."""
+        if self.opened is None:
+            return
+        signed = self.opened.reading.signed
+        if self._decide(Decision("unsign" if signed else "sign")) and not signed:
+            self.notify(f"signed: {self.opened.reading.signed}", markup=False)
+
+    def action_warnings(self) -> None:
+        """The warnings in full."""
+        if self.opened is not None:
+            found = self.opened.case.record["warnings"]
+            lines = [f"{w['code']}: {w['message']}" for w in found]
+            self.app.push_screen(Page("Warnings", lines))
+
+    def action_log(self) -> None:
+        """What this reader decided, the last first."""
+        if self.opened is not None:
+            lines = [describe(line) for line in reversed(self.opened.reading.lines)]
+            self.app.push_screen(Page(f"Decisions of {self.app.reader}", lines))
+
+    def action_help(self) -> None:
+        """The keys."""
+        bindings = [b for b in self.BINDINGS if isinstance(b, Binding)]
+        self.app.push_screen(Page("Case", help_lines(bindings)))
+
+    def action_redraw(self) -> None:
+        """Paint everything again."""
+        self.app.refresh(repaint=True, layout=True)
+
+    def action_patient(self, step: int) -> None:
+        """The next case of the worklist, or the one before."""
+        self.app.step_case(self.path, step)
+
+    def action_leave(self) -> None:
+        """Back to the worklist."""
+        self.app.pop_screen()
+
+    def on_unmount(self) -> None:
+        """Bound the reading time."""
+        if self.opened is not None:
+            self.app.close_case(self.opened)

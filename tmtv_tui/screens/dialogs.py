@@ -1,0 +1,93 @@
+"""Small questions: a line of text, a rule with its preview, help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.geometry import Size
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input, Static
+
+TOO_SMALL = "The terminal is too small: 60 × 16 at least, 80 × 24 to read well."
+
+
+def fit(screen: Screen[None], size: Size) -> None:
+    """Tell a screen's style whether the terminal is narrow or too small."""
+    screen.set_class(size.width < 100, "narrow")
+    screen.set_class(size.width < 60 or size.height < 16, "small")
+
+
+class Ask(ModalScreen[str | None]):
+    """One line of text, with a remark that follows what is typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+q", "dismiss", "cancel")]
+
+    def __init__(
+        self, title: str, value: str = "", preview: Callable[[str], str] | None = None
+    ) -> None:
+        super().__init__()
+        self._title, self._value = title, value
+        self._preview = preview
+
+    def compose(self) -> ComposeResult:
+        """A title, the line and the remark."""
+        with Vertical(classes="dialog"):
+            yield Static(Content(self._title), markup=False)
+            yield Input(self._value, id="answer")
+            yield Static(Content(self._remark(self._value)), id="remark", markup=False)
+            yield Static(Content("Enter: do it   Escape: leave it"), classes="dim", markup=False)
+
+    def on_mount(self) -> None:
+        """Type at once."""
+        self.query_one(Input).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say what would happen."""
+        self.query_one("#remark", Static).update(Content(self._remark(event.value)))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Answer."""
+        self.dismiss(event.value)
+
+    def _remark(self, value: str) -> str:
+        return self._preview(value) if self._preview else ""
+
+    async def action_dismiss(self, result: str | None = None) -> None:
+        """Leave without an answer."""
+        self.dismiss(None)
+
+
+class Page(ModalScreen[None]):
+    """A page of text: help, warnings, the decision log."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,enter,w,l", "close", "close")
+    ]
+
+    def __init__(self, title: str, lines: list[str]) -> None:
+        super().__init__()
+        self._title, self._lines = title, lines
+
+    def compose(self) -> ComposeResult:
+        """The title above its lines."""
+        with VerticalScroll(classes="dialog page"):
+            yield Static(Content(self._title).stylize("bold"), markup=False)
+            yield Static(Content("\n".join(self._lines) or "nothing"), markup=False)
+
+    def action_close(self) -> None:
+        """Back."""
+        self.dismiss(None)
+
+
+def help_lines(bindings: list[Binding]) -> list[str]:
+    """Key and meaning of every binding of a screen."""
+    return [
+        f"{(b.key_display or b.key.replace(',', ' ')):<16} {b.description}"
+        for b in bindings
+        if b.description
+    ]

@@ -1,0 +1,278 @@
+"""The worklist: every case of a folder, while a batch still runs."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import events, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Static
+from textual.worker import get_current_worker
+
+from tmtv_engine.case import find_cases
+from tmtv_tui.messages import CaseChanged, RowsRead
+from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, Page, fit, help_lines
+from tmtv_tui.state import STATES, CaseRow, case_row, change
+from tmtv_tui.widgets.table import MeasuredTable
+
+if TYPE_CHECKING:
+    from tmtv_tui.app import ReviewApp
+
+SORTS = ("name", "status", "TMTV", "change")
+CHUNK = 100
+
+
+class Worklist(Screen[None]):
+    """One line a case; Enter opens it."""
+
+    app: ReviewApp
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "open"),
+        Binding("j", "move(1)", "down", show=False),
+        Binding("k", "move(-1)", "up", show=False),
+        Binding("tab,n", "next", "next to do", key_display="Tab n"),
+        Binding("slash", "filter", "filter", key_display="/"),
+        Binding("s", "sort", "sort"),
+        Binding("m", "method", "method"),
+        Binding("f", "flag", "flag"),
+        Binding("w", "warnings", "warnings"),
+        Binding("question_mark", "help", "help", key_display="?"),
+        Binding("ctrl+l", "redraw", "redraw", show=False),
+        Binding("q", "quit", "quit"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[Path, CaseRow] = {}
+        self.shown: list[Path] = []
+        self.filter = ""
+        self.sort = 0
+        self.finished = False
+        self._seen: dict[Path, int] = {}
+
+    def compose(self) -> ComposeResult:
+        """A head line, the table, the keys."""
+        yield Static(id="head", markup=False)
+        yield MeasuredTable(id="cases", cursor_type="row", zebra_stripes=True)
+        yield Static(TOO_SMALL, id="small", markup=False)
+        yield Footer()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Words where there is no room for a table."""
+        fit(self, event.size)
+
+    def on_mount(self) -> None:
+        """Columns now, rows when they are read."""
+        table = self.query_one(MeasuredTable)
+        names = ["", "status", "case", "lesions", "TMTV mL", "reader", "warnings"]
+        if not self.app.blind:
+            names += ["patient", "date"]
+        for name in names:
+            table.add_column(Text(name), key=name or "glyph")
+        table.focus()
+        self.read()
+        self.set_interval(3.0, self.read)
+
+    @work(thread=True, exclusive=True, group="read")
+    def read(self) -> None:
+        """Read what is new or changed, a hundred cases at a time."""
+        worker = get_current_worker()
+        rows: list[CaseRow] = []
+        for path in find_cases(self.app.out):
+            if worker.is_cancelled:
+                return
+            try:
+                stamp = (path / "case.json").stat().st_mtime_ns
+            except OSError:
+                stamp = 0
+            if self._seen.get(path) == stamp:
+                continue
+            self._seen[path] = stamp
+            rows.append(case_row(path))
+            if len(rows) == CHUNK or len(self._seen) == 20:
+                self.post_message(RowsRead(rows, False))
+                rows = []
+        self.post_message(RowsRead(rows, True))
+
+    def on_rows_read(self, message: RowsRead) -> None:
+        """Take rows in; where the order stands, only what changed is drawn."""
+        new = [r for r in message.rows if r.path not in self.rows]
+        self.rows |= {r.path: r for r in message.rows}
+        self.finished = self.finished or message.finished
+        if new or (message.rows and self.sort):
+            self.fill()
+        else:
+            for row in message.rows:
+                self.redraw_row(row)
+        self._say()
+
+    def on_case_changed(self, message: CaseChanged) -> None:
+        """A decision has reached `case.json`."""
+        row = case_row(message.path)
+        self.rows[message.path] = row
+        self.redraw_row(row)
+        self._say()
+
+    def fill(self) -> None:
+        """Draw the table anew, the cursor on the same case."""
+        table = self.query_one(MeasuredTable)
+        current = self.current()
+        rows = [r for r in self.rows.values() if self.filter.lower() in r.haystack()]
+        self.shown = [r.path for r in self._sorted(rows)]
+        table.clear()
+        for path in self.shown:
+            table.add_row(*self._cells(self.rows[path]), key=str(path))
+        if current in self.shown:
+            table.move_cursor(row=self.shown.index(current))
+        table.remeasure()
+
+    def redraw_row(self, row: CaseRow) -> None:
+        """Draw one line anew."""
+        if row.path in self.shown:
+            table = self.query_one(MeasuredTable)
+            for column, cell in zip(table.ordered_columns, self._cells(row), strict=True):
+                table.update_cell(str(row.path), column.key, cell, update_width=True)
+            table.remeasure()
+
+    def current(self) -> Path | None:
+        """The case under the cursor."""
+        at = self.query_one(MeasuredTable).cursor_row
+        return self.shown[at] if 0 <= at < len(self.shown) else None
+
+    def neighbour(self, path: Path, step: int) -> Path | None:
+        """The case before or after ``path`` in the order shown."""
+        if path not in self.shown:
+            return None
+        at = self.shown.index(path) + step
+        return self.shown[at] if 0 <= at < len(self.shown) else None
+
+    def _sorted(self, rows: list[CaseRow]) -> list[CaseRow]:
+        key, method = SORTS[self.sort], self.app.method
+        rows = sorted(rows, key=lambda r: r.name)
+        if self.app.order_seed is not None:
+            random.Random(self.app.order_seed).shuffle(rows)
+            return rows
+        if key == "status":
+            rows.sort(key=lambda r: list(STATES).index(r.state))
+        elif key == "TMTV":
+            rows.sort(key=lambda r: -r.reviewed.get(method, 0.0))
+        elif key == "change":
+            rows.sort(
+                key=lambda r: -abs(r.reviewed.get(method, 0.0) - r.predicted.get(method, 0.0))
+            )
+        return rows
+
+    def _cells(self, row: CaseRow) -> list[Text]:
+        if row.state == "broken":
+            cells = [STATES["broken"], "broken", row.name, "", "", "", row.broken]
+        else:
+            key = self.app.method if self.app.method in row.reviewed else next(iter(row.reviewed))
+            count = f"{row.lesions} +{row.candidates}?" if row.candidates else str(row.lesions)
+            tmtv = change(row.predicted[key], row.reviewed[key])
+            readers = "" if self.app.blind else " ".join(row.readers)
+            cells = [STATES[row.state], row.state, row.name, count, tmtv, readers]
+            cells.append(" ".join(row.warnings))
+        if not self.app.blind:
+            cells += [row.patient, row.date]
+        return [Text(cell, no_wrap=True) for cell in cells]
+
+    def _say(self) -> None:
+        states = [r.state for r in self.rows.values()]
+        counts = ", ".join(f"{states.count(s)} {s}" for s in STATES if states.count(s))
+        words = [f"{len(states)} cases", counts, f"TMTV by {self.app.method}"]
+        words.append(f"sorted by {SORTS[self.sort]}")
+        if self.filter:
+            words.append(f"filter {self.filter!r}: {len(self.shown)}")
+        if not self.finished:
+            words.append("reading …")
+        if self.app.read_only:
+            words.append("READ ONLY")
+        words.append(f"reader {self.app.reader}")
+        self.query_one("#head", Static).update(Content("  ·  ".join(w for w in words if w)))
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Enter."""
+        event.stop()
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Open the case under the cursor."""
+        path = self.current()
+        if path is not None and self.rows[path].state == "broken":
+            self.notify(self.rows[path].broken, severity="error", markup=False)
+        elif path is not None:
+            self.app.open_case(path)
+
+    def action_move(self, step: int) -> None:
+        """Up or down."""
+        table = self.query_one(MeasuredTable)
+        table.move_cursor(row=table.cursor_row + step)
+
+    def action_next(self) -> None:
+        """To the next case that is not done."""
+        table = self.query_one(MeasuredTable)
+        count = len(self.shown)
+        for step in range(1, count + 1):
+            at = (table.cursor_row + step) % count
+            if self.rows[self.shown[at]].state in ("todo", "partial"):
+                table.move_cursor(row=at)
+                return
+        self.notify("nothing is left to do", markup=False)
+
+    def action_filter(self) -> None:
+        """Show the cases whose line holds a text."""
+
+        def done(text: str | None) -> None:
+            if text is not None:
+                self.filter = text
+                self.fill()
+                self._say()
+
+        self.app.push_screen(Ask("Show cases that hold", self.filter), done)
+
+    def action_sort(self) -> None:
+        """Another order."""
+        self.sort = (self.sort + 1) % len(SORTS)
+        self.fill()
+        self._say()
+
+    def action_method(self) -> None:
+        """TMTV by the next method."""
+        keys = list(dict.fromkeys(k for r in self.rows.values() for k in r.reviewed))
+        if keys:
+            at = keys.index(self.app.method) if self.app.method in keys else -1
+            self.app.method = keys[(at + 1) % len(keys)]
+            self.fill()
+            self._say()
+
+    def action_flag(self) -> None:
+        """Flag the case, or take the flag away."""
+        path = self.current()
+        if path is not None and self.rows[path].state != "broken":
+            self.app.flag(path)
+
+    def action_warnings(self) -> None:
+        """The case's warnings in full."""
+        path = self.current()
+        if path is not None:
+            row = self.rows[path]
+            self.app.push_screen(Page(row.name, [*row.warnings, row.broken]))
+
+    def action_help(self) -> None:
+        """The keys."""
+        bindings = [b for b in self.BINDINGS if isinstance(b, Binding)]
+        self.app.push_screen(Page("Worklist", help_lines(bindings)))
+
+    def action_redraw(self) -> None:
+        """Paint everything again."""
+        self.app.refresh(repaint=True, layout=True)
+
+    def action_quit(self) -> None:
+        """Leave."""
+        self.app.exit()

@@ -1,0 +1,258 @@
+"""A projection or slice drawn line by line: only the cells that changed go to the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tmtv_engine.lesions import Lesions
+from tmtv_engine.projections import Mip
+from tmtv_tui.messages import LesionPicked
+from tmtv_tui.picture import Footprints, Placed, body_box, footprints, nearest, outline, place
+from tmtv_tui.state import GLYPHS
+
+COLOURS = {"accepted": "rgb(213,94,0)", "candidate": "rgb(0,114,178)", "rejected": "rgb(95,95,95)"}
+
+
+@lru_cache(maxsize=4096)
+def _style(above: str, below: str, bold: bool = False) -> Style:
+    return Style.parse(f"{'bold ' if bold else ''}{above} on {below}")
+
+
+def _grey(level: int) -> str:
+    """One of the 24 greys of a 256-colour terminal."""
+    value = 8 + 10 * level
+    return f"rgb({value},{value},{value})"
+
+
+class MipView(Widget):
+    """Shows one projection with the chosen lesion outlined and the others marked by a glyph."""
+
+    DEFAULT_CSS = "MipView { width: 1fr; height: 1fr; }"
+
+    def __init__(self, angle: int = 0, **kwargs: str) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self.angle = angle
+        self.outlines = True
+        self.white_suv = 10.0
+        self.zoom = 1
+        self._mip: Mip | None = None
+        self._box = (0, 1, 0, 1)
+        self._lesions: Lesions | None = None
+        self._status: Mapping[int, str] = {}
+        self._chosen: int | None = None
+        self._placed: Placed | None = None
+        self._prints = Footprints({}, {})
+        self._edge: set[tuple[int, int]] = set()
+        self._glyphs: dict[tuple[int, int], tuple[str, str]] = {}
+        self._strips: dict[int, Strip] = {}
+
+    def show(self, mip: Mip, lesions: Lesions, status: Mapping[int, str]) -> None:
+        """Another case, or other lesions of it."""
+        self._mip, self._box = mip, body_box(mip)
+        self._lesions, self._status = lesions, dict(status)
+        self._lay_out()
+
+    def turn(self, angle: int) -> None:
+        """Another of the stored projections."""
+        self.angle = angle
+        self._lay_out()
+
+    def window(self, white_suv: float) -> None:
+        """Other window: SUV 0 to ``white_suv``."""
+        self.white_suv = white_suv
+        self._lay_out()
+
+    def magnify(self, zoom: int) -> None:
+        """Show the body whole (1) or its part around the chosen lesion."""
+        self.zoom = zoom
+        self._lay_out()
+
+    def choose(self, lesion: int | None) -> None:
+        """Outline another lesion; repaints the cells of the two."""
+        if lesion == self._chosen:
+            return
+        before = self._edge | self._spot(self._chosen)
+        self._chosen = lesion
+        if self.zoom > 1:
+            self._lay_out()
+            return
+        self._mark()
+        self._repaint(before | self._edge | self._spot(lesion))
+
+    def settle(self, status: Mapping[int, str]) -> None:
+        """Lesions changed their status; repaints their cells only."""
+        changed = [k for k, v in status.items() if self._status.get(k) != v]
+        self._status = dict(status)
+        cells: set[tuple[int, int]] = set()
+        for number in changed:
+            cells |= self._spot(number)
+        if self._chosen in changed:
+            cells |= self._edge
+        self._mark()
+        self._repaint(cells)
+
+    def on_resize(self) -> None:
+        """Fit the picture to the new size."""
+        self._lay_out()
+
+    def on_click(self, event: events.Click) -> None:
+        """Pick the lesion under the pointer."""
+        if self._placed is None:
+            return
+        left, top = self._offset()
+        found = nearest(self._prints, self._placed, 2 * (event.y - top), event.x - left)
+        if found is not None:
+            self.post_message(LesionPicked(found))
+
+    def render_line(self, y: int) -> Strip:
+        """One line of cells."""
+        if y not in self._strips:
+            self._strips[y] = self._line(y)
+        return self._strips[y]
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """As wide as there is room."""
+        return container.width
+
+    def _lay_out(self) -> None:
+        if self._mip is None or self._lesions is None or self.size.area == 0:
+            return
+        mip = self._mip
+        self._prints = footprints(self._lesions, mip, self.angle)
+        self._placed = place(
+            mip.suv(self.angle), self._part(), self.size.width, self.size.height, self.white_suv
+        )
+        self._mark()
+        self._strips.clear()
+        self.refresh()
+
+    def _part(self) -> tuple[int, int, int, int]:
+        top, bottom, left, right = self._box
+        peak = self._prints.peaks.get(self._chosen or 0)
+        if self.zoom == 1 or peak is None:
+            return self._box
+        high, wide = (bottom - top) // self.zoom, (right - left) // self.zoom
+        first = min(max(top, peak[0] - high // 2), bottom - high)
+        side = min(max(left, peak[1] - wide // 2), right - wide)
+        return first, first + high, side, side + wide
+
+    def _mark(self) -> None:
+        """The outline of the chosen lesion and a glyph at every other's maximum."""
+        self._edge, self._glyphs = set(), {}
+        placed = self._placed
+        if placed is None or not self.outlines:
+            return
+        for number, (row, col) in self._prints.peaks.items():
+            if number == self._chosen:
+                self._edge = outline(placed, self._prints.pixels[number])
+                continue
+            spot = placed.spot(row, col)
+            if spot is not None:
+                status = self._status.get(number, "candidate")
+                self._glyphs[spot[0] // 2, spot[1]] = (GLYPHS[status], COLOURS[status])
+
+    def _spot(self, lesion: int | None) -> set[tuple[int, int]]:
+        """The half-cell of a lesion's glyph."""
+        peak = self._prints.peaks.get(lesion or 0)
+        if peak is None or self._placed is None:
+            return set()
+        spot = self._placed.spot(*peak)
+        return set() if spot is None else {spot}
+
+    def _repaint(self, cells: set[tuple[int, int]]) -> None:
+        left, top = self._offset()
+        rows: dict[int, list[int]] = {}
+        for y, x in cells:
+            rows.setdefault(y // 2, []).append(x)
+        for row, columns in rows.items():
+            self._strips.pop(int(row + top), None)
+            first, last = min(columns), max(columns)
+            self.refresh(Region(int(first + left), int(row + top), int(last - first + 1), 1))
+
+    def _offset(self) -> tuple[int, int]:
+        """Cells left and above the picture, which is centred."""
+        if self._placed is None:
+            return 0, 0
+        high, wide = self._placed.grey.shape
+        return max(0, (self.size.width - wide) // 2), max(0, (self.size.height - high // 2) // 2)
+
+    def _line(self, y: int) -> Strip:
+        width = self.size.width
+        if self._placed is None:
+            return Strip.blank(width)
+        left, top = self._offset()
+        row = y - top
+        grey = self._placed.grey
+        if not 0 <= row < grey.shape[0] // 2:
+            return Strip.blank(width, self.rich_style)
+        segments = [Segment(" " * left, self.rich_style)] if left else []
+        segments += self._cells(row, grey)
+        right = width - left - grey.shape[1]
+        if right > 0:
+            segments.append(Segment(" " * right, self.rich_style))
+        return Strip(segments, width).simplify()
+
+    def _cells(self, row: int, grey: npt.NDArray[np.uint8]) -> list[Segment]:
+        edge = COLOURS.get(self._status.get(self._chosen or 0, ""), COLOURS["candidate"])
+        found = []
+        pairs = zip(grey[2 * row].tolist(), grey[2 * row + 1].tolist(), strict=True)
+        for x, (above, below) in enumerate(pairs):
+            if (row, x) in self._glyphs:
+                glyph, colour = self._glyphs[row, x]
+                found.append(Segment(glyph, _style("rgb(255,255,255)", colour, True)))
+                continue
+            upper = edge if (2 * row, x) in self._edge else _grey(above)
+            lower = edge if (2 * row + 1, x) in self._edge else _grey(below)
+            found.append(Segment("▀" if upper != lower else " ", _style(upper, lower)))
+        return found
+
+
+class SliceView(Widget):
+    """The axial slice through a lesion's maximum."""
+
+    DEFAULT_CSS = "SliceView { width: 1fr; height: 1fr; }"
+
+    def __init__(self, **kwargs: str) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self._image: npt.NDArray[np.floating] | None = None
+        self._white = 10.0
+        self._placed: Placed | None = None
+
+    def show(self, image: npt.NDArray[np.floating] | None, white_suv: float) -> None:
+        """Another slice (y, x) in SUV; None: there is none."""
+        self._image, self._white = image, white_suv
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        """Fit the slice to the new size."""
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self._placed = None
+        if self._image is not None and self.size.area:
+            image = self._image.astype(np.float32)
+            box = (0, image.shape[0], 0, image.shape[1])
+            self._placed = place(image, box, self.size.width, self.size.height, self._white)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of cells."""
+        if self._placed is None:
+            text = "no slice is stored for this lesion" if y == 0 else ""
+            return Strip([Segment(text[: self.size.width])]).adjust_cell_length(self.size.width)
+        grey = self._placed.grey
+        if y >= grey.shape[0] // 2:
+            return Strip.blank(self.size.width, self.rich_style)
+        pairs = zip(grey[2 * y].tolist(), grey[2 * y + 1].tolist(), strict=True)
+        cells = [Segment("▀", _style(_grey(a), _grey(b))) for a, b in pairs]
+        return Strip(cells).simplify().adjust_cell_length(self.size.width, self.rich_style)
