@@ -234,15 +234,11 @@ def _study(path: Path, pet: Series, own: Sequence[Series], case_name: CaseName) 
     if case_name == "folder":
         case = safe_name(path.resolve().name)
     elif case_name == "patient-id":
-        case = safe_name(_head(pet.files[0]).get("PatientID", "") or case)
+        from tmtv_engine.dicom.parse import read_header
+
+        case = safe_name(read_header(pet.files[0]).get("PatientID", "") or case)
     files = ct.files if ct is not None else ()
     return Study(case, "dicom", pet.files, files, path, notices)
-
-
-def _head(path: Path) -> Dataset:
-    import pydicom
-
-    return pydicom.dcmread(path, stop_before_pixels=True)
 
 
 def _load_nifti(study: Study, overrides: Overrides) -> Loaded:

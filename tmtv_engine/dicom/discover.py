@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,17 +106,14 @@ def _head(path: Path) -> Header | None:
 
 def _whole_head(path: Path) -> Dataset | None:
     """By pydicom: several frames, big-endian or compressed data, text in any character set."""
-    import pydicom
+    from tmtv_engine.dicom.parse import read_header
 
     try:
         with path.open("rb") as file:
             if file.read(132)[128:] != b"DICM":
                 return None
-            file.seek(0)
-            return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*_TAGS, *_GROUPS])
-    except (OSError, pydicom.errors.InvalidDicomError, RuntimeError, ValueError, EOFError):
-        return None
-    except (KeyError, AttributeError, NotImplementedError, struct.error):
+        return read_header(path, [*_TAGS, *_GROUPS])
+    except (OSError, InputError):
         return None
 
 

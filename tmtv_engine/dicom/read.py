@@ -6,7 +6,6 @@ or 0.1 mm, whichever is more, a slice is missing and the series is refused.
 
 from __future__ import annotations
 
-import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from pydicom.dataset import Dataset
 
 from tmtv_engine.dicom.brief import glance
 from tmtv_engine.dicom.header import Header, number
+from tmtv_engine.dicom.parse import read_header
 from tmtv_engine.errors import BadTag, GeometryError, InputError, MissingTag
 from tmtv_engine.volume import Array, FloatArray, Grid
 from tmtv_engine.warnings import Notice, notice
@@ -45,15 +45,6 @@ _OF_A_SLICE = (
     "NumberOfFrames",
     "RescaleSlope",
     "RescaleIntercept",
-)
-_UNDECODABLE = (
-    AttributeError,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-    KeyError,
-    OSError,
-    struct.error,
 )
 
 
@@ -101,22 +92,13 @@ def read_series(files: Sequence[Path], *, allow_gaps: bool = False) -> Stack:
     slices = [slices[k] for k in order]
     step = _step(along, slices, allow_gaps)
     if not isinstance(slices[0].head, Dataset):
-        slices[0] = replace(slices[0], head=_header(slices[0].path))
+        slices[0] = replace(slices[0], head=read_header(slices[0].path))
     array = _pixels(slices)
     notices: tuple[Notice, ...] = ()
     if step.missing:
         array, slices = _filled(array, slices, along, step.mm)
         notices = (notice("gaps", f"{step.missing} slices"),)
     return Stack(array, _grid(slices, step.mm), tuple(slices), notices)
-
-
-def _header(path: Path) -> Dataset:
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=True)
-    except RecursionError as error:
-        raise InputError(f"{path}: its sequences are nested too deep", "Export it anew.") from error
-    except (pydicom.errors.InvalidDicomError, EOFError, *_UNDECODABLE) as error:
-        raise InputError(f"{path}: cannot be read as DICOM", "Copy the series again.") from error
 
 
 def _slices(path: Path) -> list[Slice]:
@@ -132,7 +114,7 @@ def _slices(path: Path) -> list[Slice]:
         if plain and size <= length != 0xFFFFFFFF and brief.get("NumberOfFrames", "1") == "1":
             native = (at, "<i2" if brief.get("PixelRepresentation") else "<u2")
             return [_slice(path, 0, brief, native)]
-    dataset = _header(path)
+    dataset = read_header(path)
     if "PerFrameFunctionalGroupsSequence" in dataset:
         heads = list(_frame_heads(dataset))
         if str(dataset.get("NumberOfFrames")) != str(len(heads)):
@@ -170,16 +152,11 @@ def _frame_heads(dataset: Dataset) -> Iterator[Dataset]:
 
 def _slice(path: Path, frame: int, head: Header, native: tuple[int, str] | None = None) -> Slice:
     row, column = _numbers(path, head, "PixelSpacing", 2)
-    scaled = number(head, "RescaleSlope")
-    if scaled is None and head.get("Modality") == "PT":
-        raise MissingTag("RescaleSlope", f"{path}: RescaleSlope is missing", "Export it anew.")
-    if scaled == 0.0:
-        raise BadTag("RescaleSlope", f"{path}: it is 0", "Export the series anew.")
     shape = (_whole(head, "Rows"), _whole(head, "Columns"))
-    if head.get("SamplesPerPixel", 1) != 1:
-        raise BadTag("SamplesPerPixel", f"{path}: a picture in colour", "Give the PET itself.")
     if not shape[0] or not shape[1]:
         raise MissingTag("Rows", f"{path}: Rows or Columns is missing", "Export it anew.")
+    if head.get("SamplesPerPixel", 1) != 1:
+        raise BadTag("SamplesPerPixel", f"{path}: a picture in colour", "Give the PET itself.")
     return Slice(
         path,
         frame,
@@ -188,10 +165,23 @@ def _slice(path: Path, frame: int, head: Header, native: tuple[int, str] | None 
         _numbers(path, head, "ImagePositionPatient", 3),
         _numbers(path, head, "ImageOrientationPatient", 6),
         (float(row), float(column)),
-        1.0 if scaled is None else scaled,
-        number(head, "RescaleIntercept") or 0.0,
+        *_scaling(path, head),
         native,
     )
+
+
+def _scaling(path: Path, head: Header) -> tuple[float, float]:
+    """Slope and intercept; 1 and 0 may be taken for granted in neither PET nor CT."""
+    slope, intercept = number(head, "RescaleSlope"), number(head, "RescaleIntercept")
+    modality = head.get("Modality")
+    if slope is None and modality in ("PT", "CT"):
+        raise MissingTag("RescaleSlope", f"{path}: RescaleSlope is missing", "Export it anew.")
+    if intercept is None and modality == "CT":
+        what = f"{path}: RescaleIntercept is missing"
+        raise MissingTag("RescaleIntercept", what, "Export it anew.")
+    if slope == 0.0:
+        raise BadTag("RescaleSlope", f"{path}: it is 0", "Export the series anew.")
+    return (1.0 if slope is None else slope), intercept or 0.0
 
 
 def _numbers(path: Path, head: Header, keyword: str, count: int) -> FloatArray:
@@ -239,7 +229,7 @@ def _decoded(piece: Slice) -> Array:
         dataset = pydicom.dcmread(piece.path)
         frames = int(dataset.get("NumberOfFrames") or 1)
         return np.asarray(dataset.pixel_array).reshape(frames, rows, columns)
-    except _UNDECODABLE as error:
+    except Exception as error:  # each decoder has its own errors for what it cannot read
         raise InputError(
             f"{piece.path}: its pixels cannot be decoded",
             "Copy it again, or export it uncompressed.",

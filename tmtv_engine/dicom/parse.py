@@ -1,0 +1,43 @@
+"""Whole headers by pydicom, from files that may be broken in any way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as Items
+
+from tmtv_engine.errors import InputError
+
+
+def read_header(path: Path, keywords: Sequence[str] | None = None) -> Dataset:
+    """The header of a DICOM file without its pixels, of ``keywords`` only if they are given.
+
+    Every element is decoded; one that cannot be is left out, so that it counts as missing.
+    Raises `InputError` for a file that is no DICOM at all.
+    """
+    try:
+        wanted = None if keywords is None else list(keywords)
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted)
+        _settle(dataset)
+    except RecursionError as error:
+        raise InputError(f"{path}: its sequences are nested too deep", "Export it anew.") from error
+    except Exception as error:  # what a broken file makes pydicom raise is not to be foreseen
+        raise InputError(f"{path}: cannot be read as DICOM", "Copy the series again.") from error
+    return dataset
+
+
+def _settle(dataset: Dataset) -> None:
+    for tag in list(dataset.keys()):
+        try:
+            value = dataset[tag].value
+        except RecursionError:
+            raise
+        except Exception:  # an unknown VR, a number that is none, a length that does not divide
+            del dataset[tag]
+            continue
+        if isinstance(value, Items):
+            for item in value:
+                _settle(item)
