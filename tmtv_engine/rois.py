@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,12 @@ import numpy.typing as npt
 from tmtv_engine.errors import GeometryError, InputError, UsageError
 from tmtv_engine.nifti import read_nifti
 from tmtv_engine.resample import resample
+from tmtv_engine.text import clean
 from tmtv_engine.volume import Grid, Unit, Volume
 from tmtv_engine.warnings import Notice, notice
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 Kind = Literal["mask", "labels", "rtstruct", "seg"]
 Mask = npt.NDArray[np.bool_]
@@ -91,27 +95,38 @@ def _overlap(own: Grid, grid: Grid, path: Path) -> None:
 
 
 def _dicom(path: Path, grid: Grid) -> tuple[list[_Roi], Kind, tuple[Notice, ...]]:
+    """A SEG or an RTSTRUCT; whatever a broken one makes its parser raise is an `InputError`."""
     import pydicom
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
+    remedy = "Give a NIfTI, a DICOM SEG or an RTSTRUCT."
+    try:
+        dataset = pydicom.dcmread(path)
+        if dataset.get("Modality", "") in ("RTSTRUCT", "SEG"):
+            return _objects(dataset, grid, path)
+    except (OSError, InvalidDicomError, EOFError) as error:
+        raise InputError(f"{path}: is no file of ROIs", remedy) from error
+    except (BytesLengthException, LookupError, RuntimeError) as error:
+        raise InputError(f"{path}: its ROIs are broken", "Export it anew.") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        what = f"{path}: its ROIs are broken ({clean(error)})"
+        raise InputError(what, "Export it anew.") from error
+    raise InputError(f"{path}: Modality is not SEG or RTSTRUCT", remedy)
+
+
+def _objects(
+    dataset: Dataset, grid: Grid, path: Path
+) -> tuple[list[_Roi], Kind, tuple[Notice, ...]]:
     from tmtv_engine.dicom.rtstruct import fill, read_contours
     from tmtv_engine.dicom.seg import read_segments
 
-    try:
-        dataset = pydicom.dcmread(path)
-    except (OSError, pydicom.errors.InvalidDicomError, ValueError, EOFError) as error:
-        remedy = "Give a NIfTI, a DICOM SEG or an RTSTRUCT."
-        raise InputError(f"{path}: is no file of ROIs", remedy) from error
-    modality = dataset.get("Modality", "")
-    if modality == "RTSTRUCT":
+    if dataset.Modality == "RTSTRUCT":
         drawn, frame = read_contours(dataset, path)
         rois = [_Roi(roi.number, roi.name, fill(roi.contours, grid, path)) for roi in drawn]
         return rois, "rtstruct", _frames(frame, grid)
-    if modality == "SEG":
-        segments = read_segments(dataset, grid, path)
-        frame = str(dataset.get("FrameOfReferenceUID", ""))
-        return [_Roi(s.number, s.name, s.mask) for s in segments], "seg", _frames(frame, grid)
-    remedy = "Give a NIfTI, a DICOM SEG or an RTSTRUCT."
-    raise InputError(f"{path}: Modality is not SEG or RTSTRUCT", remedy)
+    segments = read_segments(dataset, grid, path)
+    frame = str(dataset.get("FrameOfReferenceUID", ""))
+    return [_Roi(s.number, s.name, s.mask) for s in segments], "seg", _frames(frame, grid)
 
 
 def _frames(frame: str, grid: Grid) -> tuple[Notice, ...]:

@@ -133,6 +133,21 @@ def test_what_is_no_roi_is_said(tmp_path: Path) -> None:
         read_rois(tmp_path / "suv.nii.gz", suv.grid)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"-291", b"-2x1"), (b"\x06\x30\x22\x00", b"\x06\x30\x23\x00"), (b"RTSTRUCT", b"RTDOSE  ")],
+)
+def test_broken_contours_are_an_error_of_the_file(old: bytes, new: bytes, tmp_path: Path) -> None:
+    """A coordinate that is no number, an ROI without its number, another kind of object."""
+    path = tmp_path / "rs.dcm"
+    _write_rtstruct(path, {"abc": [_box(3, (0.5, 0.5), (3.5, 3.5))]})
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(old, new))
+    assert old in raw
+    with pytest.raises(InputError, match=r"rs\.dcm"):
+        read_rois(path, GRID)
+
+
 def test_nifti_keeps_place_and_numbers(tmp_path: Path) -> None:
     turn = np.deg2rad(15.0)
     affine = GRID.affine.copy()
