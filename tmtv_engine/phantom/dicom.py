@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID
 
-from tmtv_engine.export.contours import trace
+from tmtv_engine.export.job import uid_of
+from tmtv_engine.export.rtstruct import Roi, save, structure_set
 from tmtv_engine.suv import F18_HALF_LIFE_S
 from tmtv_engine.volume import Array, Grid, Unit, Volume
 
 PET_CLASS = "1.2.840.10008.5.1.4.1.1.128"
 CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
-RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 DOSE_BQ = 2.5e8
 WAITED_S = 3600.0
 COUNTS_BQML = 1.6  # Bq/mL per count of the Philips flavour
@@ -55,10 +54,10 @@ def write_patient(
     patient.PatientID = f"DIGITAL-{seed:04d}"
     patient.PatientSex, patient.PatientBirthDate = sex, ""
     patient.PatientWeight, patient.PatientSize = f"{weight_kg:g}", f"{height_m:g}"
-    patient.StudyInstanceUID = _uid(seed, vendor, "study")
+    patient.StudyInstanceUID = uid_of(seed, vendor, "study")
     patient.StudyDate, patient.StudyTime = "20200101", "100000"
     patient.StudyID, patient.AccessionNumber, patient.ReferringPhysicianName = "1", "", ""
-    patient.FrameOfReferenceUID = _uid(seed, vendor, "frame")
+    patient.FrameOfReferenceUID = uid_of(seed, vendor, "frame")
     patient.PositionReferenceIndicator = ""
     patient.Manufacturer, patient.ManufacturerModelName = VENDORS[vendor]
     pet = _pet_header(patient, suv, vendor, seed)
@@ -67,19 +66,14 @@ def write_patient(
         pixels = [(np.rint(image).astype(np.int16), 1.0) for image in ct.require(Unit.HU)]
         _write_images(folder / "CT", _ct_header(patient, seed, vendor), pixels, ct.grid)
     if rois is not None and rois.array.any():
-        _write_rtstruct(folder / "RTSTRUCT", patient, pet, rois, uids, (seed, vendor))
-
-
-def _uid(*parts: object) -> UID:
-    digest = hashlib.sha256("\n".join(str(p) for p in ("tmtv", *parts)).encode()).hexdigest()
-    return UID(f"2.25.{int(digest[:31], 16)}")
+        _write_rois(folder / "RTSTRUCT", pet, rois, uids, (seed, vendor))
 
 
 def _pet_header(patient: Dataset, suv: Volume, vendor: str, seed: int) -> Dataset:
     pet = Dataset()
     pet.update(patient)
     pet.SOPClassUID, pet.Modality = PET_CLASS, "PT"
-    pet.SeriesInstanceUID = _uid(seed, vendor, "PET")
+    pet.SeriesInstanceUID = uid_of(seed, vendor, "PET")
     pet.SeriesNumber, pet.SeriesDescription = "2", "PET WB AC"
     pet.SeriesDate, pet.SeriesTime = "20200101", "110000"
     pet.AcquisitionDate, pet.AcquisitionTime = "20200101", "110000"
@@ -131,7 +125,7 @@ def _ct_header(patient: Dataset, seed: int, vendor: str) -> Dataset:
     ct = Dataset()
     ct.update(patient)
     ct.SOPClassUID, ct.Modality = CT_CLASS, "CT"
-    ct.SeriesInstanceUID = _uid(seed, vendor, "CT")
+    ct.SeriesInstanceUID = uid_of(seed, vendor, "CT")
     ct.SeriesNumber, ct.SeriesDescription = "1", "CT WB"
     ct.SeriesDate, ct.SeriesTime = "20200101", "105500"
     ct.AcquisitionDate, ct.AcquisitionTime, ct.AcquisitionNumber = "20200101", "105500", "1"
@@ -150,7 +144,7 @@ def _write_images(
     for k, (image, slope) in enumerate(pixels):
         piece = Dataset()
         piece.update(header)
-        piece.SOPInstanceUID = _uid(header.SeriesInstanceUID, k)
+        piece.SOPInstanceUID = uid_of(header.SeriesInstanceUID, k)
         piece.InstanceNumber = piece.ImageIndex = len(pixels) - k
         if header.Modality != "PT":
             del piece.ImageIndex
@@ -164,85 +158,28 @@ def _write_images(
         piece.SamplesPerPixel, piece.PhotometricInterpretation = 1, "MONOCHROME2"
         piece.BitsAllocated, piece.BitsStored, piece.HighBit = 16, 16, 15
         piece.PixelRepresentation, piece.PixelData = 1, image.astype("<i2").tobytes()
-        _save(piece, folder / f"{k + 1:04d}.dcm")
+        save(piece, folder / f"{k + 1:04d}.dcm")
         uids.append(piece.SOPInstanceUID)
     return uids
 
 
-def _save(dataset: Dataset, path: Path) -> None:
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    dataset.save_as(path, enforce_file_format=True)
-
-
-def _write_rtstruct(
-    folder: Path,
-    patient: Dataset,
-    pet: Dataset,
-    rois: Volume,
-    uids: list[UID],
-    key: tuple[object, ...],
+def _write_rois(
+    folder: Path, pet: Dataset, rois: Volume, uids: list[UID], key: tuple[object, ...]
 ) -> None:
-    plan = Dataset()
-    plan.update(patient)
-    plan.SOPClassUID, plan.Modality = RTSTRUCT_CLASS, "RTSTRUCT"
-    plan.SOPInstanceUID, plan.SeriesInstanceUID = _uid(*key, "ROI"), _uid(*key, "ROI series")
-    plan.SeriesNumber, plan.StructureSetLabel, plan.OperatorsName = "3", "TRUE ROIS", ""
-    plan.StructureSetDate, plan.StructureSetTime, plan.ApprovalStatus = (
-        "20200101",
-        "120000",
-        "UNAPPROVED",
-    )
-    plan.ReferencedFrameOfReferenceSequence = Sequence([_frame(pet, uids)])
-    labels = rois.require(Unit.LABEL)
-    names, contours, observed = [], [], []
-    for number in (int(v) for v in np.unique(labels) if v):
-        name, contour, observation = Dataset(), Dataset(), Dataset()
-        name.ROINumber, name.ROIName = number, f"Lesion {number}"
-        name.ReferencedFrameOfReferenceUID = patient.FrameOfReferenceUID
-        name.ROIGenerationAlgorithm = "MANUAL"
-        contour.ReferencedROINumber = observation.ReferencedROINumber = number
-        contour.ContourSequence = Sequence(_contours(labels == number, rois.grid))
-        observation.ObservationNumber, observation.RTROIInterpretedType = number, "GTV"
-        observation.ROIInterpreter = ""
-        names.append(name)
-        contours.append(contour)
-        observed.append(observation)
-    plan.StructureSetROISequence = Sequence(names)
-    plan.ROIContourSequence = Sequence(contours)
-    plan.RTROIObservationsSequence = Sequence(observed)
-    folder.mkdir(parents=True, exist_ok=True)
-    _save(plan, folder / "rois.dcm")
-
-
-def _frame(pet: Dataset, uids: list[UID]) -> Dataset:
-    frame, study, series = Dataset(), Dataset(), Dataset()
-    images = []
+    """The true ROIs as a reader's RTSTRUCT, one a lesion."""
+    labels = rois.require(Unit.LABEL).reshape(-1)
+    numbers = [int(v) for v in np.unique(labels) if v]
+    drawn = [Roi(k, f"Lesion {k}", np.flatnonzero(labels == k), "MANUAL") for k in numbers]
+    sources = []
     for uid in uids:
-        image = Dataset()
-        image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = PET_CLASS, uid
-        images.append(image)
-    series.SeriesInstanceUID, series.ContourImageSequence = pet.SeriesInstanceUID, Sequence(images)
-    study.ReferencedSOPClassUID = "1.2.840.10008.3.1.2.3.1"
-    study.ReferencedSOPInstanceUID = pet.StudyInstanceUID
-    study.RTReferencedSeriesSequence = Sequence([series])
-    frame.FrameOfReferenceUID = pet.FrameOfReferenceUID
-    frame.RTReferencedStudySequence = Sequence([study])
-    return frame
-
-
-def _contours(mask: Array, grid: Grid) -> list[Dataset]:
-    found = []
-    for z in np.flatnonzero(mask.any(axis=(1, 2))):
-        for polygon in trace(mask[z]):
-            index = np.column_stack([np.full(len(polygon), z), polygon])
-            contour = Dataset()
-            contour.ContourGeometricType, contour.NumberOfContourPoints = (
-                "CLOSED_PLANAR",
-                len(index),
-            )
-            contour.ContourData = [f"{v:.4f}" for v in grid.to_mm(index).reshape(-1)]
-            found.append(contour)
-    return found
+        source = Dataset()
+        source.update(pet)
+        source.SOPInstanceUID = uid
+        sources.append(source)
+    plan = structure_set(sources, drawn, rois.grid)
+    plan.SOPInstanceUID, plan.SeriesInstanceUID = uid_of(*key, "ROI"), uid_of(*key, "ROI series")
+    plan.SeriesNumber, plan.StructureSetLabel = "3", "TRUE ROIS"
+    plan.StructureSetDate = plan.SeriesDate = "20200101"
+    plan.StructureSetTime = plan.SeriesTime = "120000"
+    folder.mkdir(parents=True, exist_ok=True)
+    save(plan, folder / "rois.dcm")

@@ -12,6 +12,7 @@ from tmtv_tui.cli import console
 from tmtv_tui.cli.decide import accept, flag, note, redo, reject, sign, split, undo
 from tmtv_tui.cli.demo import demo
 from tmtv_tui.cli.doctor import doctor
+from tmtv_tui.cli.export import export
 from tmtv_tui.cli.phantom import phantom
 from tmtv_tui.cli.predict import predict
 from tmtv_tui.cli.review import review
@@ -65,6 +66,7 @@ app.command(epilog=example("tmtv phantom patients -n 10 --seed 1 --format nifti"
 app.command(epilog=example("tmtv demo -o tmtv-demo"))(demo)
 app.command(epilog=example("tmtv doctor", "tmtv doctor --json"))(doctor)
 app.command(epilog=example("tmtv review results", "tmtv review results --read-only"))(review)
+app.command(epilog=example("tmtv export results --write seg,sr,rtstruct"))(export)
 app.command(epilog=example("tmtv accept results/case-1 7 --reader AB"))(accept)
 app.command(epilog=example("tmtv reject results/case-1 3-5 --reason bladder"))(reject)
 app.command(epilog=example("tmtv split results/case-1 4"))(split)

@@ -1,0 +1,340 @@
+"""Exported objects: judged by dciodvfy and dcmqi, read back by ourselves, the same bytes twice."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from tests.dicom import write_series
+from tmtv_engine.case import Case, read_case
+from tmtv_engine.errors import CaseError, UsageError
+from tmtv_engine.export.job import job_of
+from tmtv_engine.export.objects import WRITERS, write_objects
+from tmtv_engine.finders import Finder, Found
+from tmtv_engine.journal import Decision
+from tmtv_engine.lesions import from_labels
+from tmtv_engine.pipeline import CaseConfig, run_case
+from tmtv_engine.review import record, refresh
+from tmtv_engine.rois import read_rois
+from tmtv_engine.studies import Study, find_studies
+from tmtv_engine.volume import Unit, Volume
+
+TURN = np.deg2rad(12.0)
+OBLIQUE = (np.cos(TURN), 0.0, np.sin(TURN), 0.0, 1.0, 0.0)
+
+
+def _labels(kind: str) -> np.ndarray[Any, Any]:
+    """A ring with a hole, two voxels that touch at a corner, a single one: lesions 1, 2, 3."""
+    labels = np.zeros((7, 11, 13), np.uint16)
+    labels[1:4, 2:7, 2:8] = 1
+    labels[2, 4, 4:6] = 0
+    labels[5, 8, 9] = labels[5, 9, 10] = labels[6, 9, 10] = 2
+    labels[0, 0, 12] = 3
+    return labels if kind == "some" else np.zeros_like(labels)
+
+
+def _case(
+    tmp_path: Path,
+    *,
+    kind: str = "some",
+    hostile: bool = False,
+    cosines: tuple[float, ...] = OBLIQUE,
+) -> Case:
+    def bend(_: int, ds: Dataset) -> None:
+        if hostile:
+            ds.SpecificCharacterSet = "ISO_IR 192"
+            ds.PatientName, ds.PatientID = "Evil\x07^[@click=app.quit]\x08", "A\x07B"
+            ds.Manufacturer = "GE\x9b31m"
+
+    write_series(tmp_path / "dicom", cosines=cosines, bend=bend)
+    (study,) = find_studies(tmp_path / "dicom")
+    assert isinstance(study, Study)
+
+    def find(suv: Volume, ct: Volume | None) -> Found:
+        lesions = from_labels(suv.with_array(_labels(kind), Unit.LABEL), suv)
+        return Found(lesions, tuple({"source": "model", "probability": 0.8} for _ in lesions.ids))
+
+    finder = Finder(find, {"name": "vnet", "sha256": "ab" * 32, "trained_on": "digital patients"})
+    from tmtv_engine.thresholds import parse_method
+
+    methods = (parse_method("41"), parse_method("raw"))
+    return run_case(study, finder, CaseConfig(tmp_path / "out", methods))
+
+
+def _errors(path: Path) -> list[str]:
+    if shutil.which("dciodvfy") is None:
+        pytest.skip("dciodvfy (Debian's dicom3tools) is not installed")
+    done = subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False)
+    return [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("Error")]
+
+
+def test_dciodvfy_finds_no_error(tmp_path: Path) -> None:
+    case = _case(tmp_path)
+    record(case, Decision("reject", (2,), reason="bladder"), "AB")
+    written = write_objects(read_case(case.path), ["seg", "sr", "rtstruct", "mip"])
+    assert [p.name for p in written] == [
+        "seg_41.dcm",
+        "seg_raw.dcm",
+        "sr.dcm",
+        "rtstruct_41.dcm",
+        "rtstruct_raw.dcm",
+        "mip.dcm",
+    ]
+    assert {p.name: _errors(p) for p in written} == {p.name: [] for p in written}
+
+
+def test_the_same_reading_is_the_same_bytes_and_another_a_new_series(tmp_path: Path) -> None:
+    case = _case(tmp_path)
+    first = {p.name: p.read_bytes() for p in write_objects(case, list(WRITERS))}
+    again = {p.name: p.read_bytes() for p in write_objects(case, list(WRITERS))}
+    assert first == again
+    before = dcmread(case.path / "export" / "seg_raw.dcm")
+    record(case, Decision("reject", (3,)), "AB")
+    write_objects(read_case(case.path), ["seg"])
+    after = dcmread(case.path / "export" / "seg_raw.dcm")
+    assert before.SeriesInstanceUID != after.SeriesInstanceUID
+    assert before.SegmentSequence[0].TrackingUID == after.SegmentSequence[0].TrackingUID
+    assert before.SegmentSequence[0].SegmentAlgorithmType == "AUTOMATIC"
+    assert after.SegmentSequence[0].SegmentAlgorithmType == "SEMIAUTOMATIC"
+
+
+def test_accepted_lesions_only_and_one_identity_everywhere(tmp_path: Path) -> None:
+    case = _case(tmp_path)
+    record(case, Decision("reject", (1,)), "AB")
+    write_objects(read_case(case.path), ["seg", "sr"])
+    cut, raw = (dcmread(case.path / "export" / f"seg_{key}.dcm") for key in ("41", "raw"))
+    assert [s.SegmentLabel for s in raw.SegmentSequence] == ["Lesion 2", "Lesion 3"]
+    assert [s.SegmentNumber for s in raw.SegmentSequence] == [1, 2]
+    uids = {s.TrackingID: s.TrackingUID for s in raw.SegmentSequence}
+    assert uids == {s.TrackingID: s.TrackingUID for s in cut.SegmentSequence}
+    assert raw.SegmentSequence[0].SegmentedPropertyTypeCodeSequence[0].CodeValue == "108369006"
+    algorithm = raw.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0]
+    assert algorithm.AlgorithmFamilyCodeSequence[0].CodeValue == "123110"
+    assert "abababab" in algorithm.AlgorithmVersion
+    report = str(dcmread(case.path / "export" / "sr.dcm"))
+    assert all(uid in report for uid in uids.values())
+    assert "AB^" in report
+
+
+@pytest.mark.parametrize("kind", ["seg", "rtstruct"])
+@pytest.mark.parametrize("cosines", [OBLIQUE, (1.0, 0, 0, 0, 1, 0), (-1.0, 0, 0, 0, -1, 0)])
+def test_our_reader_gives_the_voxels_back(
+    kind: str, cosines: tuple[float, ...], tmp_path: Path
+) -> None:
+    case = _case(tmp_path, cosines=cosines)
+    write_objects(case, [kind])
+    rois = read_rois(case.path / "export" / f"{kind}_raw.dcm", case.voxels().grid)
+    np.testing.assert_array_equal(rois.labels.array, _labels("some"))
+
+
+def test_no_number_is_longer_than_sixteen_characters(tmp_path: Path) -> None:
+    case = _case(tmp_path)
+    write_objects(case, ["rtstruct"])
+    plan = dcmread(case.path / "export" / "rtstruct_raw.dcm")
+    for roi in plan.ROIContourSequence:
+        for contour in roi.ContourSequence:
+            assert max(len(str(v)) for v in contour.ContourData) <= 16
+
+
+def test_dcmqi_reads_the_voxels(tmp_path: Path) -> None:
+    """dcmqi returns only the slices that hold something: compared by position."""
+    program = shutil.which("segimage2itkimage") or _beside_python("segimage2itkimage")
+    sitk = pytest.importorskip("SimpleITK")
+    case = _case(tmp_path)
+    write_objects(case, ["seg"])
+    (tmp_path / "itk").mkdir()
+    command = [program, "--inputDICOM", case.path / "export" / "seg_raw.dcm", "-t", "nifti"]
+    subprocess.run(
+        [*command, "--outputDirectory", tmp_path / "itk"], check=True, capture_output=True
+    )
+    lesions, found = case.voxels(), 0
+    for number, row in enumerate(range(3), start=1):
+        image = sitk.ReadImage(str(tmp_path / "itk" / f"{number}.nii.gz"))
+        array = sitk.GetArrayFromImage(image)
+        points = [
+            image.TransformIndexToPhysicalPoint((int(x), int(y), int(z)))
+            for z, y, x in np.argwhere(array)
+        ]
+        index = np.round(lesions.grid.to_index(np.array(points))).astype(int)
+        ours = {tuple(i) for i in lesions.index(row).tolist()}
+        assert {tuple(i) for i in index.tolist()} == ours
+        found += len(ours)
+    assert found == np.count_nonzero(_labels("some"))
+
+
+def test_dcmqi_reads_the_measures(tmp_path: Path) -> None:
+    """Volume, TLG and SUVs of every lesion equal `case.json` to the digits of a DS."""
+    program = shutil.which("tid1500reader") or _beside_python("tid1500reader")
+    case = _case(tmp_path)
+    write_objects(case, ["sr"])
+    out = tmp_path / "sr.json"
+    command = [program, "--inputDICOM", str(case.path / "export" / "sr.dcm")]
+    subprocess.run([*command, "--outputMetadata", str(out)], check=True, capture_output=True)
+    groups = json.loads(out.read_text())["Measurements"]
+    seen = 0
+    for group in groups:
+        name = str(group.get("TrackingIdentifier", ""))
+        if not name.startswith("lesion "):
+            continue
+        values = {
+            (m["quantity"]["CodeValue"], m.get("derivationModifier", {}).get("CodeValue")): m[
+                "value"
+            ]
+            for m in group["measurementItems"]
+        }
+        row = next(r for r in case.record["lesions"] if name == f"lesion {r['id']}")
+        volume = float(values[("126032", None)])
+        key = min(row["methods"], key=lambda k: abs((row["methods"][k]["volume_ml"] or 0) - volume))
+        measures = row["methods"][key]
+        assert volume == pytest.approx(measures["volume_ml"], rel=1e-10)
+        assert float(values[("126033", None)]) == pytest.approx(measures["tlg_g"], rel=1e-10)
+        assert float(values[("126401", "56851009")]) == pytest.approx(row["suv_max"], rel=1e-10)
+        assert float(values[("126401", "373098007")]) == pytest.approx(
+            measures["suv_mean"], rel=1e-10
+        )
+        assert float(values[("126401", "126031")]) == pytest.approx(row["suv_peak"], rel=1e-10)
+        seen += 1
+    assert seen == 6
+
+
+def _beside_python(name: str) -> str:
+    import sys
+
+    path = Path(sys.executable).with_name(name)
+    if not path.exists():
+        pytest.skip(f"{name} (dcmqi) is not installed")
+    return str(path)
+
+
+def test_nothing_accepted_is_zero_and_no_seg(tmp_path: Path) -> None:
+    case = _case(tmp_path, kind="none")
+    written = write_objects(case, ["seg", "sr", "rtstruct"])
+    assert [p.name for p in written] == ["sr.dcm"]
+    report = dcmread(written[0])
+    text = str(report)
+    assert "TMTV 41" in text
+    volumes = [item for item in _walk(report) if item.get("ConceptNameCodeSequence")]
+    named = [v for v in volumes if v.ConceptNameCodeSequence[0].CodeValue == "126032"]
+    assert [float(v.MeasuredValueSequence[0].NumericValue) for v in named] == [0.0, 0.0]
+    assert _errors(written[0]) == []
+
+
+def _walk(dataset: Dataset) -> list[Dataset]:
+    """Every content item below a dataset."""
+    items = list(dataset.get("ContentSequence") or [])
+    return [found for item in items for found in (item, *_walk(item))]
+
+
+def test_what_a_reading_no_longer_has_is_taken_away(tmp_path: Path) -> None:
+    case = _case(tmp_path)
+    write_objects(case, ["seg"])
+    assert (case.path / "export" / "seg_raw.dcm").exists()
+    record(case, Decision("reject", (1, 2, 3)), "AB")
+    assert write_objects(read_case(case.path), ["seg"]) == []
+    assert list((case.path / "export").iterdir()) == []
+
+
+def test_hostile_text_leaves_clean(tmp_path: Path) -> None:
+    case = _case(tmp_path, hostile=True)
+    for path in write_objects(case, ["seg", "sr", "rtstruct", "mip"]):
+        dataset = dcmread(path)
+        name = str(dataset.PatientName) + str(dataset.PatientID)
+        assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in name)
+        assert str(dataset.PatientID) == "AB"
+
+
+def test_tables_and_label_maps_follow_the_reading(tmp_path: Path) -> None:
+    case = _case(tmp_path)
+    record(case, Decision("reject", (1,)), "AB")
+    refresh(case)
+    write_objects(read_case(case.path), ["nifti", "csv"])
+    labels = read_rois(case.path / "export" / "labels_raw.nii.gz", case.voxels().grid)
+    assert labels.names == ("2", "3")
+    with (case.path / "export" / "lesions.csv").open() as file:
+        assert [row["status"] for row in csv.DictReader(file)] == [
+            "rejected",
+            "accepted",
+            "accepted",
+        ]
+
+
+def test_more_than_255_lesions(tmp_path: Path) -> None:
+    write_series(tmp_path / "dicom", np.full((7, 60, 60), 900, np.int16))
+    (study,) = find_studies(tmp_path / "dicom")
+    assert isinstance(study, Study)
+    labels = np.zeros((7, 60, 60), np.uint16)
+    labels[::2, ::3, ::3] = np.arange(1, 4 * 20 * 20 + 1).reshape(4, 20, 20)
+
+    def find(suv: Volume, ct: Volume | None) -> Found:
+        lesions = from_labels(suv.with_array(labels, Unit.LABEL), suv).take(range(300))
+        return Found(lesions, tuple({"source": "model"} for _ in lesions.ids))
+
+    from tmtv_engine.thresholds import METHODS
+
+    config = CaseConfig(tmp_path / "out", (METHODS["raw"],))
+    case = run_case(study, Finder(find, {"name": "vnet", "sha256": "0" * 64}), config)
+    write_objects(case, ["seg"])
+    rois = read_rois(case.path / "export" / "seg_raw.dcm", case.voxels().grid)
+    np.testing.assert_array_equal(rois.labels.array, np.where(labels <= 300, labels, 0))
+
+
+def test_nifti_sources_say_what_can_be_written(tmp_path: Path) -> None:
+    from tests.cases import make_case
+
+    case = make_case(tmp_path)
+    with pytest.raises(CaseError, match="NIfTI"):
+        write_objects(case, ["seg"])
+    assert [p.name for p in write_objects(case, ["csv"])] == ["lesions.csv"]
+    with pytest.raises(UsageError, match="pdf"):
+        write_objects(case, ["pdf"])
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 10_000), fill=st.floats(0.05, 0.6))
+def test_random_lesions_go_round(seed: int, fill: float, tmp_path: Path) -> None:
+    """Any set of voxels on an oblique, anisotropic grid comes back from SEG and RTSTRUCT."""
+    folder = tmp_path / f"{seed}-{fill:.3f}"
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(1, 4, (7, 11, 13)).astype(np.uint16) * (rng.random((7, 11, 13)) < fill)
+    write_series(folder / "dicom", cosines=OBLIQUE)
+    (study,) = find_studies(folder / "dicom")
+    assert isinstance(study, Study)
+
+    def find(suv: Volume, ct: Volume | None) -> Found:
+        lesions = from_labels(suv.with_array(labels, Unit.LABEL), suv)
+        return Found(lesions, tuple({"source": "model"} for _ in lesions.ids))
+
+    from tmtv_engine.thresholds import METHODS
+
+    config = CaseConfig(folder / "out", (METHODS["raw"],))
+    case = run_case(study, Finder(find, {"name": "vnet", "sha256": "0" * 64}), config)
+    for path in write_objects(case, ["seg", "rtstruct"]):
+        rois = read_rois(path, case.voxels().grid)
+        ids = np.unique(labels)[1:]
+        expected = np.where(labels > 0, np.searchsorted(ids, labels) + 1, 0)
+        np.testing.assert_array_equal(rois.labels.array, expected)
+
+
+def test_a_split_goes_out_as_its_parts(tmp_path: Path) -> None:
+    case = _case(tmp_path)
+    record(case, Decision("split", (1,)), "AB")
+    job = job_of(read_case(case.path))
+    parts = sorted(job.reading.splits[1])
+    assert len(parts) >= 2
+    assert [job.tracking_id(row) for row in job.rows] == [f"lesion {i}" for i in (2, 3, *parts)]
+    write_objects(read_case(case.path), ["seg"])
+    raw = dcmread(case.path / "export" / "seg_raw.dcm")
+    assert [s.SegmentLabel for s in raw.SegmentSequence] == [f"Lesion {i}" for i in (2, 3, *parts)]

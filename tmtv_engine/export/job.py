@@ -1,0 +1,216 @@
+"""What every writer needs: the reviewed lesions, their cuts, the source's headers, names and times.
+
+Everything is derived from the inputs and the reading, so that exporting twice gives the same
+bytes, a changed review gives a new series, and a lesion has one tracking UID wherever it appears.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from tmtv_engine import __version__
+from tmtv_engine.case import Case, Record
+from tmtv_engine.errors import CaseError
+from tmtv_engine.lesions import Lesions
+from tmtv_engine.reading import Reading, reading_of
+from tmtv_engine.results import Cuts
+from tmtv_engine.text import clean
+from tmtv_engine.thresholds import Method, kept
+
+MAKER = "tmtv"
+_CAPTURED = "{}OfSecondaryCapture"
+_COPIED = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+
+
+_REFERRED = (
+    "SOPClassUID",
+    "Modality",
+    "Manufacturer",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "PositionReferenceIndicator",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "Rows",
+    "Columns",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One case to export: ``rows`` are the accepted rows of ``reading.lesions``."""
+
+    case: Case
+    reading: Reading
+    cuts: Cuts
+    rows: tuple[int, ...]
+    source: Record
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The methods that the case was cut by."""
+        return self.cuts.methods
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether a reader has decided anything."""
+        return self.reading.decisions > 0
+
+    @property
+    def seed(self) -> tuple[str, ...]:
+        """What makes this export the one it is: the PET, the prediction and the reading."""
+        files = self.case.record["provenance"]["files_sha256"]
+        return (
+            str(self.case.record["pet"]["series_uid"]),
+            files["case.json"],
+            str(self.reading.head),
+        )
+
+    def uid(self, *parts: object) -> UID:
+        """A UID for a part of this export."""
+        return uid_of(*self.seed, *parts)
+
+    def tracking_uid(self, row: int) -> UID:
+        """The UID that a lesion keeps across methods and re-runs: its PET's and its voxels'."""
+        voxels = self.reading.lesions.voxels[self.reading.lesions.span(row)]
+        return uid_of(self.seed[0], hashlib.sha256(voxels.tobytes()).hexdigest())
+
+    def tracking_id(self, row: int) -> str:
+        """The name that a lesion keeps: its number."""
+        return f"lesion {int(self.reading.lesions.ids[row])}"
+
+    def at(self) -> datetime:
+        """When the content came to be: the last decision, or the PET's own time."""
+        if self.reading.lines:
+            return self.reading.lines[-1].time.replace(tzinfo=None)
+        head = self.header()
+        day = str(head.get("SeriesDate") or head.get("StudyDate") or "19000101")
+        clock = str(head.get("SeriesTime") or head.get("StudyTime") or "000000")[:6].ljust(6, "0")
+        return datetime.strptime(f"{day}{clock}", "%Y%m%d%H%M%S")
+
+    def header(self) -> Dataset:
+        """The PET's header without what differs slice by slice."""
+        if self.source["kind"] != "dicom":
+            raise CaseError(
+                f"{self.case.name}: was read from NIfTI, there is no DICOM to refer to",
+                "Export nifti or csv, or predict from the DICOM.",
+            )
+        return Dataset.from_json(json.dumps(self.source["pet"]["header"]))
+
+    @cached_property
+    def slices(self) -> list[Dataset]:
+        """One dataset a slice of the PET, in the array's order: what a reference to it needs."""
+        if self.source["pet"].get("frames"):
+            raise CaseError(
+                f"{self.case.name}: its PET is one multi-frame object, which export cannot take",
+                "Export nifti or csv.",
+            )
+        head = self.header()
+        lean = patient_of(head)
+        for keyword in _REFERRED:
+            if keyword in head:
+                lean[keyword] = head[keyword]
+        lean.SliceThickness = head.get("SliceThickness") or f"{self.lesions.grid.spacing_mm[0]:.6f}"
+        found = []
+        for instance in self.source["pet"]["instances"]:
+            piece = Dataset()
+            piece.update(lean)
+            piece.SOPInstanceUID = instance["uid"]
+            piece.ImagePositionPatient = [round(float(v), 6) for v in instance["position_mm"]]
+            found.append(piece)
+        return found
+
+    def keep(self, method: Method) -> npt.NDArray[np.bool_]:
+        """The voxels that a method leaves of every lesion, (N,)."""
+        return kept(self.lesions, method, self.cuts.background, self.cuts.liver)
+
+    @property
+    def lesions(self) -> Lesions:
+        """Every lesion of the reading."""
+        return self.reading.lesions
+
+    def cut(self, method: Method) -> list[tuple[int, npt.NDArray[np.int64]]]:
+        """For each accepted row that the method leaves anything of: its flat voxel indices."""
+        keep = self.keep(method)
+        found = []
+        for row in self.rows:
+            span = self.lesions.span(row)
+            voxels = self.lesions.voxels[span][keep[span]]
+            if len(voxels):
+                found.append((row, voxels))
+        return found
+
+    def algorithm(self) -> tuple[str, str]:
+        """Name and version of what found the lesions, with the model's hash."""
+        model = self.case.record["model"]
+        digest = str(model.get("sha256") or "")[:16]
+        return clean(f"tmtv {model['name']}"), f"{__version__} {digest}".strip()
+
+
+def job_of(case: Case) -> Job:
+    """The export of a case's reading of record (the prediction where nobody has decided)."""
+    reading = reading_of(case)
+    cuts = Cuts.of_record(case.record, reading.lesions)
+    return Job(case, reading, cuts, tuple(reading.accepted), case.source())
+
+
+def uid_of(*parts: object) -> UID:
+    """A UID below 2.25 from the SHA-256 of ``parts``."""
+    digest = hashlib.sha256("\n".join(str(p) for p in ("tmtv", *parts)).encode()).hexdigest()
+    return UID(f"2.25.{int(digest[:31], 16)}")
+
+
+def patient_of(head: Dataset) -> Dataset:
+    """Patient and study of a header, cleaned, for an object of ours."""
+    found = Dataset()
+    for keyword in _COPIED:
+        value = head.get(keyword)
+        found.__setattr__(keyword, "" if value is None else clean(value))
+    return found
+
+
+def dated(dataset: Dataset, at: datetime) -> None:
+    """Replace the times of writing by the time of the content."""
+    day, clock = at.strftime("%Y%m%d"), at.strftime("%H%M%S")
+    for name in ("InstanceCreation{}", "Content{}", "Series{}", "StructureSet{}", _CAPTURED):
+        for kind, value in (("Date", day), ("Time", clock)):
+            if name.format(kind) in dataset:
+                setattr(dataset, name.format(kind), value)
+    for equipment in dataset.get("ContributingEquipmentSequence") or []:
+        equipment.ContributionDateTime = day + clock
+
+
+def settle(dataset: Dataset, known: Sequence[Any], make: Any) -> None:
+    """Give every UID that a library drew at random one of ours, the same for the same."""
+    drawn: dict[str, UID] = {}
+
+    def change(_: Dataset, element: Any) -> None:
+        value = element.value
+        if element.VR != "UI" or not isinstance(value, str) or value in known:
+            return
+        if value.startswith(("1.2.826.0.1.3680043.8.498.", "1.2.826.0.1.3680043.10.511.")):
+            element.value = drawn.setdefault(value, make("drawn", len(drawn)))
+
+    dataset.walk(change)

@@ -1,0 +1,112 @@
+"""Results that leave the building: which writers there are, and how a case is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from tmtv_engine.case import Case, write_text
+from tmtv_engine.errors import UsageError
+from tmtv_engine.export.job import Job, job_of
+
+FOLDER = "export"
+Writer = Callable[[Job, Path], list[Path]]
+
+
+def write_objects(case: Case, kinds: Sequence[str]) -> list[Path]:
+    """Export the reviewed state of a case as ``kinds`` of `WRITERS`, into its `export` folder.
+
+    Files are written aside and renamed; what an earlier reading left of a kind is taken away.
+    Raises `UsageError` for a kind that there is not, `CaseError` where the source has no DICOM.
+    """
+    unknown = [kind for kind in kinds if kind not in WRITERS]
+    if unknown or not kinds:
+        raise UsageError(
+            f"{', '.join(unknown) or 'nothing'} cannot be written",
+            f"Choose of {', '.join(WRITERS)}.",
+        )
+    job = job_of(case)
+    folder = case.path / FOLDER
+    folder.mkdir(exist_ok=True)
+    written: list[Path] = []
+    for kind in kinds:
+        written += WRITERS[kind](job, folder)
+    return written
+
+
+def _seg(job: Job, folder: Path) -> list[Path]:
+    from tmtv_engine.export.seg import write_seg
+
+    return [p for m in job.methods if (p := _whole(folder / f"seg_{m.key}.dcm", job, m, write_seg))]
+
+
+def _rtstruct(job: Job, folder: Path) -> list[Path]:
+    from tmtv_engine.export.rtstruct import write_rtstruct
+
+    names = {m: folder / f"rtstruct_{m.key}.dcm" for m in job.methods}
+    return [p for m, path in names.items() if (p := _whole(path, job, m, write_rtstruct))]
+
+
+def _sr(job: Job, folder: Path) -> list[Path]:
+    """The report; it refers to the SEGs, which are written with it."""
+    from pydicom import dcmread
+
+    from tmtv_engine.export.sr import write_sr
+
+    segs = {p.stem.removeprefix("seg_"): dcmread(p) for p in _seg(job, folder)}
+    path = folder / "sr.dcm"
+    aside = path.with_suffix(".part")
+    write_sr(job, segs, aside)
+    aside.replace(path)
+    return [path]
+
+
+def _mip(job: Job, folder: Path) -> list[Path]:
+    from tmtv_engine.export.secondary import write_mip
+
+    path = folder / "mip.dcm"
+    aside = path.with_suffix(".part")
+    write_mip(job, aside)
+    aside.replace(path)
+    return [path]
+
+
+def _nifti(job: Job, folder: Path) -> list[Path]:
+    from tmtv_engine.export.tables import cut_labels
+    from tmtv_engine.nifti import write_nifti
+
+    written = []
+    for method in job.methods:
+        path = folder / f"labels_{method.key}.nii.gz"
+        aside = folder / f".labels_{method.key}.part.nii.gz"
+        write_nifti(cut_labels(job, method), aside)
+        written.append(aside.replace(path))
+    return written
+
+
+def _csv(job: Job, folder: Path) -> list[Path]:
+    from tmtv_engine.results import lesions_csv
+    from tmtv_engine.review import reviewed_record
+
+    path = folder / "lesions.csv"
+    write_text(path, lesions_csv(reviewed_record(job.case, job.reading)))
+    return [path]
+
+
+def _whole(path: Path, job: Job, method: object, write: Callable[..., bool]) -> Path | None:
+    """Write aside and rename; where nothing is to write, nothing old stays."""
+    aside = path.with_suffix(".part")
+    try:
+        if write(job, method, aside):
+            return aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    return None
+
+
+WRITERS: Mapping[str, Writer] = MappingProxyType(
+    {"seg": _seg, "sr": _sr, "rtstruct": _rtstruct, "mip": _mip, "nifti": _nifti, "csv": _csv}
+)
+"""What ``tmtv export --write`` knows, by name."""

@@ -1,0 +1,162 @@
+"""DICOM SR: TID 1500, the measures of each lesion and method, and the totals (highdicom)."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from tmtv_engine import __version__
+from tmtv_engine.export.job import MAKER, Job, dated, settle
+from tmtv_engine.measures import measure, suv_max, suv_peak, total
+from tmtv_engine.thresholds import Method
+
+SERIES_NUMBER = 951
+VOLUME = Code("126032", "DCM", "Metabolic Volume")
+TLG = Code("126033", "DCM", "Total Lesion Glycolysis")
+SUVBW = Code("126401", "DCM", "SUVbw")
+PEAK = Code("126031", "DCM", "Peak Value Within ROI")
+DMAX = Code("DMAX", "99TMTV", "Largest distance between lesion centroids")
+CM3 = Code("cm3", "UCUM", "cm3")
+GRAM = Code("g", "UCUM", "g")
+MM = Code("mm", "UCUM", "mm")
+SUV_UNIT = Code("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight")
+
+
+def write_sr(job: Job, segs: dict[str, Dataset], path: Path) -> None:
+    """Write the report; ``segs`` holds the SEG of each method that left a lesion.
+
+    Without any lesion it says 0 cm3. The reader is an observer once something was decided.
+    """
+    from highdicom.sr import Comprehensive3DSR, MeasurementReport
+
+    groups = [group for method in job.methods for group in _lesions(job, method, segs)]
+    groups += [_totals(job, method) for method in job.methods]
+    report = MeasurementReport(
+        observation_context=_context(job),
+        procedure_reported=Code("44139-4", "LN", "PET whole body"),
+        imaging_measurements=groups,
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+    sr = Comprehensive3DSR(
+        evidence=[*job.slices, *segs.values()],
+        content=report[0],
+        series_instance_uid=job.uid("SR"),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=job.uid("SR", "object"),
+        instance_number=1,
+        manufacturer=MAKER,
+        is_complete=True,
+        is_final=False,
+    )
+    sr.SeriesDescription = "tmtv measures"
+    sr.ManufacturerModelName, sr.SoftwareVersions = "tmtv", __version__
+    dated(sr, job.at())
+    settle(sr, (), lambda *parts: job.uid("SR", *parts))
+    sr.save_as(path)
+
+
+def _context(job: Job) -> Any:
+    from highdicom.sr import (
+        DeviceObserverIdentifyingAttributes,
+        ObservationContext,
+        ObserverContext,
+        PersonObserverIdentifyingAttributes,
+    )
+
+    device = ObserverContext(
+        codes.DCM.Device,
+        DeviceObserverIdentifyingAttributes(
+            uid=job.uid("device"),
+            name="tmtv",
+            manufacturer_name=MAKER,
+            model_name=" ".join(job.algorithm()),
+        ),
+    )
+    if not job.reviewed or job.reading.reader is None:
+        return ObservationContext(observer_device_context=device)
+    reader = PersonObserverIdentifyingAttributes(name=f"{job.reading.reader}^")
+    person = ObserverContext(codes.DCM.Person, reader)
+    return ObservationContext(observer_person_context=person, observer_device_context=device)
+
+
+def _number(name: Code, value: float, unit: Code, derivation: Code | None = None) -> Any:
+    from highdicom.sr import Measurement
+
+    return Measurement(name=name, value=float(value), unit=unit, derivation=derivation)
+
+
+def method_code(method: Method) -> Code:
+    """A method as a code of ours."""
+    meanings = {
+        "percent": f"SUV above {method.key} % of the lesion's SUVmax",
+        "suv": f"SUV above {method.key}",
+        "otsu": "SUV above Otsu's threshold of the lesion",
+        "prob": "Mean of four cuts at least one half",
+        "raw": "As segmented",
+        "majority": f"At least {int(method.value)} of four cuts",
+        "a50p": "SUV above half of SUVpeak plus background",
+        "liver": "SUV above the liver's threshold",
+    }
+    return Code(method.key, "99TMTV", meanings[method.kind])
+
+
+def _lesions(job: Job, method: Method, segs: dict[str, Dataset]) -> list[Any]:
+    from highdicom.sr import (
+        ReferencedSegment,
+        SourceSeriesForSegmentation,
+        TrackingIdentifier,
+        VolumetricROIMeasurementsAndQualitativeEvaluations,
+    )
+
+    if method.key not in segs:
+        return []
+    seg = segs[method.key]
+    found = measure(job.lesions, job.keep(method))
+    top, peak = suv_max(job.lesions), suv_peak(job.lesions)
+    groups = []
+    for number, (row, _) in enumerate(job.cut(method), start=1):
+        values = [
+            _number(VOLUME, found.volume_ml[row], CM3),
+            _number(TLG, found.tlg_g[row], GRAM),
+            _number(SUVBW, top[row], SUV_UNIT, codes.SCT.Maximum),
+            _number(SUVBW, found.suv_mean[row], SUV_UNIT, codes.SCT.Mean),
+            _number(SUVBW, peak[row], SUV_UNIT, PEAK),
+        ]
+        groups.append(
+            VolumetricROIMeasurementsAndQualitativeEvaluations(
+                tracking_identifier=TrackingIdentifier(job.tracking_uid(row), job.tracking_id(row)),
+                referenced_segment=ReferencedSegment(
+                    seg.SOPClassUID,
+                    seg.SOPInstanceUID,
+                    number,
+                    source_series=SourceSeriesForSegmentation(
+                        str(job.case.record["pet"]["series_uid"])
+                    ),
+                ),
+                finding_category=codes.SCT.MorphologicallyAbnormalStructure,
+                finding_type=Code("108369006", "SCT", "Neoplasm"),
+                method=method_code(method),
+                measurements=values,
+            )
+        )
+    return groups
+
+
+def _totals(job: Job, method: Method) -> Any:
+    from highdicom.sr import MeasurementsAndQualitativeEvaluations, TrackingIdentifier
+
+    sums = total(job.lesions, job.keep(method), list(job.rows), job.cuts.bsa_m2)
+    values = [_number(VOLUME, sums.tmtv_ml, CM3), _number(TLG, sums.tlg_g, GRAM)]
+    if sums.dmax_mm is not None and math.isfinite(sums.dmax_mm):
+        values.append(_number(DMAX, sums.dmax_mm, MM))
+    return MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(job.uid("total", method.key), f"TMTV {method.key}"),
+        finding_type=Code("108369006", "SCT", "Neoplasm"),
+        method=method_code(method),
+        measurements=values,
+    )
