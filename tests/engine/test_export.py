@@ -154,9 +154,9 @@ def test_dcmqi_reads_the_voxels(tmp_path: Path) -> None:
     case = _case(tmp_path)
     write_objects(case, ["seg"])
     (tmp_path / "itk").mkdir()
-    command = [program, "--inputDICOM", case.path / "export" / "seg_raw.dcm", "-t", "nifti"]
+    command = [program, "--inputDICOM", str(case.path / "export" / "seg_raw.dcm"), "-t", "nifti"]
     subprocess.run(
-        [*command, "--outputDirectory", tmp_path / "itk"], check=True, capture_output=True
+        [*command, "--outputDirectory", str(tmp_path / "itk")], check=True, capture_output=True
     )
     lesions, found = case.voxels(), 0
     for number, row in enumerate(range(3), start=1):
