@@ -25,8 +25,8 @@ class Opened:
     def __init__(self, case: Case, session: Session, mip: Mip, methods: Sequence[str]) -> None:
         self.case, self.session, self.mip = case, session, mip
         self.methods = list(methods)
+        self.probability = {row["id"]: row["probability"] for row in case.record["lesions"]}
         self._slices: Slices | None = None
-        self._tables: dict[int, Table] = {}
         self.before: dict[str, tuple[float, float, int]] = {}
         self._measure()
 

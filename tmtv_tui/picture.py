@@ -39,8 +39,11 @@ class Placed:
 
     def spot(self, row: int, col: int) -> tuple[int, int] | None:
         """The half-cell of one pixel, None outside the box."""
-        found = self.inside((np.array([row]), np.array([col])))
-        return min(found) if found else None
+        top, bottom, left, right = self.box
+        if not (top <= row < bottom and left <= col < right):
+            return None
+        high, wide = self.grey.shape
+        return _first(row - top, bottom - top, high), _first(col - left, right - left, wide)
 
     @property
     def wide(self) -> int:
@@ -77,6 +80,18 @@ def place(
     small = _pool(_pool(part, min(high, 2 * max(rows, 1)), 0), wide, 1)
     dark = np.clip(small / white_suv, 0, 1) * (GREYS - 1)
     return Placed((GREYS - 1 - np.rint(dark)).astype(np.uint8), box)
+
+
+def _first(at: int, size: int, count: int) -> int:
+    """The first of ``count`` half-cells that ``_pool`` fills from position ``at`` of ``size``."""
+    found = min(count - 1, int(at * count / size))
+    while found + 1 < count and int((found + 1) * (size / count)) <= at and count < size:
+        found += 1
+    while found > 0 and int(found * (size / count)) > at:
+        found -= 1
+    while found + 1 < count and int(found * (size / count)) < at and count >= size:
+        found += 1
+    return found
 
 
 def _pool(image: npt.NDArray[Any], count: int, axis: int) -> npt.NDArray[Any]:

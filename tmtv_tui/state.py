@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from tmtv_engine.results import Cuts
 from tmtv_engine.text import clean
 from tmtv_engine.thresholds import kept, parse_method
 from tmtv_engine.volume import FloatArray
+
+if TYPE_CHECKING:
+    from tmtv_tui.opened import Opened
 
 GLYPHS = {"accepted": "+", "rejected": "x", "candidate": "?"}
 REASONS = (
@@ -118,6 +121,28 @@ class Table:
         return float(volume.sum()), float(self.tlg_g[key][rows].sum()), int((volume > 0).sum())
 
 
+def lesion_cells(opened: Opened, method: str, number: int) -> list[str]:
+    """What the lesion table says of a lesion; the first cell is the mark's."""
+    reading, table = opened.reading, opened.table
+    row = reading.lesions.row(number)
+    status = reading.status[number]
+    chance = opened.probability.get(number)
+    return [
+        "",
+        f"{GLYPHS[status]} {status}{'' if reading.decided_by[number] is None else '!'}",
+        str(number),
+        f"{table.volume_ml[method][row]:.1f}",
+        f"{table.suv_max[row]:.1f}",
+        f"{table.suv_peak[row]:.1f}",
+        f"{table.tlg_g[method][row]:.0f}",
+        "" if chance is None else f"{chance:.2f}",
+        reading.sources[number] + (" part" if number in reading.parents else ""),
+        position(table.centroid_mm[row]),
+        *(f"{v[row]:.1f}" for key, v in table.volume_ml.items() if key != method),
+        reading.reasons.get(number, ""),
+    ]
+
+
 def parse_rule(text: str) -> tuple[str, float]:
     """A rule such as ``ml<2`` or ``suvmax<3``: (quantity, limit); raises `UsageError`."""
     found = re.fullmatch(r"\s*(ml|suvmax)\s*<\s*(\d{1,5}(?:\.\d+)?)\s*", text.lower())
@@ -173,6 +198,7 @@ __all__ = [
     "case_row",
     "change",
     "describe",
+    "lesion_cells",
     "parse_rule",
     "position",
     "rule_hits",

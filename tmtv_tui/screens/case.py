@@ -10,8 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import Footer, Static
 
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.journal import Decision
@@ -19,7 +18,8 @@ from tmtv_engine.reading import Reading
 from tmtv_engine.review import who_has_open
 from tmtv_tui.messages import CaseRead, LesionPicked
 from tmtv_tui.opened import Opened
-from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, Page, fit, help_lines
+from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, Page, fit
+from tmtv_tui.screens.pictures import WINDOWS, PictureScreen
 from tmtv_tui.state import REASONS, change, describe, rule_hits
 from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.mip import MipView, SliceView
@@ -27,11 +27,10 @@ from tmtv_tui.widgets.mip import MipView, SliceView
 if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
 
-WINDOWS = (4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 25.0)
 DIGITS = "1234567890"
 
 
-class CaseScreen(Screen[None]):
+class CaseScreen(PictureScreen):
     """Decide lesion by lesion; every decision is on disk when its key has been answered."""
 
     app: ReviewApp
@@ -74,9 +73,6 @@ class CaseScreen(Screen[None]):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.opened: Opened | None = None
-        self.angle = 0
-        self.white = WINDOWS.index(10.0)
         self._asked: tuple[int, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -88,7 +84,7 @@ class CaseScreen(Screen[None]):
                 yield MipView(0, id="side")
                 yield SliceView(id="slice")
             with Vertical(id="numbers"):
-                yield LesionTable(id="lesions", cursor_type="row")
+                yield LesionTable(id="lesions")
                 yield Static(id="totals", markup=False)
                 yield Static(id="hint", markup=False)
         yield Static(TOO_SMALL, id="small", markup=False)
@@ -143,7 +139,7 @@ class CaseScreen(Screen[None]):
             view.angle = (self.angle + turn) % len(o.mip.angles_deg)
             view.show(o.mip, o.reading.lesions, o.reading.status)
         self._choose(table.current())
-        self._say()
+        self.say()
 
     def _settle(self, before: Reading) -> None:
         """Draw what a decision changed, no more."""
@@ -156,10 +152,10 @@ class CaseScreen(Screen[None]):
             self.query_one(LesionTable).settle(o, before)
             for view in self.query(MipView):
                 view.settle(o.reading.status)
-            self._say()
+            self.say()
         self.app.follow(self.path)
 
-    def _say(self) -> None:
+    def say(self) -> None:
         o = self.opened
         if o is None:
             return
@@ -173,8 +169,8 @@ class CaseScreen(Screen[None]):
             words.append("SIGNED (S re-opens)")
         if self.app.read_only:
             words.append("READ ONLY")
-        self.query_one("#head", Static).update(Content("  ·  ".join(w for w in words if w)))
-        self.query_one("#totals", Static).update(self._totals(o))
+        self._put("#head", Content("  ·  ".join(w for w in words if w)))
+        self._put("#totals", self._totals(o))
         codes = " ".join(w["code"] for w in o.case.record["warnings"])
         hint = f"warnings: {codes}" if codes else ""
         if self._asked:
@@ -183,23 +179,30 @@ class CaseScreen(Screen[None]):
                 + " ".join(f"{d} {r}" for d, r in zip(DIGITS, REASONS, strict=False))
                 + " t type"
             )
-        self.query_one("#hint", Static).update(Content(hint))
+        self._put("#hint", Content(hint))
+
+    def _put(self, name: str, content: Content) -> None:
+        """Write words where they changed; the layout moves only with the number of lines."""
+        found = self.query_one(name, Static)
+        before = found.content
+        if not isinstance(before, Content) or not content.is_same(before):
+            lines = content.plain.count("\n") != str(before).count("\n")
+            found.update(content, layout=lines)
 
     def _totals(self, o: Opened) -> Content:
         key = self.app.method_of(o)
-        lines = [Content("TMTV mL: predicted → reviewed       TLG g    lesions").stylize("bold")]
+        lines = [Content("      mL predicted → reviewed  TLG g  n").stylize("bold")]
         for method in o.table.volume_ml:
             volume, tlg, count = o.table.total(method, o.reading.accepted)
             text = change(o.before[method][0], volume)
             mark = "▸" if method == key else " "
-            line = Content(f"{mark}{method:>5}  {text:<28} {tlg:>8.0f} {count:>8}")
+            line = Content(f"{mark}{method:>4} {text:<24}{tlg:>6.0f}{count:>4}")
             lines.append(line.stylize("bold") if method == key else line)
         return Content("\n").join(lines)
 
-    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+    def on_lesion_table_chosen(self, message: LesionTable.Chosen) -> None:
         """The table's cursor chooses in the picture."""
-        event.stop()
-        self._choose(self.query_one(LesionTable).current())
+        self._choose(message.lesion)
 
     def on_lesion_picked(self, message: LesionPicked) -> None:
         """A click in the picture chooses in the table."""
@@ -209,7 +212,7 @@ class CaseScreen(Screen[None]):
         for view in self.query(MipView):
             view.choose(lesion)
         if self.query_one("#slice").display:
-            self._show_slice()
+            self.show_slice()
 
     def _decide(self, decision: Decision) -> bool:
         o = self.opened
@@ -247,7 +250,7 @@ class CaseScreen(Screen[None]):
         if self._asked:
             self._decide(Decision("reject", self._asked, reason=REASONS[which]))
             self._asked = ()
-            self._say()
+            self.say()
 
     def action_type_reason(self) -> None:
         """A reason in words."""
@@ -259,7 +262,7 @@ class CaseScreen(Screen[None]):
             if text and text.strip():
                 self._decide(Decision("reject", asked, reason=text))
             self._asked = ()
-            self._say()
+            self.say()
 
         listed = "  ".join(REASONS)
         self.app.push_screen(Ask("Why?", preview=lambda _: listed), done)
@@ -267,7 +270,7 @@ class CaseScreen(Screen[None]):
     def action_move(self, step: int) -> None:
         """Up or down."""
         table = self.query_one(LesionTable)
-        table.move_cursor(row=table.cursor_row + step)
+        table.move_cursor(table.cursor_row + step)
 
     def action_next(self) -> None:
         """To the next lesion that nobody decided."""
@@ -349,52 +352,7 @@ class CaseScreen(Screen[None]):
             return
         self.app.use_method(key)
         self.query_one(LesionTable).fill(o, key)
-        self._say()
-
-    def action_outlines(self) -> None:
-        """Outlines and marks on or off."""
-        for view in self.query(MipView):
-            view.outlines = not view.outlines
-            view.turn(view.angle)
-
-    def action_turn(self, step: int) -> None:
-        """Rotate both projections."""
-        o = self.opened
-        if o is None:
-            return
-        count = len(o.mip.angles_deg)
-        self.angle = (self.angle + step) % count
-        self.query_one("#front", MipView).turn(self.angle)
-        self.query_one("#side", MipView).turn((self.angle + count // 4) % count)
-        self._say()
-
-    def action_zoom(self, step: int) -> None:
-        """Around the chosen lesion."""
-        for view in self.query(MipView):
-            zoom = view.zoom * 2 if step > 0 else view.zoom // 2
-            view.magnify(min(4, max(1, zoom)))
-
-    def action_window(self, step: int) -> None:
-        """Another window level."""
-        self.white = min(len(WINDOWS) - 1, max(0, self.white + step))
-        for view in self.query(MipView):
-            view.window(WINDOWS[self.white])
-        if self.query_one("#slice").display:
-            self._show_slice()
-        self._say()
-
-    def action_slice(self) -> None:
-        """The axial slice instead of the side view, or back."""
-        shown = self.query_one("#slice")
-        shown.display = not shown.display
-        self.query_one("#side").display = not shown.display
-        self.set_class(bool(shown.display), "slice")
-        self._show_slice()
-
-    def _show_slice(self) -> None:
-        o, number = self.opened, self.query_one(LesionTable).current()
-        image = None if o is None or number is None else o.slice_of(number)
-        self.query_one(SliceView).show(image, WINDOWS[self.white])
+        self.say()
 
     def action_note(self) -> None:
         """Write a note."""
@@ -431,22 +389,9 @@ class CaseScreen(Screen[None]):
             lines = [describe(line) for line in reversed(self.opened.reading.lines)]
             self.app.push_screen(Page(f"Decisions of {self.app.reader}", lines))
 
-    def action_help(self) -> None:
-        """The keys."""
-        bindings = [b for b in self.BINDINGS if isinstance(b, Binding)]
-        self.app.push_screen(Page("Case", help_lines(bindings)))
-
-    def action_redraw(self) -> None:
-        """Paint everything again."""
-        self.app.refresh(repaint=True, layout=True)
-
     def action_patient(self, step: int) -> None:
         """The next case of the worklist, or the one before."""
         self.app.step_case(self.path, step)
-
-    def action_leave(self) -> None:
-        """Back to the worklist."""
-        self.app.pop_screen()
 
     def on_unmount(self) -> None:
         """Bound the reading time."""

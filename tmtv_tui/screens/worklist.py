@@ -55,6 +55,7 @@ class Worklist(Screen[None]):
         self.sort = 0
         self.finished = False
         self._seen: dict[Path, int] = {}
+        self._stale: set[Path] = set()
 
     def compose(self) -> ComposeResult:
         """A head line, the table, the keys."""
@@ -115,9 +116,22 @@ class Worklist(Screen[None]):
     def on_case_changed(self, message: CaseChanged) -> None:
         """A decision has reached `case.json`."""
         row = case_row(message.path)
+        if row == self.rows.get(message.path):
+            return
         self.rows[message.path] = row
-        self.redraw_row(row)
-        self._say()
+        if self.app.screen is self:
+            self.redraw_row(row)
+            self._say()
+        else:
+            self._stale.add(message.path)
+
+    def on_screen_resume(self) -> None:
+        """Draw what changed while a case was in front."""
+        for path in self._stale:
+            self.redraw_row(self.rows[path])
+        self._stale.clear()
+        if self.is_mounted:
+            self._say()
 
     def fill(self) -> None:
         """Draw the table anew, the cursor on the same case."""

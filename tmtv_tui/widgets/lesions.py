@@ -1,29 +1,59 @@
-"""The lesion table."""
+"""The lesion table, drawn line by line: a decision repaints the rows it changed and no more."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from rich.text import Text
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
 from tmtv_engine.reading import Reading
 from tmtv_tui.opened import Opened
-from tmtv_tui.state import GLYPHS, position
-from tmtv_tui.widgets.table import MeasuredTable
+from tmtv_tui.state import GLYPHS, lesion_cells
 
-COLUMNS = ("", "status", "#", "mL", "SUVmax", "SUVpeak", "TLG g", "p", "source", "where LPS mm")
+STYLES = {
+    "accepted": Style(bold=True),
+    "rejected": Style(dim=True),
+    "candidate": Style(italic=True),
+}
 
 
-class LesionTable(MeasuredTable):
+class LesionTable(ScrollView, can_focus=True):
     """One row a lesion, by number; glyph and word tell the status, a star what is marked."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "go(-1)", show=False),
+        Binding("down", "go(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home", "go(-1000000)", show=False),
+        Binding("end", "go(1000000)", show=False),
+    ]
+
+    class Chosen(Message):
+        """The cursor is on another lesion."""
+
+        def __init__(self, lesion: int | None) -> None:
+            super().__init__()
+            self.lesion = lesion
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.cursor_row = 0
         self._ids: list[int] = []
         self._marks: set[int] = set()
         self._last: int | None = None
         self._opened: Opened | None = None
         self._method = ""
+        self._header: list[str] = []
+        self._widths: list[int] = []
+        self._cells: dict[int, list[str]] = {}
 
     @property
     def marked(self) -> tuple[int, ...]:
@@ -38,34 +68,49 @@ class LesionTable(MeasuredTable):
         """Draw all rows; the cursor stays on its lesion."""
         current = self.current()
         self._opened, self._method = opened, method
-        self.clear(columns=True)
-        others = [key for key in opened.table.volume_ml if key != method]
-        names = [*COLUMNS[:3], f"mL {method}", *COLUMNS[4:], *(f"mL {key}" for key in others)]
-        for name in [*names, "why"]:
-            self.add_column(Text(name), key=name or "mark")
         self._ids = [int(i) for i in opened.reading.lesions.ids]
         self._marks &= set(self._ids)
-        for number in self._ids:
-            self.add_row(*self._cells(number), key=str(number))
-        if current in self._ids:
-            self.move_cursor(row=self._ids.index(current))
-        self.remeasure()
+        others = [f"mL {key}" for key in opened.table.volume_ml if key != method]
+        self._header = ["", "status", "#", f"mL {method}", "SUVmax", "SUVpeak", "TLG g", "p"]
+        self._header += ["source", "where LPS mm", *others, "why"]
+        self._cells = {n: lesion_cells(opened, method, n) for n in self._ids}
+        rows = [self._header, *self._cells.values()]
+        self._widths = [max(len(row[k]) for row in rows) for k in range(len(self._header))]
+        self._widths[1], self._widths[-1] = 12, 30
+        self.virtual_size = Size(sum(self._widths) + 2 * len(self._widths), len(self._ids) + 1)
+        self.cursor_row = self._ids.index(current) if current in self._ids else 0
+        self.refresh()
 
     def settle(self, opened: Opened, before: Reading) -> None:
         """Draw the rows whose status or reason changed."""
         now = opened.reading
-        for number in self._ids:
+        for row, number in enumerate(self._ids):
             if (
                 now.status[number] != before.status[number]
                 or now.reasons.get(number) != before.reasons.get(number)
                 or now.decided_by[number] != before.decided_by[number]
             ):
-                self._redraw(number)
+                self._cells[number] = lesion_cells(opened, self._method, number)
+                self.refresh_line(row + 1)
 
     def go(self, lesion: int) -> None:
         """Put the cursor on a lesion."""
         if lesion in self._ids:
-            self.move_cursor(row=self._ids.index(lesion))
+            self.move_cursor(self._ids.index(lesion))
+
+    def move_cursor(self, row: int) -> None:
+        """Put the cursor on a row, the nearest that there is."""
+        row = max(0, min(row, len(self._ids) - 1))
+        if row == self.cursor_row:
+            return
+        before, self.cursor_row = self.cursor_row, row
+        room = max(1, self.scrollable_content_region.height - 1)
+        if not self.scroll_offset.y <= row < self.scroll_offset.y + room:
+            top = row if row < self.scroll_offset.y else row - room + 1
+            self.scroll_to(y=top, animate=False)
+        self.refresh_line(before + 1)
+        self.refresh_line(row + 1)
+        self.post_message(self.Chosen(self.current()))
 
     def next(self, reading: Reading) -> bool:
         """To the next lesion that nobody decided; False where there is none."""
@@ -73,7 +118,7 @@ class LesionTable(MeasuredTable):
         for step in range(1, count + 1):
             at = (self.cursor_row + step) % count
             if reading.decided_by[self._ids[at]] is None:
-                self.move_cursor(row=at)
+                self.move_cursor(at)
                 return True
         return False
 
@@ -83,53 +128,62 @@ class LesionTable(MeasuredTable):
         if number is not None:
             self._marks ^= {number}
             self._last = number
-            self._redraw(number)
+            self.refresh_line(self.cursor_row + 1)
 
     def mark_range(self) -> None:
         """Mark all from the last marked to the cursor."""
         first = self._ids.index(self._last) if self._last in self._ids else self.cursor_row
         low, high = sorted((first, self.cursor_row))
-        for number in self._ids[low : high + 1]:
-            self._marks.add(number)
-            self._redraw(number)
+        self._marks |= set(self._ids[low : high + 1])
+        self.refresh()
 
     def unmark(self) -> None:
         """Take all marks away."""
         gone, self._marks = self._marks, set()
         for number in gone:
             if number in self._ids:
-                self._redraw(number)
+                self.refresh_line(self._ids.index(number) + 1)
 
-    def _redraw(self, number: int) -> None:
-        for column, cell in zip(self.ordered_columns, self._cells(number), strict=True):
-            old = self.get_cell(str(number), column.key)
-            if (old.plain, old.style) != (cell.plain, cell.style):
-                self.update_cell(str(number), column.key, cell)
+    def action_go(self, step: int) -> None:
+        """Up or down."""
+        self.move_cursor(self.cursor_row + step)
 
-    def _cells(self, number: int) -> list[Text]:
-        o = self._opened
-        if o is None:
-            return []
-        reading, table = o.reading, o.table
-        row = reading.lesions.row(number)
-        status = reading.status[number]
-        decided = "" if reading.decided_by[number] is None else "!"
-        known = {r["id"]: r["probability"] for r in o.case.record["lesions"]}
-        chance = known.get(number)
-        others = [v for key, v in table.volume_ml.items() if key != self._method]
-        cells = [
-            "*" if number in self._marks else "",
-            f"{GLYPHS[status]} {status}{decided}",
-            str(number),
-            f"{table.volume_ml[self._method][row]:.1f}",
-            f"{table.suv_max[row]:.1f}",
-            f"{table.suv_peak[row]:.1f}",
-            f"{table.tlg_g[self._method][row]:.0f}",
-            "" if chance is None else f"{chance:.2f}",
-            reading.sources[number] + (" part" if number in reading.parents else ""),
-            position(table.centroid_mm[row]),
-            *(f"{v[row]:.1f}" for v in others),
-            reading.reasons.get(number, ""),
+    def action_page(self, step: int) -> None:
+        """A screenful up or down."""
+        self.move_cursor(self.cursor_row + step * max(1, self.size.height - 2))
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the pointer is."""
+        if event.y > 0:
+            self.move_cursor(event.y - 1 + self.scroll_offset.y)
+
+    def render_line(self, y: int) -> Strip:
+        """The header, or the row of a lesion."""
+        left, top = self.scroll_offset
+        base = self.rich_style
+        at = y - 1 + top
+        if y == 0:
+            text, style = self._text(self._header), base + Style(bold=True, underline=True)
+        elif at < len(self._ids):
+            number = self._ids[at]
+            mark = "*" if number in self._marks else ""
+            text = self._text([mark, *self._cells[number][1:]])
+            style = base + STYLES[self._status(number)]
+            if at == self.cursor_row:
+                style += Style(reverse=True)
+        else:
+            text, style = "", base
+        width = self.size.width
+        return Strip([Segment(text[left : left + width].ljust(width), style)])
+
+    def _status(self, number: int) -> str:
+        glyph = self._cells[number][1][:1]
+        return next(word for word, known in GLYPHS.items() if known == glyph)
+
+    def _text(self, cells: list[str]) -> str:
+        right = {2, 3, 4, 5, 6, 7} | set(range(10, len(cells) - 1))
+        parts = [
+            cell[:width].rjust(width) if k in right else cell[:width].ljust(width)
+            for k, (cell, width) in enumerate(zip(cells, self._widths, strict=True))
         ]
-        style = {"accepted": "bold", "rejected": "dim", "candidate": "italic"}[status]
-        return [Text(cell, style=style, no_wrap=True) for cell in cells]
+        return " ".join(parts) + "  "

@@ -1,0 +1,84 @@
+"""How a case is looked at: rotation, zoom, window, slice; nothing here decides anything."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+from textual.screen import Screen
+
+from tmtv_tui.opened import Opened
+from tmtv_tui.screens.dialogs import Page, help_lines
+from tmtv_tui.widgets.lesions import LesionTable
+from tmtv_tui.widgets.mip import MipView, SliceView
+
+WINDOWS = (4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 25.0)
+
+
+class PictureScreen(Screen[None]):
+    """A screen with the projections ``#front`` and ``#side``, a slice and a lesion table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: Opened | None = None
+        self.angle = 0
+        self.white = WINDOWS.index(10.0)
+
+    def say(self) -> None:
+        """Bring the words of the screen up to what is shown."""
+
+    def action_outlines(self) -> None:
+        """Outlines and marks on or off."""
+        for view in self.query(MipView):
+            view.outlines = not view.outlines
+            view.turn(view.angle)
+
+    def action_turn(self, step: int) -> None:
+        """Rotate both projections."""
+        o = self.opened
+        if o is None:
+            return
+        count = len(o.mip.angles_deg)
+        self.angle = (self.angle + step) % count
+        self.query_one("#front", MipView).turn(self.angle)
+        self.query_one("#side", MipView).turn((self.angle + count // 4) % count)
+        self.say()
+
+    def action_zoom(self, step: int) -> None:
+        """Around the chosen lesion."""
+        for view in self.query(MipView):
+            zoom = view.zoom * 2 if step > 0 else view.zoom // 2
+            view.magnify(min(4, max(1, zoom)))
+
+    def action_window(self, step: int) -> None:
+        """Another window level."""
+        self.white = min(len(WINDOWS) - 1, max(0, self.white + step))
+        for view in self.query(MipView):
+            view.window(WINDOWS[self.white])
+        if self.query_one("#slice").display:
+            self.show_slice()
+        self.say()
+
+    def action_slice(self) -> None:
+        """The axial slice instead of the side view, or back."""
+        shown = self.query_one("#slice")
+        shown.display = not shown.display
+        self.query_one("#side").display = not shown.display
+        self.set_class(bool(shown.display), "slice")
+        self.show_slice()
+
+    def show_slice(self) -> None:
+        o, number = self.opened, self.query_one(LesionTable).current()
+        image = None if o is None or number is None else o.slice_of(number)
+        self.query_one(SliceView).show(image, WINDOWS[self.white])
+
+    def action_help(self) -> None:
+        """The keys."""
+        bindings = [b for b in self.BINDINGS if isinstance(b, Binding)]
+        self.app.push_screen(Page("Case", help_lines(bindings)))
+
+    def action_redraw(self) -> None:
+        """Paint everything again."""
+        self.app.refresh(repaint=True, layout=True)
+
+    def action_leave(self) -> None:
+        """Back to the worklist."""
+        self.app.pop_screen()
