@@ -34,6 +34,17 @@ def _grey(level: int) -> str:
     return f"rgb({value},{value},{value})"
 
 
+def _runs(columns: list[int]) -> list[tuple[int, int]]:
+    """Neighbouring columns as (first, last)."""
+    found: list[tuple[int, int]] = []
+    for x in sorted(set(columns)):
+        if found and x - found[-1][1] <= 1:
+            found[-1] = (found[-1][0], x)
+        else:
+            found.append((x, x))
+    return found
+
+
 class MipView(Widget):
     """Shows one projection with the chosen lesion outlined and the others marked by a glyph."""
 
@@ -176,8 +187,8 @@ class MipView(Widget):
             rows.setdefault(y // 2, []).append(x)
         for row, columns in rows.items():
             self._strips.pop(int(row + top), None)
-            first, last = min(columns), max(columns)
-            self.refresh(Region(int(first + left), int(row + top), int(last - first + 1), 1))
+            for first, last in _runs(columns):
+                self.refresh(Region(int(first + left), int(row + top), int(last - first + 1), 1))
 
     def _offset(self) -> tuple[int, int]:
         """Cells left and above the picture, which is centred."""
