@@ -50,6 +50,7 @@ def write_series(
         ds.ImagePositionPatient = [f"{v:.5f}" for v in position]
         ds.ImageOrientationPatient = [f"{v:.8f}" for v in cosines]
         ds.PixelSpacing = [str(spacing[1]), str(spacing[2])]
+        ds.SliceThickness = str(spacing[0])
         ds.Rows, ds.Columns = image.shape
         ds.PixelData = image.astype("<i2").tobytes()
         path = folder / f"IM{(k * 5) % len(array):03d}"  # names say nothing of the order
