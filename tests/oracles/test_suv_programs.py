@@ -51,7 +51,7 @@ VARIANTS = {
         RadiopharmaceuticalStartTime="233000",
     ),
     "a full start": _set(RadiopharmaceuticalStartDateTime="20200101094500"),
-    "series before acquisition": _set(AcquisitionTime="111300", FrameReferenceTime="840000"),
+    "series before acquisition": _set(AcquisitionTime="111300", FrameReferenceTime="780000"),
     "Philips counts": _philips,
 }
 
