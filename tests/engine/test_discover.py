@@ -109,7 +109,7 @@ def test_no_bytes_crash_a_glance(
     files[0].write_bytes(spoilt[: len(spoilt) - cut])
     glance(files[0], KEYWORDS)
     with suppress(InputError):  # whatever is wrong with it has a name
-        assert len(find_series(folder)) <= 1
+        assert len(find_series(folder)) <= len(files)
         for found in find_studies(folder):
             if isinstance(found, Study):
                 load_study(found)
