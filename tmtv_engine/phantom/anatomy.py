@@ -36,13 +36,14 @@ def _outline(canvas: Canvas, r: np.random.Generator, build: Build) -> Tensor:
     arm_low = -150.0 if build.arms_down else 590.0
     arm_x = build.arm_x if build.arms_down else r.uniform(150, 190)
     outer = [
-        canvas.column((0, 0), (172 * girth, 105 * depth), -20, TRUNK_TOP),
+        canvas.column((0, 0), (172 * girth, 105 * depth), -135, TRUNK_TOP),
         canvas.column((0, 5), (58, 60), 600, 745),
         canvas.ellipsoid((0, 10, 590), (200, 85, 60)),
         canvas.ellipsoid((0, -5, 790), (80, 100, 126)),
     ]
     inner = [
         canvas.ellipsoid((0, 5, 310), (150, 84, 345)),
+        canvas.column((0, 5), (148, 84), -135, 60),
         canvas.column((0, 5), (50, 52), 600, 745),
         canvas.ellipsoid((0, 10, 585), (180, 70, 45)),
         canvas.ellipsoid((0, -5, 790), (72, 92, 118)),

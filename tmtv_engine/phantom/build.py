@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 TRUNK_TOP = 631.0
-HEAD_TOP = 915.0
 SIDES = (-1.0, 1.0)
 
 

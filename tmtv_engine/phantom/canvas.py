@@ -14,6 +14,11 @@ Box = tuple[slice, slice, slice]
 
 FIELD_MM = 1400.0  # the box over which the deformation is drawn, so that no grid changes it
 CONTROL = (9, 6, 6)
+LANDMARKS_MM = (-1000, -150, -55, 205, 255, 400, 450, 585, 660, 735, 835, 915)
+"""Heights on the drawing: knee, perineum, bladder, kidneys, liver, heart, lungs, shoulders,
+thyroid, tonsils, brain, vertex (the first lies below the knee)."""
+HEIGHTS_MM = (-870, -20, 72, 288, 325, 462, 497, 592, 653, 705, 793, 868)
+"""The same in the MIRD adult, from the base of the trunk."""
 MARGIN_MM = 22.0  # how far the bent coordinates may stray within a shape's box
 
 
@@ -28,7 +33,8 @@ class Pose(NamedTuple):
     """How a body differs from the standard one and lies on the table.
 
     ``scale`` (x, y, z); ``shift_mm`` (x, y) on the table; ``turn`` radians about z;
-    ``bend_mm`` the amplitude of the smooth deformation; ``control`` (3, 9, 6, 6) its knots.
+    ``bend_mm`` the amplitude of the smooth deformation; ``control`` (3, 9, 6, 6) its knots;
+    ``heights_mm`` where this person has the landmarks that are drawn at `LANDMARKS_MM`.
     """
 
     scale: Triple
@@ -36,6 +42,7 @@ class Pose(NamedTuple):
     turn: float
     bend_mm: float
     control: np.ndarray
+    heights_mm: np.ndarray
 
 
 class Canvas:
@@ -76,28 +83,22 @@ class Canvas:
         yy, xx = y[None, :, None] + field[1], x[None, None, :] + field[2]
         c, s = float(np.cos(pose.turn)), float(np.sin(pose.turn))
         xx, yy = (xx * c - yy * s) / pose.scale[0], (xx * s + yy * c) / pose.scale[1]
-        return zz / pose.scale[2], yy, xx
+        return _drawn_height(zz / pose.scale[2], pose.heights_mm), yy, xx
 
     def _box(self, centre: Triple, reach: Triple) -> Box | None:
         """The voxels that may hold a shape: found by the bent coordinates' own outline."""
+        at = [0, *(int(torch.argmin((self.plain[a] - centre[2 - a]).abs())) for a in (1, 2))]
         found = []
         for axis, (c, r) in enumerate(zip(centre[::-1], reach[::-1], strict=True)):
-            line = self._middle_line(axis, centre)
-            near = torch.nonzero((line - c).abs() <= 1.45 * r + MARGIN_MM)
+            line: list[int | slice] = list(at)
+            line[axis] = slice(None)
+            off = (self.bent[axis][tuple(line)] - c).abs()
+            near = torch.nonzero(off <= 1.45 * r + MARGIN_MM)
             if not len(near):
                 return None
+            at[axis] = int(torch.argmin(off))  # the next line goes through what this one found
             found.append(slice(int(near[0]), int(near[-1]) + 1))
         return found[0], found[1], found[2]
-
-    def _middle_line(self, axis: int, centre: Triple) -> Tensor:
-        """The bent coordinate along one axis, through about ``centre``."""
-        at = []
-        for a, c in enumerate(centre[::-1]):
-            flat = self.plain[a]
-            at.append(int(torch.argmin((flat - c).abs())))
-        index: list[int | slice] = list(at)
-        index[axis] = slice(None)
-        return self.bent[axis][tuple(index)]
 
     def ellipsoid(
         self, centre: Triple, radii: Triple, tilt: float = 0.0, lean: float = 0.0
@@ -155,6 +156,15 @@ class Canvas:
             self.hu[shape.box] = density + shape.fill * (hu - density)
         if hot:
             self.hot[shape.box] |= shape.fill > 0.25
+
+
+def _drawn_height(z: Tensor, heights_mm: np.ndarray) -> Tensor:
+    """Heights of a person to heights on the drawing, linear between landmarks."""
+    real = torch.as_tensor(heights_mm, dtype=torch.float32, device=z.device)
+    drawn = torch.tensor(LANDMARKS_MM, dtype=torch.float32, device=z.device)
+    slope = torch.diff(drawn) / torch.diff(real)
+    part = torch.bucketize(z, real[1:-1].contiguous())
+    return drawn[part] + (z - real[part]) * slope[part]
 
 
 def intersect(shape: Shape | None, other: Tensor) -> Shape | None:

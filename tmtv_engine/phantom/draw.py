@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from tmtv_engine.phantom.anatomy import draw_body
-from tmtv_engine.phantom.build import HEAD_TOP, Build
-from tmtv_engine.phantom.canvas import CONTROL, Canvas, Pose, Triple
+from tmtv_engine.phantom.build import Build
+from tmtv_engine.phantom.canvas import CONTROL, HEIGHTS_MM, Canvas, Pose, Triple
 from tmtv_engine.phantom.disease import Disease, draw_disease, draw_lesions
 from tmtv_engine.phantom.pitfalls import draw_pitfalls
 from tmtv_engine.phantom.scanner import PRESETS, Scan, acquire, ct_of
@@ -82,10 +82,11 @@ def person_of(seed: int) -> Person:
         float(np.deg2rad(r.uniform(-7, 7))),
         r.uniform(4, 22),
         r.normal(0, 1, (3, *CONTROL)).astype(np.float32),
+        _heights(r),
     )
     cut = r.choice(4, p=(0.45, 0.2, 0.25, 0.1))
     top = (
-        HEAD_TOP * scale[2]
+        float(pose.heights_mm[-1]) * scale[2]
         + 8
         - (0.0, r.uniform(0, 60), r.uniform(80, 140), r.uniform(150, 260))[cut]
     )
@@ -104,6 +105,13 @@ def person_of(seed: int) -> Person:
         round(height, 2),
         round(float(weight), 1),
     )
+
+
+def _heights(r: np.random.Generator) -> np.ndarray:
+    """Landmarks of one person: the MIRD adult's, each stretch between two some 12 % off."""
+    gaps = np.diff(HEIGHTS_MM) * np.exp(r.normal(0, 0.12, len(HEIGHTS_MM) - 1))
+    heights = np.concatenate([[0.0], np.cumsum(gaps)])
+    return np.asarray(heights - heights[1] + HEIGHTS_MM[1], dtype=np.float32)
 
 
 def draw_tensors(

@@ -63,7 +63,7 @@ def acquire(
     seen = blur(suv, sigma)  # type: ignore[arg-type]
     if scan.breath_mm > 2:
         smeared = blur(seen, (scan.breath_mm / 2 / spacing_mm[0], 0.0, 0.0))
-        moving = torch.exp(-0.5 * ((z_mm - 320.0) / 70.0) ** 2)[:, None, None]
+        moving = torch.exp(-0.5 * ((z_mm - 395.0) / 70.0) ** 2)[:, None, None]
         seen = seen + moving * (smeared - seen)
     grain = torch.randn(suv.shape, generator=noise, device=suv.device)
     grain = blur(grain, tuple(scan.grain_mm / FWHM / s for s in spacing_mm))  # type: ignore[arg-type]
