@@ -15,7 +15,9 @@ from tmtv_tui.cli.doctor import doctor
 from tmtv_tui.cli.export import export
 from tmtv_tui.cli.phantom import phantom
 from tmtv_tui.cli.predict import predict
+from tmtv_tui.cli.report import report
 from tmtv_tui.cli.review import review
+from tmtv_tui.cli.send import send
 from tmtv_tui.cli.threshold import threshold
 from tmtv_tui.cli.train import train
 from tmtv_tui.cli.verify import verify
@@ -67,6 +69,15 @@ app.command(epilog=example("tmtv demo -o tmtv-demo"))(demo)
 app.command(epilog=example("tmtv doctor", "tmtv doctor --json"))(doctor)
 app.command(epilog=example("tmtv review results", "tmtv review results --read-only"))(review)
 app.command(epilog=example("tmtv export results --write seg,sr,rtstruct"))(export)
+app.command(
+    epilog=example(
+        "tmtv send results --to ARCHIVE@pacs:104 --aet TMTV",
+        "tmtv send results/case-1 --to https://pacs/dicom-web",
+    )
+)(send)
+app.command(
+    epilog=example("tmtv report volumes.csv -o report", "tmtv report results --reference rois.csv")
+)(report)
 app.command(epilog=example("tmtv accept results/case-1 7 --reader AB"))(accept)
 app.command(epilog=example("tmtv reject results/case-1 3-5 --reason bladder"))(reject)
 app.command(epilog=example("tmtv split results/case-1 4"))(split)

@@ -1,0 +1,117 @@
+"""A real Orthanc on free loopback ports, for as long as a test needs it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+
+PROGRAM = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
+PLUGINS = Path("/usr/share/orthanc/plugins")
+
+
+@dataclass(frozen=True)
+class Orthanc:
+    """Where it listens; ``log`` is what it says."""
+
+    dicom: int
+    http: int
+    pid: int
+    log: Path
+
+    @property
+    def node(self) -> str:
+        """It as a C-STORE destination."""
+        return f"ORTHANC@127.0.0.1:{self.dicom}"
+
+    @property
+    def web(self) -> str:
+        """It as a DICOMweb destination."""
+        return f"http://127.0.0.1:{self.http}/dicom-web"
+
+    def get(self, path: str, user: str = "") -> bytes:
+        """A resource of its own REST interface."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http}{path}")
+        if user:
+            import base64
+
+            request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return bytes(reply.read())
+
+    def datasets(self, user: str = "") -> dict[str, Dataset]:
+        """Every object that it holds, read back, by SOP instance UID."""
+        found = {}
+        for name in json.loads(self.get("/instances", user)):
+            dataset = pydicom.dcmread(BytesIO(self.get(f"/instances/{name}/file", user)))
+            found[str(dataset.SOPInstanceUID)] = dataset
+        return found
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def orthanc(folder: Path, **settings: Any) -> Iterator[Orthanc]:
+    """Start one with its files below ``folder``, stop it by its process id. Skips without it."""
+    if not Path(PROGRAM).is_file() or not (PLUGINS / "libOrthancDicomWeb.so").exists():
+        pytest.skip("Orthanc with its DICOMweb plugin (Debian) is not installed")
+    folder.mkdir(parents=True, exist_ok=True)
+    dicom, http = free_port(), free_port()
+    config = {
+        "Name": "tests",
+        "StorageDirectory": str(folder / "db"),
+        "IndexDirectory": str(folder / "db"),
+        "Plugins": [str((PLUGINS / "libOrthancDicomWeb.so").resolve())],
+        "DicomAet": "ORTHANC",
+        "DicomPort": dicom,
+        "HttpPort": http,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "HttpThreadsCount": 4,
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        **settings,
+    }
+    path, log = folder / "orthanc.json", folder / "log.txt"
+    path.write_text(json.dumps(config))
+    with log.open("wb") as stream:
+        process = subprocess.Popen([PROGRAM, path], stdout=stream, stderr=stream, cwd=folder)
+    try:
+        _wait(process, http, log)
+        yield Orthanc(dicom, http, process.pid, log)
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _wait(process: subprocess.Popen[bytes], http: int, log: Path) -> None:
+    for _ in range(400):
+        if process.poll() is not None:
+            pytest.fail(f"Orthanc did not start: {log.read_text()[-2000:]}")
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{http}/system", timeout=1).close()
+            return
+        except urllib.error.HTTPError as error:
+            error.close()
+            return
+        except OSError:
+            time.sleep(0.025)
+    pytest.fail(f"Orthanc does not answer: {log.read_text()[-2000:]}")
