@@ -1,0 +1,31 @@
+"""The report's folder: numbers, tables, figures and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tmtv_engine.case import dump_json, write_text
+from tmtv_engine.errors import UsageError
+from tmtv_engine.report.cohort import Cohort
+from tmtv_engine.report.tables import csv_text, patients_of, tables_of
+
+
+def write_report(out: Path, cohort: Cohort, report: Mapping[str, Any]) -> list[Path]:
+    """Write everything of a comparison into ``out``; returns the files. Raises `UsageError`."""
+    texts = {name: csv_text(rows) for name, rows in tables_of(report).items()}
+    texts["patients.csv"] = csv_text(patients_of(cohort))
+    return write_files(out, report, texts)
+
+
+def write_files(out: Path, report: Mapping[str, Any], texts: Mapping[str, str]) -> list[Path]:
+    """Write ``report.json`` and each text, every file whole or not at all."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        dump_json(out / "report.json", dict(report))
+        for name, text in texts.items():
+            write_text(out / name, text)
+    except OSError as error:
+        raise UsageError(f"{out}: {error.strerror}", "Choose another folder with -o.") from error
+    return [out / name for name in ("report.json", *texts)]
