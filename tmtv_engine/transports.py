@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ class CStore:
         from pynetdicom import AE
         from pynetdicom.sop_class import Verification
 
+        context = _context(self.security) if self.security.tls else None
+        self._knock(context)
         entity = AE(ae_title=self.caller)
         entity.acse_timeout = entity.network_timeout = entity.dimse_timeout = TIMEOUT_S
         entity.connection_timeout = CONNECT_S
@@ -41,7 +44,7 @@ class CStore:
         for sop_class, syntax in sorted({(i.sop_class, i.syntax) for i in items})[:127]:
             wanted = [syntax, IMPLICIT_LE] if syntax == EXPLICIT_LE else [syntax]
             entity.add_requested_context(sop_class, wanted)
-        tls = (_context(self.security), self.node.host) if self.security.tls else None
+        tls = (context, self.node.host) if context is not None else None
         found = entity.associate(
             self.node.host, self.node.port, ae_title=self.node.aet, tls_args=tls
         )
@@ -54,6 +57,23 @@ class CStore:
                 self.close()
                 told = "nothing" if status is None else f"status {status:04X}"
                 raise NetworkError(f"{self.node}: answers a C-ECHO with {told}", "Is it a PACS?")
+
+    def _knock(self, context: ssl.SSLContext | None) -> None:
+        """Whether anybody we trust listens; pynetdicom would not say why nobody does."""
+        host, port = self.node.host, self.node.port
+        try:
+            with socket.create_connection((host, port), CONNECT_S) as line:
+                if context is not None:
+                    context.wrap_socket(line, server_hostname=host).close()
+        except ssl.SSLError as error:
+            what = f"{self.node}: no TLS connection: {clean(error.reason or error)}"
+            detail = getattr(error, "verify_message", "")
+            raise NetworkError(
+                f"{what} {clean(detail, 200)}".strip(), "Are --cert, --key and --ca right?"
+            ) from error
+        except OSError as error:
+            what = f"{self.node}: does not answer: {error.strerror or error}"
+            raise NetworkError(what, "Is it running, at that host and port?") from error
 
     def store(self, item: Item, dataset: Dataset) -> Answer:
         """C-STORE one object."""
@@ -112,7 +132,7 @@ def _unwilling(node: Node, caller: str, found: Any, security: Security) -> Netwo
         )
     if security.tls:
         return NetworkError(f"{node}: no TLS connection", "Are --cert, --key and --ca right?")
-    return NetworkError(f"{node}: does not answer", "Is it running, at that host and port?")
+    return NetworkError(f"{node}: answers, but not as DICOM", "Is that the port of its DICOM?")
 
 
 def _context(security: Security) -> ssl.SSLContext:
