@@ -13,6 +13,7 @@ from tmtv_tui.cli.decide import accept, flag, note, redo, reject, sign, split, u
 from tmtv_tui.cli.demo import demo
 from tmtv_tui.cli.doctor import doctor
 from tmtv_tui.cli.export import export
+from tmtv_tui.cli.import_ import import_
 from tmtv_tui.cli.phantom import phantom
 from tmtv_tui.cli.predict import predict
 from tmtv_tui.cli.report import report
@@ -78,6 +79,13 @@ app.command(
 app.command(
     epilog=example("tmtv report volumes.csv -o report", "tmtv report results --reference rois.csv")
 )(report)
+app.command(
+    name="import",
+    epilog=example(
+        "tmtv import results/case-1 corrected_seg.dcm --reader AB",
+        "tmtv import results/case-1 RTSTRUCT.dcm --same 0.9",
+    ),
+)(import_)
 app.command(epilog=example("tmtv accept results/case-1 7 --reader AB"))(accept)
 app.command(epilog=example("tmtv reject results/case-1 3-5 --reason bladder"))(reject)
 app.command(epilog=example("tmtv split results/case-1 4"))(split)

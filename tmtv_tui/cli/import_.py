@@ -1,0 +1,44 @@
+"""``tmtv import``: what somebody corrected in another viewer, as decisions in the journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from tmtv_tui.cli import console, decide, options, show
+
+
+def import_(
+    case: Path = decide.CASE,
+    file: Path = typer.Argument(..., metavar="FILE", help="A DICOM SEG, an RTSTRUCT or a NIfTI."),
+    reader: str | None = decide.READER,
+    roi: list[str] | None = typer.Option(None, "--roi", help="Only this ROI, by name or number."),
+    same: float = typer.Option(
+        0.5, "--same", help="Dice from which a ROI is a lesion; below it is taken as drawn."
+    ),
+    pet: Path | None = typer.Option(None, "--pet", help="Where the PET lies now, if it moved."),
+    as_json: bool = options.JSON,
+) -> int:
+    """Take ROIs corrected in another viewer as decisions: accept, reject, add."""
+    from tmtv_engine.case import read_case
+    from tmtv_engine.corrected import import_rois
+
+    found = import_rois(read_case(case), file, reader, same=same, names=roi, pet=pet)
+    for notice in found.notices:
+        console.say(f"{notice.code}: {notice.message}")
+    for match in found.correction.matches:
+        lesions = ", ".join(str(n) for n in match.lesions)
+        what = f"lesion {lesions} (Dice {match.dice:.2f})" if lesions else "new"
+        console.say(f"ROI {match.name}: {what}")
+    if found.correction.rejected:
+        gone = ", ".join(str(n) for n in found.correction.rejected)
+        console.say(f"not in it, rejected: {gone}")
+    if not found.decisions:
+        console.say("nothing to decide: the reading says so already")
+    record = read_case(case).record
+    if as_json:
+        console.out_json(record)
+    else:
+        show.totals([record])
+    return 0
