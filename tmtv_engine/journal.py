@@ -30,7 +30,8 @@ REASON_LIMIT = 200
 
 @dataclass(frozen=True)
 class Decision:
-    """What a reader does. ``target`` is the line that an undo or redo means."""
+    """What a reader does. ``target`` is the line that an undo or redo means, or the reject that
+    this one gives a reason for: it takes that one's place, so that one undo undoes both."""
 
     action: str
     lesions: tuple[int, ...] = ()
@@ -239,6 +240,8 @@ def effective(lines: Sequence[Line]) -> Effective:
     signed: Line | None = None
     for line in lines:
         if line.action in UNDOABLE:
+            if _amends(line, done):
+                done.pop()
             done.append(line)
             undone = []
         elif line.action in ("undo", "redo"):
@@ -249,6 +252,16 @@ def effective(lines: Sequence[Line]) -> Effective:
         elif line.action in ("sign", "unsign"):
             signed = line if line.action == "sign" else None
     return Effective(tuple(done), tuple(undone), signed)
+
+
+def _amends(line: Line, done: Sequence[Line]) -> bool:
+    """Whether a reject says why the last decision, a reject of the same lesions, was made."""
+    last = done[-1] if done else None
+    return (
+        line.action == "reject"
+        and last is not None
+        and (line.target, "reject", line.lesions) == (last.seq, last.action, last.lesions)
+    )
 
 
 IDLE_S = 300.0

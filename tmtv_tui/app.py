@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from rich.segment import Segment
 from textual import work
+from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.color import Color
+from textual.driver import Driver
 from textual.filter import LineFilter
+from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
 
 from tmtv_engine.case import read_case
@@ -23,6 +27,7 @@ from tmtv_tui.messages import CaseChanged
 from tmtv_tui.opened import Opened
 from tmtv_tui.screens.case import CaseScreen
 from tmtv_tui.screens.worklist import Worklist
+from tmtv_tui.thrift import ExactUpdate
 
 CONTRAST = Theme(
     "contrast",
@@ -80,6 +85,28 @@ class ReviewApp(App[None]):
         self._waiting: set[Path] = set()
         self._following: set[Path] = set()
         self.worklist = Worklist()
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """Only what shows through: Textual counts the screen below an opaque one as visible and
+        repaints the whole terminal when that changes."""
+        if self._screen_stack and isinstance(self._screen_stack[-1], ModalScreen):
+            return super()._background_screens
+        return []
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if type(renderable) is ChopsUpdate:
+            renderable = ExactUpdate.of(renderable)
+        super()._display(screen, renderable)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's choice; on a terminal the one that takes replies out of the input."""
+        found = super().get_driver_class()
+        if found.__name__ == "LinuxDriver":
+            from tmtv_tui.driver import QuietDriver
+
+            return QuietDriver
+        return found
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """The app's own, last."""

@@ -230,3 +230,20 @@ print(*map(len, split_lesion(lesions, 0, 20.0)))
 print({m.split('.')[0] for m in sys.modules} & {'skimage', 'scipy', 'cc3d', 'pydicom'})"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["15", "15", "set()"]
+
+
+def test_a_review_splits_a_large_lesion_without_scikit_image() -> None:
+    code = """
+import sys, numpy as np
+from tmtv_engine.find import split_lesion
+from tmtv_engine.lesions import from_labels
+from tmtv_engine.volume import Grid, Unit, Volume
+suv = np.random.default_rng(1).normal(5, 1, (30, 30, 31)).astype(np.float32)
+grid = Grid.axial(suv.shape, (4.0, 4.0, 4.0))
+whole = Volume(np.ones(suv.shape, np.uint16), grid, Unit.LABEL)
+parts = split_lesion(from_labels(whole, Volume(suv, grid, Unit.SUV)), 0, 10.0)
+assert len(parts) > 100 and sum(map(len, parts)) == suv.size
+print(*sorted({m.split(".")[0] for m in sys.modules}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"skimage", "scipy", "torch"} & set(done.stdout.split())

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.journal import (
     Decision,
     Journal,
+    Line,
     effective,
     journal_path,
     reading_seconds,
@@ -153,3 +156,24 @@ def test_no_acknowledged_decision_is_lost_to_sigkill(tmp_path: Path) -> None:
         hashes = [x.hash for x in Journal(path).read()]
         whole = [x.split() for x in told if len(x.split()) == 2 and len(x.split()[1]) == 64]
         assert all(hashes[int(seq) - 1] == value for seq, value in whole)
+
+
+def _answer(decision: Decision, _: Sequence[Line]) -> Decision:
+    return decision
+
+
+def test_a_reason_given_after_a_reject_is_one_decision_with_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "AB.jsonl")
+    for decision in (
+        Decision("reject", (1,)),
+        Decision("reject", (2,)),
+        Decision("reject", (2,), target=2, reason="brain"),
+        Decision("reject", (3,), target=1, reason="of another line"),
+    ):
+        journal.append("0" * 64, partial(_answer, decision))
+    assert [line.seq for line in effective(journal.lines).done] == [1, 3, 4]
+    journal.append("0" * 64, lambda _: Decision("undo", target=4))
+    journal.append("0" * 64, lambda _: Decision("undo", target=3))
+    left = effective(journal.lines)
+    assert [line.seq for line in left.done] == [1]
+    assert [line.reason for line in left.undone] == ["of another line", "brain"]

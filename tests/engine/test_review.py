@@ -339,11 +339,12 @@ def test_sigkill_at_any_moment_loses_no_acknowledged_decision(tmp_path: Path) ->
 
 
 def test_reviewing_imports_nothing_heavy(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = two_peaks(tmp_path)
     code = (
         "import sys; from tmtv_engine.case import read_case; "
         "from tmtv_engine.review import *; "
-        f"record(read_case({str(case.path)!r}), Decision('reject', (1,)), 'AB'); "
+        f"record(read_case({str(case.path)!r}), Decision('split', (1,)), 'AB'); "
+        f"record(read_case({str(case.path)!r}), Decision('reject', (2,)), 'AB'); "
         "print(*sorted({m.split('.')[0] for m in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

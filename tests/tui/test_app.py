@@ -123,7 +123,7 @@ async def test_a_restart_finds_everything_and_undoes_on(tmp_path: Path) -> None:
         assert screen.opened is not None
         assert screen.opened.reading.reasons == {1: "brain"}
         assert screen.opened.reading.flagged
-        await pilot.press("u", "u", "u")
+        await pilot.press("u", "u")  # the flag; the reject and its reason at once
         assert screen.opened.reading.status[1] == "accepted"
         assert not screen.opened.reading.flagged
 
@@ -346,7 +346,7 @@ async def main():
     app = ReviewApp(Path({str(tmp_path)!r}), reader="AB")
     async with app.run_test() as pilot:
         await pilot.pause(); await app.workers.wait_for_complete(); await pilot.press("enter")
-        await pilot.pause(); await app.workers.wait_for_complete(); await pilot.press("x", "i", "m")
+        await pilot.pause(); await app.workers.wait_for_complete(); await pilot.press(*"ximp")
         await pilot.pause()
     app.finish()
 asyncio.run(main())

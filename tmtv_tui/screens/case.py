@@ -18,9 +18,10 @@ from tmtv_engine.reading import Reading
 from tmtv_engine.review import who_has_open
 from tmtv_tui.messages import CaseRead, LesionPicked
 from tmtv_tui.opened import Opened
-from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, Page, fit
-from tmtv_tui.screens.pictures import WINDOWS, PictureScreen
-from tmtv_tui.state import REASONS, change, describe, rule_hits
+from tmtv_tui.screens.asking import AskingScreen
+from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, fit
+from tmtv_tui.screens.pictures import WINDOWS
+from tmtv_tui.state import REASONS, change
 from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.mip import MipView, SliceView
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 DIGITS = "1234567890"
 
 
-class CaseScreen(PictureScreen):
+class CaseScreen(AskingScreen):
     """Decide lesion by lesion; every decision is on disk when its key has been answered."""
 
     app: ReviewApp
@@ -116,7 +117,7 @@ class CaseScreen(PictureScreen):
     def on_case_read(self, message: CaseRead) -> None:
         """Show what was read."""
         if message.opened is None:
-            self._complain(message.error)
+            self.complain(message.error)
             self.query_one("#head", Static).update(Content(f"{self.path.name}: {message.error}"))
             return
         self.opened = message.opened
@@ -160,26 +161,28 @@ class CaseScreen(PictureScreen):
         if o is None:
             return
         words = [o.case.name, o.reading.state]
+        if o.reading.signed:
+            words.append("SIGNED (S re-opens)")
+        if self.app.read_only:
+            words.append("READ ONLY")
         if not self.app.blind:
             patient, study = o.case.record["patient"], o.case.record["study"]
             words += [str(patient["id"] or ""), str(study["date"] or "")]
         words += [f"reader {self.app.reader}", f"{o.angle(self.angle):.0f}°"]
         words.append(f"SUV 0–{WINDOWS[self.white]:g}")
-        if o.reading.signed:
-            words.append("SIGNED (S re-opens)")
-        if self.app.read_only:
-            words.append("READ ONLY")
         self._put("#head", Content("  ·  ".join(w for w in words if w)))
         self._put("#totals", self._totals(o))
-        codes = " ".join(w["code"] for w in o.case.record["warnings"])
-        hint = f"warnings: {codes}" if codes else ""
+        self._put("#hint", Content(self._hint(o)))
+
+    def _hint(self, o: Opened) -> str:
         if self._asked:
-            hint = (
-                "why? "
-                + " ".join(f"{d} {r}" for d, r in zip(DIGITS, REASONS, strict=False))
-                + " t type"
-            )
-        self._put("#hint", Content(hint))
+            offered = (f"{d} {r}" for d, r in zip(DIGITS, REASONS, strict=False))
+            return f"why? {' '.join(offered)} t type"
+        number = self.query_one(LesionTable).current()
+        codes = " ".join(w["code"] for w in o.case.record["warnings"])
+        reason = o.reading.reasons.get(number or 0)
+        words = [f"#{number}: {reason}"] if reason else []
+        return "  ".join(words + ([f"warnings: {codes}"] if codes else []))
 
     def _put(self, name: str, content: Content) -> None:
         """Write words where they changed; the layout moves only with the number of lines."""
@@ -211,58 +214,66 @@ class CaseScreen(PictureScreen):
     def _choose(self, lesion: int | None) -> None:
         for view in self.query(MipView):
             view.choose(lesion)
+        if self.opened is not None:
+            self._put("#hint", Content(self._hint(self.opened)))
         if self.query_one("#slice").display:
             self.show_slice()
 
-    def _decide(self, decision: Decision) -> bool:
+    def decide(self, decision: Decision) -> bool:
+        """Record a decision and show it; False where it was refused."""
         o = self.opened
         if o is None:
             return False
         if self.app.read_only:
-            self._complain("read only: nothing is recorded")
+            self.complain("read only: nothing is recorded")
             return False
         before = o.reading
         try:
             o.decide(decision)
         except TmtvError as error:
-            self._complain(str(error))
+            self.complain(str(error))
             return False
         self._asked = decision.lesions if decision.action == "reject" else ()
         self._settle(before)
         return True
-
-    def _complain(self, text: str) -> None:
-        self.notify(text, severity="error", markup=False)
 
     def action_decide(self, action: str) -> None:
         """Accept or reject the marked lesions, or the chosen one, and go on."""
         table = self.query_one(LesionTable)
         lesions = table.marked or ((table.current(),) if table.current() else ())
         lesions = tuple(n for n in lesions if n is not None)
-        if lesions and self._decide(Decision(action, lesions)):
+        if lesions and self.decide(Decision(action, lesions)):
             single = not table.marked
             table.unmark()
             if single and self.app.config.advance:
                 self.action_move(1)
 
+    def reject_marked(self) -> None:
+        """Reject the marked lesions."""
+        self.action_decide("reject")
+
     def action_reason(self, which: int) -> None:
         """Say why the last lesion was rejected."""
         if self._asked:
-            self._decide(Decision("reject", self._asked, reason=REASONS[which]))
+            self._because(REASONS[which])
+
+    def _because(self, reason: str) -> None:
+        """The reject just made, with its reason: one undo takes both back."""
+        o = self.opened
+        if o is not None and self._asked:
+            last = o.reading.undoable
+            self.decide(Decision("reject", self._asked, last.seq if last else None, reason))
             self._asked = ()
             self.say()
 
     def action_type_reason(self) -> None:
         """A reason in words."""
-        asked = self._asked
-        if not asked:
+        if not self._asked:
             return
 
         def done(text: str | None) -> None:
             if text and text.strip():
-                self._decide(Decision("reject", asked, reason=text))
-            self._asked = ()
-            self.say()
+                self._because(text)
 
         listed = "  ".join(REASONS)
         self.app.push_screen(Ask("Why?", preview=lambda _: listed), done)
@@ -286,108 +297,24 @@ class CaseScreen(PictureScreen):
         """Mark from the last mark to here."""
         self.query_one(LesionTable).mark_range()
 
-    def action_many(self) -> None:
-        """Reject what is marked; else ask for a rule and show what it would take."""
-        o = self.opened
-        if o is None:
-            return
-        if self.query_one(LesionTable).marked:
-            self.action_decide("reject")
-            return
-        key = self.app.method_of(o)
-
-        def preview(rule: str) -> str:
-            try:
-                ids, ml = rule_hits(o.table, o.reading, key, rule)
-            except TmtvError as error:
-                return error.what
-            return f"rejects {len(ids)} lesions, {ml:.1f} mL by {key}"
-
-        def done(rule: str | None) -> None:
-            if rule is None:
-                return
-            try:
-                ids, _ = rule_hits(o.table, o.reading, key, rule)
-            except TmtvError as error:
-                self._complain(str(error))
-                return
-            if ids:
-                self._decide(Decision("reject", tuple(ids), reason=f"rule {rule.strip()}"))
-
-        self.app.push_screen(Ask("Reject by rule: ml<2 or suvmax<3", "ml<1", preview), done)
-
     def action_split(self) -> None:
         """Split the chosen lesion into finer parts."""
         number = self.query_one(LesionTable).current()
-        if number is not None and self._decide(Decision("split", (number,))) and self.opened:
+        if number is not None and self.decide(Decision("split", (number,))) and self.opened:
             self.query_one(LesionTable).go(self.opened.reading.splits[number][0])
 
     def action_step(self, action: str) -> None:
         """Undo or redo."""
-        self._decide(Decision(action))
+        self.decide(Decision(action))
 
-    def action_method(self) -> None:
-        """The next method in the totals."""
-        if self.opened is not None:
-            keys = list(self.opened.table.volume_ml)
-            at = keys.index(self.app.method_of(self.opened))
-            self._use(keys[(at + 1) % len(keys)])
-
-    def action_type_method(self) -> None:
-        """Any percentage of SUVmax, any SUV, or a named method."""
-
-        def done(text: str | None) -> None:
-            if not text or self.opened is None:
-                return
-            try:
-                self._use(self.opened.add_method(text.strip()))
-            except TmtvError as error:
-                self._complain(str(error))
-
-        self.app.push_screen(Ask("Method: 10–99 (% of SUVmax), an SUV, otsu, prob, a50p …"), done)
-
-    def _use(self, key: str) -> None:
+    def use(self, key: str) -> None:
+        """Show this method first."""
         o = self.opened
         if o is None:
             return
         self.app.use_method(key)
         self.query_one(LesionTable).fill(o, key)
         self.say()
-
-    def action_note(self) -> None:
-        """Write a note."""
-
-        def done(text: str | None) -> None:
-            if text and text.strip():
-                self._decide(Decision("note", text=text))
-
-        self.app.push_screen(Ask("Note"), done)
-
-    def action_flag(self) -> None:
-        """Flag the case, or take the flag away."""
-        if self.opened is not None:
-            self._decide(Decision("unflag" if self.opened.reading.flagged else "flag"))
-
-    def action_sign(self) -> None:
-        """Sign, or re-open what is signed."""
-        if self.opened is None:
-            return
-        signed = self.opened.reading.signed
-        if self._decide(Decision("unsign" if signed else "sign")) and not signed:
-            self.notify(f"signed: {self.opened.reading.signed}", markup=False)
-
-    def action_warnings(self) -> None:
-        """The warnings in full."""
-        if self.opened is not None:
-            found = self.opened.case.record["warnings"]
-            lines = [f"{w['code']}: {w['message']}" for w in found]
-            self.app.push_screen(Page("Warnings", lines))
-
-    def action_log(self) -> None:
-        """What this reader decided, the last first."""
-        if self.opened is not None:
-            lines = [describe(line) for line in reversed(self.opened.reading.lines)]
-            self.app.push_screen(Page(f"Decisions of {self.app.reader}", lines))
 
     def action_patient(self, step: int) -> None:
         """The next case of the worklist, or the one before."""

@@ -200,7 +200,7 @@ class MipView(Widget):
     def _line(self, y: int) -> Strip:
         width = self.size.width
         if self._placed is None:
-            return Strip.blank(width)
+            return Strip.blank(width, self.rich_style)
         left, top = self._offset()
         row = y - top
         grey = self._placed.grey
@@ -260,7 +260,8 @@ class SliceView(Widget):
         """One line of cells."""
         if self._placed is None:
             text = "no slice is stored for this lesion" if y == 0 else ""
-            return Strip([Segment(text[: self.size.width])]).adjust_cell_length(self.size.width)
+            padded = text[: self.size.width].ljust(self.size.width)
+            return Strip([Segment(padded, self.rich_style)])
         grey = self._placed.grey
         if y >= grey.shape[0] // 2:
             return Strip.blank(self.size.width, self.rich_style)

@@ -1,0 +1,155 @@
+"""The app on a real pty: late replies decide nothing, a toggle is small, every TERM works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cases import make_case
+from tests.tui.terminal import COMMAND, ROOT, Terminal, review
+from tests.tui.test_replies import REPLIES
+from tmtv_engine.journal import Journal
+from tmtv_engine.verify import verify
+
+GREYS = (16, 59, 102, 145, 188, 231)
+INDEXED = re.compile(rb"[34]8;5;(\d+)")
+COLOUR = re.compile(rb"\x1b\[[\d;]*m")
+
+
+def actions(out: Path) -> list[str]:
+    return [line.action for line in Journal(out / "case-1/review/AB.jsonl").read()]
+
+
+def enter(terminal: Terminal) -> None:
+    """Open the first case."""
+    terminal.until("case-1")
+    terminal.read()
+    terminal.type("\r")
+    terminal.until("TLG g")
+    terminal.read(0.6)
+
+
+def test_late_replies_decide_nothing_on_a_real_pty(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    raw = [r.encode("utf-8", "surrogateescape") for r in REPLIES.values()]
+    with review(tmp_path) as terminal:
+        enter(terminal)
+        for reply in raw:  # unsplit, one after the other
+            terminal.type(reply)
+        terminal.read()
+        for reply in raw[:12:3]:  # ESC first, the rest late
+            terminal.type(reply[:1])
+            time.sleep(0.2)
+            terminal.type(reply[1:3])
+            time.sleep(0.2)
+            terminal.type(reply[3:])
+        terminal.read()
+        assert actions(tmp_path) == ["open"]
+        terminal.type("x")
+        terminal.read()
+        terminal.type("q")
+        terminal.read()
+        terminal.type("q")
+        terminal.process.wait(20)
+    assert actions(tmp_path) == ["open", "reject", "close"]
+
+
+@pytest.mark.parametrize("colour", ["", "truecolor"])
+@pytest.mark.parametrize(("advance", "budget"), [("false", 2048), ("true", 3072)])
+def test_a_toggle_is_small(tmp_path: Path, colour: str, advance: str, budget: int) -> None:
+    make_case(tmp_path)
+    settings = tmp_path / ".config" / "tmtv" / "config.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"advance = {advance}\n")
+    with review(tmp_path, COLORTERM=colour) as terminal:
+        enter(terminal)
+        terminal.read(1.0)
+        sizes = []
+        for key in "xakxa":
+            terminal.type(key)
+            sizes.append(len(terminal.read(0.5)))
+        assert max(sizes) <= budget, sizes
+    assert actions(tmp_path)[1:] == ["reject", "accept", "reject", "accept"]
+
+
+@pytest.mark.parametrize(
+    ("term", "env", "colours"),
+    [
+        ("xterm-256color", {}, True),
+        ("xterm", {}, True),
+        ("screen", {}, True),
+        ("linux", {}, True),
+        ("tmux-256color", {"COLORTERM": "truecolor"}, True),
+        ("xterm-256color", {"NO_COLOR": "1"}, False),
+    ],
+)
+def test_every_term(tmp_path: Path, term: str, env: dict[str, str], colours: bool) -> None:
+    make_case(tmp_path)
+    with review(tmp_path, size=(80, 24), TERM=term, **env) as terminal:
+        enter(terminal)
+        indexed = [int(n) for n in INDEXED.findall(terminal.out)]
+        hued = [n for n in indexed if n < 232 and n not in GREYS]
+        assert colours or (indexed and not hued)
+        assert b"\x1b[7m" in terminal.out or any(b"7" in c for c in COLOUR.findall(terminal.out))
+        terminal.type("x")
+        terminal.read()
+        terminal.size(100, 30)
+        terminal.read()
+        assert terminal.process.poll() is None
+    assert actions(tmp_path) == ["open", "reject"]
+
+
+class Tmux:
+    """The app in a tmux of its own."""
+
+    def __init__(self, out: Path) -> None:
+        self.socket = str(out / "socket")
+        command = shlex.join([*COMMAND, "review", str(out), "--reader", "AB"])
+        self("new-session", "-d", "-x", "100", "-y", "40", command)
+
+    def __call__(self, *words: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", self.socket, "-f", "/dev/null", *words],
+            capture_output=True, text=True, check=True, cwd=ROOT, timeout=20,
+        )  # fmt: skip
+        return done.stdout
+
+    def until(self, text: str) -> str:
+        """The screen once it shows ``text``."""
+        for _ in range(300):
+            found = self("capture-pane", "-p")
+            if text in found:
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"{text!r} is not on the screen:\n{found}")
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+def test_end_to_end_in_tmux(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    tmux = Tmux(tmp_path)
+    try:
+        tmux.until("case-1")
+        tmux("send-keys", "Enter")
+        tmux.until("TLG g")
+        tmux("send-keys", "x", "4")
+        tmux("send-keys", "k")
+        tmux.until("#1: bladder")
+        tmux("resize-window", "-x", "80", "-y", "24")
+        assert len(tmux.until("x rejected").splitlines()) <= 24
+        tmux("send-keys", "n", "a", "S")
+        tmux.until("SIGNED")
+        tmux("send-keys", "q")
+        tmux.until("✓ done")
+        tmux("send-keys", "q")
+        time.sleep(1.5)
+    finally:
+        subprocess.run(["tmux", "-S", tmux.socket, "kill-server"], capture_output=True, check=False)
+    assert actions(tmp_path) == ["open", "reject", "reject", "accept", "sign", "close"]
+    assert not [f for f in verify(tmp_path / "case-1") if f.failed]

@@ -1,0 +1,122 @@
+"""What a reader is asked or told in a case: rules, methods, notes, signature, log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tmtv_engine.errors import TmtvError
+from tmtv_engine.journal import Decision
+from tmtv_tui.screens.dialogs import Ask, Page
+from tmtv_tui.screens.pictures import PictureScreen
+from tmtv_tui.state import describe, rule_hits
+from tmtv_tui.widgets.lesions import LesionTable
+
+if TYPE_CHECKING:
+    from tmtv_tui.app import ReviewApp
+
+
+class AskingScreen(PictureScreen):
+    """`decide` records; what is asked here comes to it."""
+
+    app: ReviewApp
+
+    def decide(self, decision: Decision) -> bool:
+        """Record a decision and show it; False where it was refused."""
+        raise NotImplementedError
+
+    def complain(self, text: str) -> None:
+        """Say what was refused."""
+        self.notify(text, severity="error", markup=False)
+
+    def reject_marked(self) -> None:
+        """Reject the marked lesions."""
+        raise NotImplementedError
+
+    def use(self, key: str) -> None:
+        """Show this method first."""
+        raise NotImplementedError
+
+    def action_many(self) -> None:
+        """Reject what is marked; else ask for a rule and show what it would take."""
+        o = self.opened
+        if o is None:
+            return
+        if self.query_one(LesionTable).marked:
+            self.reject_marked()
+            return
+        key = self.app.method_of(o)
+
+        def preview(rule: str) -> str:
+            try:
+                ids, ml = rule_hits(o.table, o.reading, key, rule)
+            except TmtvError as error:
+                return error.what
+            return f"rejects {len(ids)} lesions, {ml:.1f} mL by {key}"
+
+        def done(rule: str | None) -> None:
+            if rule is None:
+                return
+            try:
+                ids, _ = rule_hits(o.table, o.reading, key, rule)
+            except TmtvError as error:
+                self.complain(str(error))
+                return
+            if ids:
+                self.decide(Decision("reject", tuple(ids), reason=f"rule {rule.strip()}"))
+
+        self.app.push_screen(Ask("Reject by rule: ml<2 or suvmax<3", "ml<1", preview), done)
+
+    def action_method(self) -> None:
+        """The next method in the totals."""
+        if self.opened is not None:
+            keys = list(self.opened.table.volume_ml)
+            at = keys.index(self.app.method_of(self.opened))
+            self.use(keys[(at + 1) % len(keys)])
+
+    def action_type_method(self) -> None:
+        """Any percentage of SUVmax, any SUV, or a named method."""
+
+        def done(text: str | None) -> None:
+            if not text or self.opened is None:
+                return
+            try:
+                self.use(self.opened.add_method(text.strip()))
+            except TmtvError as error:
+                self.complain(str(error))
+
+        self.app.push_screen(Ask("Method: 10–99 (% of SUVmax), an SUV, otsu, prob, a50p …"), done)
+
+    def action_note(self) -> None:
+        """Write a note."""
+
+        def done(text: str | None) -> None:
+            if text and text.strip():
+                self.decide(Decision("note", text=text))
+
+        self.app.push_screen(Ask("Note"), done)
+
+    def action_flag(self) -> None:
+        """Flag the case, or take the flag away."""
+        if self.opened is not None:
+            self.decide(Decision("unflag" if self.opened.reading.flagged else "flag"))
+
+    def action_sign(self) -> None:
+        """Sign, or re-open what is signed."""
+        if self.opened is None:
+            return
+        signed = self.opened.reading.signed
+        if self.decide(Decision("unsign" if signed else "sign")) and not signed:
+            self.notify(f"signed: {self.opened.reading.signed}", markup=False)
+
+    def action_warnings(self) -> None:
+        """The warnings in full."""
+        if self.opened is not None:
+            found = self.opened.case.record["warnings"]
+            lines = [f"{w['code']}: {w['message']}" for w in found]
+            self.app.push_screen(Page("Warnings", lines))
+
+    def action_log(self) -> None:
+        """What this reader decided, the last first."""
+        if self.opened is not None:
+            lines = [describe(line) for line in reversed(self.opened.reading.lines)]
+            self.app.push_screen(Page(f"Decisions of {self.app.reader}", lines))
