@@ -12,6 +12,7 @@ import pytest
 
 from tmtv_engine.errors import InputError, UsageError
 from tmtv_engine.report.cohort import Cohort, Found, Pair, compare, froc, numbers
+from tmtv_engine.report.figures import draw
 from tmtv_engine.report.tables import csv_text, patients_of, read_table, tables_of
 from tmtv_engine.report.write import write_report
 
@@ -173,3 +174,41 @@ def test_free_response() -> None:
     assert found["detection"]["sensitivity"] == 2 / 3
     assert found["detection"]["false_per_patient"] == 0.5
     assert found["rois"]["reference"]["mean"] == 1.5
+
+
+def _page(tmp_path: Path, text: str) -> str:
+    cohort = read_table(_table(tmp_path, text))
+    write_report(tmp_path / "out", cohort, numbers(cohort))
+    return (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+def test_the_page_is_alone_and_escaped(tmp_path: Path) -> None:
+    text = HEAD + 'a<script>x</script>,41,100,110,0.9,H&L\nb,41,90,70,0.7,"$\\frac{x$"\n'
+    html = _page(tmp_path, text)
+    assert "<script>x" not in html
+    assert "a&lt;script&gt;x" in html
+    assert html.count("<script>") == 1
+    shown = html.replace("http://www.w3.org/", "")
+    assert not [word for word in ("http://", "https://", "@import", "src=") if word in shown]
+    assert "default-src 'none'" in html
+    assert "Research use only" in html
+    ids = [part.split('"')[0] for part in html.split(' id="')[1:]]
+    assert len(ids) == len(set(ids))
+
+
+def test_figures_are_text_and_the_same_every_time(tmp_path: Path) -> None:
+    text = HEAD + "".join(f"p{k},41,{k * 9},{k * 8 + 5},0.{k + 1},HL\n" for k in range(8))
+    cohort = read_table(_table(tmp_path, text))
+    report = numbers(cohort)
+    once, again = draw(cohort, report), draw(cohort, report)
+    assert [p.name for p in once] == ["boxes", "bland-altman", "correlation", "dice"]
+    assert [(p.svg, p.png) for p in once] == [(p.svg, p.png) for p in again]
+    assert "TMTV (mL)</text>" in once[0].svg
+    assert all(p.png.startswith(b"\x89PNG") for p in once)
+
+
+@pytest.mark.parametrize(
+    "rows", ["a,41,0,0,,\n", "a,41,5,5,0,\n", "a,41,0,3,0,\nb,41,0,3,0,\n", "a,x,1e9,1e-9,1,\n"]
+)
+def test_the_page_of_hardly_anything(tmp_path: Path, rows: str) -> None:
+    assert "</html>" in _page(tmp_path, HEAD + rows)

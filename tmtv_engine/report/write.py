@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tmtv_engine.case import dump_json, write_text
 from tmtv_engine.errors import UsageError
 from tmtv_engine.report.cohort import Cohort
+from tmtv_engine.report.figures import draw
+from tmtv_engine.report.page import page
 from tmtv_engine.report.tables import csv_text, patients_of, tables_of
 
 
@@ -16,16 +19,26 @@ def write_report(out: Path, cohort: Cohort, report: Mapping[str, Any]) -> list[P
     """Write everything of a comparison into ``out``; returns the files. Raises `UsageError`."""
     texts = {name: csv_text(rows) for name, rows in tables_of(report).items()}
     texts["patients.csv"] = csv_text(patients_of(cohort))
-    return write_files(out, report, texts)
+    pictures = draw(cohort, report)
+    texts |= {f"{p.name}.svg": p.svg for p in pictures}
+    texts["report.html"] = page(cohort, report, pictures)
+    return write_files(out, report, texts, {f"{p.name}.png": p.png for p in pictures})
 
 
-def write_files(out: Path, report: Mapping[str, Any], texts: Mapping[str, str]) -> list[Path]:
-    """Write ``report.json`` and each text, every file whole or not at all."""
+def write_files(
+    out: Path,
+    report: Mapping[str, Any],
+    texts: Mapping[str, str],
+    images: Mapping[str, bytes] = MappingProxyType({}),
+) -> list[Path]:
+    """Write ``report.json`` and each text, every one whole or not at all, and the images."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         dump_json(out / "report.json", dict(report))
         for name, text in texts.items():
             write_text(out / name, text)
+        for name, image in images.items():
+            (out / name).write_bytes(image)
     except OSError as error:
         raise UsageError(f"{out}: {error.strerror}", "Choose another folder with -o.") from error
-    return [out / name for name in ("report.json", *texts)]
+    return [out / name for name in ("report.json", *texts, *images)]

@@ -1,0 +1,300 @@
+"""``report.html``: one file that opens offline, prints, and asks nothing of any server."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from tmtv_engine.report import words
+from tmtv_engine.report.cohort import OVERLAPS, Cohort, Pair
+from tmtv_engine.report.figures import Picture
+
+WORST = 10
+SHOWN = 200  # of what was left out
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+
+
+def page(cohort: Cohort, report: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
+    """The whole page; every text from outside is escaped."""
+    first, second = report["names"]
+    groups = [("All patients", report["methods"]), *report["subtypes"].items()]
+    parts = [
+        _head(f"TMTV: {second} against {first}"),
+        f"<p>{report['n']} patients, {escape(report['created'])}. Differences are "
+        f"{escape(second)} minus {escape(first)}.</p>",
+        _section("Dice by method", _dice(groups)) if _known(report, "dice") else "",
+        _section("Volumes (mL)", _volumes(groups, report["names"])),
+        _section("Agreement", _agreement(groups)),
+        _section("Tests and correlation", _tests(groups)),
+        _section("Overlap by voxel, mean ± SD", _overlaps(groups)) if _known(report) else "",
+        _lesions(report),
+        *(_figure(k, p, report) for k, p in enumerate(pictures, 1)),
+        _worst(cohort),
+        _section("Patients", _patients(cohort)),
+        _left_out(report),
+        _section("Methods, for a paper", *(_p(t) for t in words.methods_text(report))),
+        _section("Versions and hashes", hashes(report)),
+        "</main>",
+        f"<script>{_beside('page.js')}</script></body></html>\n",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _head(title: str) -> str:
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_beside('page.css')}</style></head>\n"
+        f'<body><main><h1>{escape(title)}</h1>\n<p class="only">{words.RESEARCH}</p>'
+    )
+
+
+def _beside(name: str) -> str:
+    return Path(__file__).with_name(name).read_text("utf-8")
+
+
+def _known(report: Mapping[str, Any], *keys: str) -> bool:
+    return any(m[k]["n"] for m in report["methods"].values() for k in keys or OVERLAPS)
+
+
+def _section(title: str, *parts: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>\n" + "\n".join(parts) + "</section>"
+
+
+def _p(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    head = "".join(f"<th>{escape(h)}</th>" for h in header)
+    body = "\n".join(
+        "<tr>" + "".join(f"<td>{escape(str(c))}</td>" for c in row) + "</tr>" for row in rows
+    )
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="wide"><table>{inner}</table></div>'
+
+
+def told(value: float | None, digits: int = 1) -> str:
+    """A number for people; unknown is a dash."""
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def _p_value(p: float | None) -> str:
+    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _with(value: float | None, ends: Sequence[float] | None, digits: int = 1) -> str:
+    if not ends:
+        return told(value, digits)
+    return f"{told(value, digits)} ({told(ends[0], digits)} to {told(ends[1], digits)})"
+
+
+def _spread(m: Mapping[str, Any], digits: int = 2) -> str:
+    return f"{told(m['mean'], digits)} ± {told(m['sd'], digits)}" if m["n"] else "–"
+
+
+def _dice(groups: Sequence[tuple[str, Any]]) -> str:
+    """The paper's Table 2."""
+    keys = list(groups[0][1])
+    rows: list[list[str]] = []
+    for name, methods in groups:
+        own = [methods[k]["dice"] if k in methods else None for k in keys]
+        rows.append([name, "median (95 % CI)"])
+        rows[-1] += [_with(d["median"], d["median_ci"], 2) if d else "–" for d in own]
+        rows.append(["", "mean ± SD", *(_spread(d) if d else "–" for d in own)])
+        rows.append(["", "n", *(str(d["n"]) if d else "0" for d in own)])
+    return _table(["Group", "", *keys], rows)
+
+
+def _volumes(groups: Sequence[tuple[str, Any]], names: Sequence[str]) -> str:
+    rows = []
+    for group, methods in groups:
+        for key, m in methods.items():
+            for name, column in zip(names, ("tmtv_ref_ml", "tmtv_ml"), strict=True):
+                v = m[column]
+                values = [told(v[k]) for k in ("min", "max", "mean", "sd", "median", "q1", "q3")]
+                rows.append([group, key, name, v["n"], *values])
+    header = ["Group", "Method", "", "n", "min", "max", "mean", "SD", "median", "Q1", "Q3"]
+    return _table(header, rows)
+
+
+def _agreement(groups: Sequence[tuple[str, Any]]) -> str:
+    rows = []
+    for group, methods in groups:
+        for key, m in methods.items():
+            b, log = m["bland_altman"], m["log_limits"]
+            ratio = f"{told(log['ratio'], 2)} ({told(log['low'], 2)} to {told(log['high'], 2)})"
+            kappas = ", ".join(f"{told(v['value'], 2)} at {c}" for c, v in m["kappa"].items())
+            share = m["within_10"]["share"]
+            agreed = "–" if share is None else f"{100 * share:.0f} %"
+            rows.append(
+                [group, key, m["n"], _with(b["bias_ml"], b["bias_ci"])]
+                + [f"{told(b['loa_low_ml'])} to {told(b['loa_high_ml'])}", ratio, agreed, kappas]
+            )
+    header = ["Group", "Method", "n", "Bias mL (95 % CI)", "Limits mL", "Ratio (limits)"]
+    return _table([*header, "≤ 10 % or 10 mL", "κ (at mL)"], rows)
+
+
+def _tests(groups: Sequence[tuple[str, Any]]) -> str:
+    rows = [
+        [group, key, m["n"], _with(m["median_difference_ml"], m["median_difference_ci"])]
+        + [_p_value(m["t_test"]["p"]), _p_value(m["wilcoxon"]["p"])]
+        + [_with(m["spearman"]["rho"], m["spearman"]["ci"], 2), told(m["pearson"]["r"], 2)]
+        + [_with(m[k]["value"], m[k]["ci"], 2) for k in ("ccc", "icc")]
+        for group, methods in groups
+        for key, m in methods.items()
+    ]
+    header = ["Group", "Method", "n", "Δ medians mL (95 % CI)", "t-test p", "Wilcoxon p"]
+    return _table([*header, "Spearman ρ", "Pearson r", "CCC", "ICC(2,1)"], rows)
+
+
+def _overlaps(groups: Sequence[tuple[str, Any]]) -> str:
+    rows = [
+        [group, key, *(_spread(m[k]) for k in OVERLAPS), m["both_empty"]]
+        for group, methods in groups
+        for key, m in methods.items()
+    ]
+    return _table(["Group", "Method", *map(_title, OVERLAPS), "both empty"], rows)
+
+
+def _title(key: str) -> str:
+    return key.upper() if key in ("ppv", "npv") else key.capitalize()
+
+
+def _lesions(report: Mapping[str, Any]) -> str:
+    parts = []
+    if report["raw"]:
+        rows = [
+            [key, r["dice"]["n"], told(r["dice"]["median"], 2), *(_spread(r[k]) for k in OVERLAPS)]
+            for key, r in report["raw"].items()
+        ]
+        header = ["Against", "n", "Dice, median", *map(_title, OVERLAPS)]
+        parts.append(_section("The prediction before any cut", _table(header, rows)))
+    if report["rois"]:
+        d = report["detection"]
+        rows = [
+            [name.capitalize(), r["n"], told(r["mean"]), told(r["sd"]), told(r["median"])]
+            for name, r in report["rois"].items()
+        ]
+        said = (
+            f"{d['detected']} of {d['reference_lesions']} reference lesions were found "
+            f"(sensitivity {told(d['sensitivity'], 3)}); {told(d['false_per_patient'], 2)} false "
+            f"lesions per patient."
+        )
+        table = _table(["Lesions per patient", "n", "mean", "SD", "median"], rows)
+        parts.append(_section("Lesions", table, _p(said)))
+    if report["reading"]:
+        parts.append(_section("Reading", reading(report["reading"])))
+    return "\n".join(parts)
+
+
+def reading(read: Mapping[str, Any]) -> str:
+    """What the journals say: minutes and decisions a patient, and what was changed."""
+    rows = [
+        [name.capitalize(), m["n"], told(m["mean"]), told(m["sd"]), told(m["median"])]
+        for name, m in ((k, read[k]) for k in ("minutes", "decisions"))
+    ]
+    changed = ", ".join(f"{count} {what}" for what, count in read["changed"].items() if count)
+    said = f"Readers: {', '.join(read['readers'])}. Changed: {changed or 'nothing'}."
+    return _table(["Per patient", "n", "mean", "SD", "median"], rows) + _p(said)
+
+
+def _figure(number: int, picture: Picture, report: Mapping[str, Any]) -> str:
+    said = escape(words.caption(picture.name, report))
+    return (
+        f"<figure>{inline(picture)}<figcaption><b>Figure {number}.</b> {said}</figcaption></figure>"
+    )
+
+
+def inline(picture: Picture) -> str:
+    """An SVG to stand in a page: no prolog, and ids of its own."""
+    svg = picture.svg[picture.svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{picture.name}-', svg)
+    svg = svg.replace("url(#", f"url(#{picture.name}-")
+    label = f'<svg role="img" aria-label="{picture.name}"'
+    return re.sub(r'href="#', f'href="#{picture.name}-', svg).replace("<svg", label, 1)
+
+
+def worst(cohort: Cohort) -> list[Pair]:
+    """The ten pairs of the first method that agree least: by Dice, else by difference."""
+    own = [p for p in cohort.pairs if p.method == cohort.methods[0]]
+
+    def rank(p: Pair) -> tuple[float, float]:
+        dice = p.overlaps.get("dice")
+        return (2.0 if dice is None else dice, -abs(p.predicted_ml - p.reference_ml))
+
+    return sorted(own, key=rank)[:WORST]
+
+
+def _worst(cohort: Cohort) -> str:
+    shown = []
+    for pair in worst(cohort):
+        path = cohort.pictures.get(pair.case)
+        if path is None or not path.is_file():
+            continue
+        data = base64.b64encode(path.read_bytes()).decode()
+        said = f"{pair.case}: Dice {told(pair.overlaps.get('dice'), 2)}, "
+        said += f"{told(pair.predicted_ml)} against {told(pair.reference_ml)} mL"
+        shown.append(
+            f'<figure><img alt="" src="data:image/png;base64,{data}">'
+            f"<figcaption>{escape(said)}</figcaption></figure>"
+        )
+    title = f"The patients that agree least ({cohort.methods[0]})"
+    return _section(title, *shown) if shown else ""
+
+
+def _patients(cohort: Cohort) -> str:
+    """The table that sorts: its cells carry the unrounded number."""
+    first, second = cohort.names
+    text = ["Patient", "Method", "Subtype"]
+    header = [(h, "text") for h in text]
+    header += [(f"{n} mL", "number") for n in (first, second)] + [("Δ mL", "number")]
+    header += [(_title(k), "number") for k in OVERLAPS]
+    head = "".join(
+        f'<th data-kind="{kind}"><button type="button">{escape(h)}</button></th>'
+        for h, kind in header
+    )
+    body = "\n".join(_patient(p) for p in cohort.pairs)
+    return (
+        f'<div class="wide tall"><table class="sorted"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _patient(p: Pair) -> str:
+    volumes = (p.reference_ml, p.predicted_ml, p.predicted_ml - p.reference_ml)
+    cells = [f"<td>{escape(t)}</td>" for t in (p.case, p.method, p.subtype or "")]
+    cells += [_value(v, 1) for v in volumes] + [_value(p.overlaps.get(k), 3) for k in OVERLAPS]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _value(value: float | None, digits: int) -> str:
+    exact = "" if value is None else repr(value)
+    return f'<td data-v="{exact}">{told(value, digits)}</td>'
+
+
+def _left_out(report: Mapping[str, Any]) -> str:
+    left = report["excluded"]
+    if not left:
+        return _section("Left out", _p("Nothing."))
+    table = _table(["Case", "Why"], [[e["case"], e["why"]] for e in left[:SHOWN]])
+    more = len(left) - SHOWN
+    rest = [_p(f"{more} more are in report.json.")] if more > 0 else []
+    return _section(f"Left out ({len(left)})", table, *rest)
+
+
+def hashes(report: Mapping[str, Any]) -> str:
+    """Versions of what computed, and SHA-256 of what was read."""
+    rows = [["tmtv", report["tmtv"]], *words.versions().items()]
+    rows += [["model", m] for m in report["models"]]
+    inputs = "".join(
+        f"<li>{escape(name)}: <code>{escape(value)}</code></li>"
+        for name, value in report["inputs_sha256"].items()
+    )
+    return _table(["Software", "Version"], rows) + f"<p>SHA-256 of the inputs</p><ul>{inputs}</ul>"
