@@ -212,6 +212,20 @@ def send(
     return results
 
 
+def outdated(folder: Path) -> list[Path]:
+    """Of a case's exported SEG, SR, RTSTRUCT and MIP those that an earlier reading made."""
+    from tmtv_engine.case import read_case
+    from tmtv_engine.export.job import job_of
+
+    job = job_of(read_case(folder))
+    keys = [method.key for method in job.methods]
+    now = {str(job.uid(kind, key, "object")) for kind in ("SEG", "RTSTRUCT") for key in keys}
+    now |= {str(job.uid(kind, "object")) for kind in ("SR", "MIP")}
+    names = re.compile(r"(seg_.+|rtstruct_.+|sr|mip)\.dcm")
+    found = [path for path in dicom_files(folder) if names.fullmatch(path.name)]
+    return [path for path in found if read_item(path).uid not in now]
+
+
 def _sorted_out(
     files: Sequence[Path], ledger: Ledger, to: str
 ) -> Iterator[tuple[Sent | None, Item | None]]:

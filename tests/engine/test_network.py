@@ -58,21 +58,23 @@ def outcomes(found: list[Sent]) -> list[str]:
 
 @pytest.mark.parametrize("way", ["node", "web"])
 def test_orthanc_gives_back_what_it_was_sent_and_nothing_goes_twice(
-    pacs: Orthanc, tmp_path: Path, way: str
+    tmp_path: Path, way: str
 ) -> None:
-    case = exported(tmp_path, {"node": "1.2.10", "web": "1.2.11"}[way])
+    case = exported(tmp_path)
     told: list[tuple[str, int, int]] = []
-    to = parse_destination(getattr(pacs, way))
-    found = send(
-        case, to, transport_to(to), progress=lambda s, done, of: told.append((s.outcome, done, of))
-    )
-    assert outcomes(found) == ["taken"] * 7
-    assert told == [("taken", k, 7) for k in range(1, 8)]
-    held = pacs.datasets()
+    with orthanc(tmp_path / "orthanc") as pacs:
+        to = parse_destination(getattr(pacs, way))
+        found = send(
+            case, to, transport_to(to), progress=lambda s, k, n: told.append((s.outcome, k, n))
+        )
+        assert outcomes(found) == ["taken"] * 7
+        assert told == [("taken", k, 7) for k in range(1, 8)]
+        held = pacs.datasets()
+        assert outcomes(go(case, getattr(pacs, way))) == ["already"] * 7
+        assert len(pacs.datasets()) == 7
     for path in sorted((case / "export").rglob("*.dcm")):
         sent = pydicom.dcmread(path)
         assert held[sent.SOPInstanceUID] == sent
-    assert outcomes(go(case, getattr(pacs, way))) == ["already"] * 7
     lines = [json.loads(x) for x in (case / "export" / "sent.jsonl").read_text().splitlines()]
     assert len(lines) == 7
     assert {x["destination"] for x in lines} == {getattr(pacs, way)}

@@ -47,9 +47,15 @@ def send(
     folders = [folder for path in cases for folder in find_cases(path)]
     if not folders:
         raise UsageError(f"there is no case in {cases[0]}", "Give folders that tmtv predict wrote.")
+    if _in_clear(to):
+        console.complain("warning: the password goes over http, which anybody on the way can read")
     told = _Told(as_json, console.Progress(len(folders)))
     for folder in folders:
         try:
+            for path in network.outdated(folder):
+                console.complain(
+                    f"warning: {folder.name}/{path.name} is from an earlier reading: export anew"
+                )
             network.send(folder, destination, transport, progress=partial(told.tell, folder))
         except network.NetworkError:
             told.finish()
@@ -59,6 +65,15 @@ def send(
         finally:
             told.progress.case_done()
     return told.finish()
+
+
+def _in_clear(to: str) -> bool:
+    """Whether a secret would leave this machine unencrypted."""
+    from urllib.parse import urlsplit
+
+    secret = os.environ.get("TMTV_TOKEN") or os.environ.get("TMTV_USER")
+    near = urlsplit(to).hostname in ("localhost", "127.0.0.1", "::1")
+    return bool(secret) and to.lower().startswith("http://") and not near
 
 
 class _Told:
