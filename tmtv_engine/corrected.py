@@ -89,8 +89,8 @@ def import_rois(
     """
     from tmtv_engine.review import Decision, Session, add_lesions, refresh
 
-    if not 0 < same <= 1:
-        raise UsageError(f"an overlap of {same:g} is none", "Take a Dice above 0, at most 1.")
+    if not 0.5 <= same <= 1:
+        raise UsageError(f"a Dice of {same:g} parts nothing", "Take one from 0.5 to 1.")
     session = Session(case, reader)
     reading = session.reading
     if reading.signed:

@@ -195,8 +195,8 @@ def test_what_cannot_be_is_told_and_decides_nothing(case: Case, tmp_path: Path) 
     write_nifti(suv.with_array(suv.array * 2), tmp_path / "pet.nii.gz")
     with pytest.raises(CaseError, match="not the one"):
         import_rois(case, file, "AB")
-    with pytest.raises(UsageError, match="overlap"):
-        import_rois(case, file, "AB", same=0.0)
+    with pytest.raises(UsageError, match="parts nothing"):
+        import_rois(case, file, "AB", same=0.4)
     with pytest.raises(InputError, match="no ROI"):
         import_rois(case, written(tmp_path, np.zeros_like(labels)), "AB")
     assert not list((case.path / "review").glob("AB*"))

@@ -15,7 +15,9 @@ def import_(
     reader: str | None = decide.READER,
     roi: list[str] | None = typer.Option(None, "--roi", help="Only this ROI, by name or number."),
     same: float = typer.Option(
-        0.5, "--same", help="Dice from which a ROI is a lesion; below it is taken as drawn."
+        0.5,
+        "--same",
+        help="Dice from which a ROI is a lesion; below it is taken as drawn (0.5 to 1).",
     ),
     pet: Path | None = typer.Option(None, "--pet", help="Where the PET lies now, if it moved."),
     as_json: bool = options.JSON,
