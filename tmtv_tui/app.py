@@ -58,7 +58,10 @@ def _harmless(segment: Segment) -> Segment:
 
 
 class ReviewApp(App[None]):
-    """``tmtv review``: `out` holds the cases; every decision goes to ``reader``'s journal."""
+    """``tmtv review``: `out` holds the cases; every decision goes to ``reader``'s journal.
+
+    ``start``: a reader whose decisions a case begins with; ``compare``: one to be put beside.
+    """
 
     CSS_PATH = "review.tcss"
     TITLE = "tmtv review"
@@ -72,6 +75,8 @@ class ReviewApp(App[None]):
         read_only: bool = False,
         blind: bool = False,
         order_seed: int | None = None,
+        start: str | None = None,
+        compare: str | None = None,
         config: Config | None = None,
     ) -> None:
         super().__init__()
@@ -79,6 +84,7 @@ class ReviewApp(App[None]):
         self.out = out
         self.reader = reader or self.config.reader or login()
         self.read_only, self.blind, self.order_seed = read_only, blind, order_seed
+        self.start, self.compare = start, compare
         self.method = "41"
         self.extra_methods: list[str] = []
         self.at_work: list[Opened] = []

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from textual.message import Message
 
-from tmtv_engine.review import Presence
 from tmtv_tui.opened import Opened
 from tmtv_tui.state import CaseRow
 
@@ -38,10 +37,10 @@ class LesionPicked(Message):
 
 
 class CaseRead(Message):
-    """A case is ready to be shown, or ``error`` says why not."""
+    """A case is ready to be shown, or ``error`` says why not; ``told``: what to say about it."""
 
-    def __init__(self, opened: Opened | None, others: list[Presence], error: str = "") -> None:
+    def __init__(self, opened: Opened | None, told: list[str], error: str = "") -> None:
         super().__init__()
         self.opened = opened
-        self.others = others
+        self.told = told
         self.error = error

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.case import Case, read_case
+from tmtv_engine.compare import settle_as, start_from
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.journal import Decision
 from tmtv_engine.projections import Mip, Slices
@@ -61,6 +62,32 @@ class Opened:
         if found.lesions is not before:
             self._measure()
         return found
+
+    def settle_as(self, theirs: Reading, lesion: int) -> None:
+        """Decide a lesion as another reader did; raises `TmtvError` where that cannot be."""
+        before = self.reading.lesions
+        try:
+            settle_as(self.session, theirs, lesion)
+        finally:
+            if self.reading.lesions is not before:
+                self._measure()
+
+    def start_from(self, reader: str) -> str:
+        """Begin with another reader's decisions where there are none yet; says what was done."""
+        before = self.reading.lesions
+        try:
+            count = start_from(self.session, reader)
+        except TmtvError as error:
+            return str(error)
+        if self.reading.lesions is not before:
+            self._measure()
+        return f"started from {reader}: {count} decisions" if count else ""
+
+    def refresh(self) -> None:
+        """Take in what another session of this reader decided."""
+        before = self.reading.lesions
+        if self.session.refresh().lesions is not before:
+            self._measure()
 
     def add_method(self, text: str) -> str:
         """One more method; returns its key. Raises `UsageError` for none."""

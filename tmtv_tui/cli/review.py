@@ -15,11 +15,19 @@ def review(
     reader: str | None = typer.Option(None, "--reader", help="Default: the login name."),
     read_only: bool = typer.Option(False, "--read-only", help="Look, record nothing."),
     blind: bool = typer.Option(False, "--blind", help="No identity, no other reader."),
+    start: str | None = typer.Option(
+        None, "--from", metavar="READER", help="Begin a case with this reader's decisions."
+    ),
+    compare: str | None = typer.Option(
+        None, "--compare", metavar="READER", help="Put this reader beside you (key c)."
+    ),
     order: str | None = typer.Option(None, "--order", help="random:SEED for a reader study."),
 ) -> int:
     """Review cases in the terminal: accept, reject, split, sign."""
     if not out.is_dir():
         raise UsageError(f"there is no folder {out}", "Give a folder that tmtv predict wrote.")
+    if blind and (start or compare):
+        raise UsageError("--blind shows no other reader", "Leave out --from and --compare.")
     seed = order_seed(order)
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     from tmtv_engine.journal import journal_path
@@ -32,6 +40,8 @@ def review(
         read_only=read_only,
         blind=blind,
         order_seed=seed,
+        start=start,
+        compare=compare,
         config=read_config(),
     )
     journal_path(out, app.reader)  # a name that is no file's is refused before anything is shown

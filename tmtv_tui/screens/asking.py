@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tmtv_engine.errors import TmtvError
-from tmtv_engine.journal import Decision
+from tmtv_engine.journal import Decision, journals
+from tmtv_engine.reading import Reading, reading_of
+from tmtv_tui.opened import Opened
+from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.dialogs import Ask, Page
 from tmtv_tui.screens.pictures import PictureScreen
 from tmtv_tui.state import describe, rule_hits
@@ -22,6 +25,10 @@ class AskingScreen(PictureScreen):
 
     def decide(self, decision: Decision) -> bool:
         """Record a decision and show it; False where it was refused."""
+        raise NotImplementedError
+
+    def settle(self, before: Reading) -> None:
+        """Draw what decisions changed."""
         raise NotImplementedError
 
     def complain(self, text: str) -> None:
@@ -120,3 +127,35 @@ class AskingScreen(PictureScreen):
         if self.opened is not None:
             lines = [describe(line) for line in reversed(self.opened.reading.lines)]
             self.app.push_screen(Page(f"Decisions of {self.app.reader}", lines))
+
+    def action_compare(self) -> None:
+        """What another reader decided otherwise."""
+        o = self.opened
+        if o is None:
+            return
+        if self.app.blind:
+            self.complain("a blind reading shows no other reader")
+        elif self.app.compare:
+            self._compare(o, self.app.compare)
+        else:
+            names = [p.name.removesuffix(".jsonl") for p in journals(o.case.path)]
+            listed = "  ".join(n for n in names if n != self.app.reader) or "no other reader yet"
+
+            def done(text: str | None) -> None:
+                if text and text.strip():
+                    self._compare(o, text.strip())
+
+            self.app.push_screen(Ask("Compare with which reader?", preview=lambda _: listed), done)
+
+    def _compare(self, o: Opened, reader: str) -> None:
+        try:
+            theirs = reading_of(o.case, reader)
+        except TmtvError as error:
+            self.complain(str(error))
+            return
+
+        def done(lesion: int | None) -> None:
+            if lesion is not None:
+                self.query_one(LesionTable).go(lesion)
+
+        self.app.push_screen(CompareScreen(o, theirs, self.decide, self.settle), done)

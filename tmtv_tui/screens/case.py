@@ -63,6 +63,7 @@ class CaseScreen(AskingScreen):
         Binding("f", "flag", "flag"),
         Binding("S", "sign", "sign, or re-open", key_display="S"),
         Binding("w", "warnings", "warnings", show=False),
+        Binding("c", "compare", "compare with another reader", show=False),
         Binding("l", "log", "decision log", show=False),
         Binding("t", "type_reason", "type a reason for the last reject", show=False),
         *[Binding(d, f"reason({k})", show=False) for k, d in enumerate(DIGITS)],
@@ -107,10 +108,12 @@ class CaseScreen(AskingScreen):
         """Read the case and replay the journal."""
         try:
             opened = Opened.of(self.path, self.app.reader, self.app.extra_methods)
-            others = [] if self.app.blind else who_has_open(self.path)
+            told = self._others()
             if not self.app.read_only:
                 opened.open()
-            self.post_message(CaseRead(opened, others))
+                if self.app.start:
+                    told.append(opened.start_from(self.app.start))
+            self.post_message(CaseRead(opened, [text for text in told if text]))
         except (TmtvError, KeyError, ValueError) as error:
             self.post_message(CaseRead(None, [], str(error)))
 
@@ -123,9 +126,34 @@ class CaseScreen(AskingScreen):
         self.opened = message.opened
         self.app.at_work.append(message.opened)
         self._show_all()
-        for other in message.others:
-            text = f"{other.reader} has this case open on {other.host} since {other.since}"
+        for text in message.told:
             self.notify(text, severity="warning", markup=False)
+        self.set_interval(3.0, self._look)
+
+    def _others(self) -> list[str]:
+        """Who has the case open; of others nothing where the reading is blind."""
+        found = []
+        for other in who_has_open(self.path):
+            where = f"on {other.host} since {other.since[:16].replace('T', ' ')}"
+            if other.reader == self.app.reader:
+                found.append(f"{other.reader}: another session of yours has this case open {where}")
+            elif not self.app.blind:
+                found.append(f"{other.reader} has this case open {where}")
+        return found
+
+    def _look(self) -> None:
+        """Show what another session of this reader decided meanwhile."""
+        o = self.opened
+        if o is None:
+            return
+        before = o.reading
+        try:
+            o.refresh()
+        except TmtvError as error:
+            self.complain(str(error))
+            return
+        if o.reading is not before:
+            self.settle(before)
 
     def _show_all(self) -> None:
         o = self.opened
@@ -142,7 +170,7 @@ class CaseScreen(AskingScreen):
         self._choose(table.current())
         self.say()
 
-    def _settle(self, before: Reading) -> None:
+    def settle(self, before: Reading) -> None:
         """Draw what a decision changed, no more."""
         o = self.opened
         if o is None:
@@ -234,7 +262,7 @@ class CaseScreen(AskingScreen):
             self.complain(str(error))
             return False
         self._asked = decision.lesions if decision.action == "reject" else ()
-        self._settle(before)
+        self.settle(before)
         return True
 
     def action_decide(self, action: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 TOO_SMALL = "The terminal is too small: 60 × 16 at least, 80 × 24 to read well."
 
 
-def fit(screen: Screen[None], size: Size) -> None:
+def fit(screen: Screen[Any], size: Size) -> None:
     """Tell a screen's style whether the terminal is narrow or too small."""
     screen.set_class(size.width < 100, "narrow")
     screen.set_class(size.width < 60 or size.height < 16, "small")

@@ -1,0 +1,83 @@
+"""Two readers, an adjudicator, and the same reader twice."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cases import make_case
+from tests.tui.test_app import opened, running, settle, text_of
+from tmtv_engine.errors import UsageError
+from tmtv_engine.journal import Decision
+from tmtv_engine.reading import reading_of
+from tmtv_engine.review import Session, record
+from tmtv_tui.cli.review import review
+from tmtv_tui.screens.compare import CompareScreen
+
+
+async def test_an_adjudicator_settles_two_readers(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    record(case, Decision("reject", (1,), reason="brain"), "CD")
+    record(case, Decision("accept", (3,)), "CD")
+    record(case, Decision("reject", (2,), reason="bladder"), "EF")
+    async with running(tmp_path, start="CD", compare="EF") as (app, pilot):
+        screen = await opened(app, pilot)
+        assert screen.opened is not None
+        assert screen.opened.reading.reasons == {1: "brain"}
+        await pilot.press("c")
+        await settle(app, pilot)
+        both = app.screen
+        assert isinstance(both, CompareScreen)
+        shown = text_of(app)
+        assert "AB beside EF" in shown
+        assert "3 lesions to settle" in shown
+        assert "brain" in shown
+        assert "bladder" in shown
+        await pilot.press("t")  # lesion 1 as EF had it
+        assert [r.lesion for r in both.rows] == [2, 3]
+        await pilot.press("x", "u", "j", "x")
+        assert [r.lesion for r in both.rows] == [2]
+        await pilot.press("t")
+        await settle(app, pilot)
+        assert "agreed" in text_of(app)
+        await pilot.press("q")
+        assert screen.opened.reading.status == {1: "accepted", 2: "rejected", 3: "rejected"}
+        assert screen.opened.reading.reasons == {2: "bladder"}
+    assert [x.action for x in reading_of(case, "CD").lines] == ["reject", "accept"]
+
+
+async def test_a_second_session_of_a_reader_is_told_and_sees_the_first(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    first = Session(case, "AB")
+    first.decide(Decision("open", text=f"pid {os.getppid()}"))
+    other = Session(case, "CD")
+    other.decide(Decision("open", text=f"pid {os.getppid()}"))
+    for blind in (False, True):
+        async with running(tmp_path, blind=blind) as (app, pilot):
+            screen = await opened(app, pilot)
+            told = " ".join(n.message for n in app._notifications)
+            assert "another session of yours" in told
+            assert ("CD has this case open" in told) != blind
+            first.decide(Decision("reject" if not blind else "accept", (1,)))
+            screen._look()
+            assert screen.opened is not None
+            wanted = "accepted" if blind else "rejected"
+            assert screen.opened.reading.status[1] == wanted
+
+
+async def test_a_reader_can_be_named_and_a_blind_reading_names_none(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    record(case, Decision("reject", (1,)), "CD")
+    async with running(tmp_path) as (app, pilot):
+        await opened(app, pilot)
+        await pilot.press("c")
+        await pilot.pause()
+        assert "CD" in text_of(app)
+        await pilot.press("C", "D", "enter")
+        await settle(app, pilot)
+        assert "AB beside CD" in text_of(app)
+        await pilot.press("enter")
+    with pytest.raises(UsageError, match="blind"):
+        review(tmp_path, None, False, True, start=None, compare="CD", order=None)

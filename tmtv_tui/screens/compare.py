@@ -1,0 +1,177 @@
+"""Two readers side by side: what they disagree on, settled in one's own journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Static
+
+from tmtv_engine.compare import Difference, differences
+from tmtv_engine.errors import TmtvError
+from tmtv_engine.journal import Decision
+from tmtv_engine.reading import Reading
+from tmtv_tui.opened import Opened
+from tmtv_tui.screens.dialogs import TOO_SMALL, Page, fit, help_lines
+from tmtv_tui.state import Table, position
+from tmtv_tui.widgets.table import MeasuredTable
+
+if TYPE_CHECKING:
+    from tmtv_tui.app import ReviewApp
+
+
+class CompareScreen(Screen[int | None]):
+    """A line a disagreement; closes with the lesion to go to. ``decide`` is the case's."""
+
+    app: ReviewApp
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "settle('accept')", "accept"),
+        Binding("x", "settle('reject')", "reject"),
+        Binding("t", "take", "take theirs"),
+        Binding("u", "step('undo')", "undo"),
+        Binding("ctrl+r", "step('redo')", "redo"),
+        Binding("j", "move(1)", "down", show=False),
+        Binding("k", "move(-1)", "up", show=False),
+        Binding("enter", "go", "show in the case"),
+        Binding("question_mark", "help", "help", key_display="?"),
+        Binding("q,escape", "leave", "back", key_display="q"),
+    ]
+
+    def __init__(
+        self,
+        opened: Opened,
+        theirs: Reading,
+        decide: Callable[[Decision], bool],
+        settled: Callable[[Reading], None],
+    ) -> None:
+        super().__init__()
+        self.opened, self.theirs = opened, theirs
+        self._decide, self._settled = decide, settled
+        self._table = Table.of(opened.case, theirs.lesions, opened.methods)
+        self.rows: list[Difference] = []
+
+    def compose(self) -> ComposeResult:
+        """Who, the table, both totals, the keys."""
+        yield Static(id="head", markup=False)
+        yield MeasuredTable(id="cases", cursor_type="row", zebra_stripes=True)
+        yield Static(id="totals", markup=False)
+        yield Static(TOO_SMALL, id="small", markup=False)
+        yield Footer()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Words where there is no room for a table."""
+        fit(self, event.size)
+
+    def on_mount(self) -> None:
+        """Columns, then rows."""
+        table = self.query_one(MeasuredTable)
+        mine, theirs = self.app.reader, str(self.theirs.reader)
+        names = ("#", mine, "mL", theirs, "mL", "SUVmax", "where LPS mm", "why", "why (theirs)")
+        for k, name in enumerate(names):
+            table.add_column(Text(name), key=str(k))
+        table.focus()
+        self.fill()
+
+    def fill(self) -> None:
+        """Draw all anew; the cursor stays in its line."""
+        table = self.query_one(MeasuredTable)
+        at = table.cursor_row
+        self.rows = differences(self.opened.reading, self.theirs)
+        table.clear()
+        for row in self.rows:
+            table.add_row(*[Text(cell, no_wrap=True) for cell in self._cells(row)])
+        if self.rows:
+            table.move_cursor(row=min(at, len(self.rows) - 1))
+        table.remeasure()
+        self._say()
+
+    def _say(self) -> None:
+        mine, theirs = self.app.reader, str(self.theirs.reader)
+        words = [self.opened.case.name, f"{mine} beside {theirs}"]
+        count = len(self.rows)
+        words.append(f"{count} lesion{'' if count == 1 else 's'} to settle" if count else "agreed")
+        if self.opened.reading.signed:
+            words.append("SIGNED")
+        self.query_one("#head", Static).update(Content("  ·  ".join(words)))
+        lines = [Content(f"     mL {mine[:20]:>20} {theirs[:20]:>20}").stylize("bold")]
+        for key in self.opened.table.volume_ml:
+            a = self.opened.table.total(key, self.opened.reading.accepted)[0]
+            b = self._table.total(key, self.theirs.accepted)[0]
+            lines.append(Content(f"   {key:>4} {a:>20.1f} {b:>20.1f}"))
+        self.query_one("#totals", Static).update(Content("\n").join(lines))
+
+    def _cells(self, row: Difference) -> list[str]:
+        key = self.app.method_of(self.opened)
+        cells = [str(row.lesion)]
+        sides = ((row.mine, self.opened.table), (row.theirs, self._table))
+        for side, table in sides:
+            volume = table.volume_ml[key]
+            ml = sum(float(volume[table.lesions.row(n)]) for n in side.accepted)
+            cells += [side.state, f"{ml:.1f}"]
+        side, table = sides[0] if row.mine.numbers else sides[1]
+        places = [table.lesions.row(n) for n in side.numbers]
+        hottest = max(places, key=lambda k: table.suv_max[k])
+        cells += [f"{table.suv_max[hottest]:.1f}", position(table.centroid_mm[hottest])]
+        return [*cells, row.mine.reason, row.theirs.reason]
+
+    def current(self) -> Difference | None:
+        """The disagreement under the cursor."""
+        at = self.query_one(MeasuredTable).cursor_row
+        return self.rows[at] if 0 <= at < len(self.rows) else None
+
+    def action_settle(self, action: str) -> None:
+        """Accept or reject the lesion, with all its parts."""
+        row = self.current()
+        if row is not None and row.mine.numbers:
+            self._decide(Decision(action, row.mine.numbers))
+            self.fill()
+
+    def action_take(self) -> None:
+        """Decide as the other reader did, split and all."""
+        row, before = self.current(), self.opened.reading
+        if row is None:
+            return
+        if self.app.read_only:
+            self.notify("read only: nothing is recorded", severity="error", markup=False)
+            return
+        try:
+            self.opened.settle_as(self.theirs, row.lesion)
+        except TmtvError as error:
+            self.notify(str(error), severity="error", markup=False)
+        self._settled(before)
+        self.fill()
+
+    def action_step(self, action: str) -> None:
+        """Undo or redo."""
+        self._decide(Decision(action))
+        self.fill()
+
+    def action_move(self, step: int) -> None:
+        """Up or down."""
+        table = self.query_one(MeasuredTable)
+        table.move_cursor(row=table.cursor_row + step)
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Enter."""
+        event.stop()
+        self.action_go()
+
+    def action_go(self) -> None:
+        """Show the lesion in the case."""
+        row = self.current()
+        self.dismiss(row.mine.numbers[0] if row is not None and row.mine.numbers else None)
+
+    def action_help(self) -> None:
+        """The keys."""
+        bindings = [b for b in self.BINDINGS if isinstance(b, Binding)]
+        self.app.push_screen(Page("Two readers", help_lines(bindings)))
+
+    def action_leave(self) -> None:
+        """Back to the case."""
+        self.dismiss(None)
