@@ -99,6 +99,10 @@ def test_the_same_reading_is_the_same_bytes_and_another_a_new_series(tmp_path: P
     first = {p.name: p.read_bytes() for p in write_objects(case, list(WRITERS))}
     again = {p.name: p.read_bytes() for p in write_objects(case, list(WRITERS))}
     assert first == again
+    record(case, Decision("open"), "AB")
+    record(case, Decision("close"), "AB")
+    looked = {p.name: p.read_bytes() for p in write_objects(read_case(case.path), list(WRITERS))}
+    assert looked == first  # looking changes nothing
     before = dcmread(case.path / "export" / "seg_raw.dcm")
     record(case, Decision("reject", (3,)), "AB")
     write_objects(read_case(case.path), ["seg"])

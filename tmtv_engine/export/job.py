@@ -22,6 +22,7 @@ from pydicom.uid import UID
 from tmtv_engine import __version__
 from tmtv_engine.case import Case, Record
 from tmtv_engine.errors import CaseError
+from tmtv_engine.journal import Line
 from tmtv_engine.lesions import Lesions
 from tmtv_engine.reading import Reading, reading_of
 from tmtv_engine.results import Cuts
@@ -82,11 +83,14 @@ class Job:
     def seed(self) -> tuple[str, ...]:
         """What makes this export the one it is: the PET, the prediction and the reading."""
         files = self.case.record["provenance"]["files_sha256"]
-        return (
-            str(self.case.record["pet"]["series_uid"]),
-            files["case.json"],
-            str(self.reading.head),
-        )
+        series = str(self.case.record["pet"]["series_uid"])
+        return (series, files["case.json"], self.last.hash if self.last else "")
+
+    @cached_property
+    def last(self) -> Line | None:
+        """The last line of the journal that is more than looking, None where there is none."""
+        lines = [line for line in self.reading.lines if line.action not in ("open", "close")]
+        return lines[-1] if lines else None
 
     def uid(self, *parts: object) -> UID:
         """A UID for a part of this export."""
@@ -103,8 +107,8 @@ class Job:
 
     def at(self) -> datetime:
         """When the content came to be: the last decision, or the PET's own time."""
-        if self.reading.lines:
-            return self.reading.lines[-1].time.replace(tzinfo=None)
+        if self.last:
+            return self.last.time.replace(tzinfo=None)
         head = self.header()
         day = str(head.get("SeriesDate") or head.get("StudyDate") or "19000101")
         clock = str(head.get("SeriesTime") or head.get("StudyTime") or "000000")[:6].ljust(6, "0")

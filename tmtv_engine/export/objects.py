@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -30,8 +31,10 @@ def write_objects(case: Case, kinds: Sequence[str]) -> list[Path]:
     folder = case.path / FOLDER
     folder.mkdir(exist_ok=True)
     written: list[Path] = []
-    for kind in kinds:
-        written += WRITERS[kind](job, folder)
+    with warnings.catch_warnings():  # highdicom doubts names of one component, aloud
+        warnings.filterwarnings("ignore", message="The string .* is unlikely to represent")
+        for kind in kinds:
+            written += WRITERS[kind](job, folder)
     return written
 
 
