@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -272,68 +271,6 @@ async def test_blind_shows_no_identity(tmp_path: Path) -> None:
         await opened(app, pilot)
         assert "P1" not in text_of(app)
         assert "2020-01-02" not in text_of(app)
-
-
-HOSTILE = (
-    "[/nope]",
-    "[@click=app.exit]x[/]",
-    "PET AC [SUV]",
-    "[bold red on white",
-    "a\x1b[31mb\x1b]0;t\x07",
-    "c\x9b31md",
-    "\u202eabc\u2066",
-    "$x {y} %s",
-)
-
-
-@pytest.mark.parametrize("payload", HOSTILE)
-async def test_hostile_text_is_shown_and_never_obeyed(tmp_path: Path, payload: str) -> None:
-    info = {
-        "patient": {
-            "id": payload,
-            "sex": payload,
-            "weight_kg": 70.0,
-            "height_m": 1.7,
-            "age_years": 5,
-        },
-        "study": {"uid": "1.2", "date": payload},
-    }
-    case = make_case(tmp_path, info=info)
-    path = case.path / "case.json"
-    record = json.loads(path.read_text())
-    record["warnings"].append({"code": payload, "message": payload})
-    record["model"]["name"] = payload
-    path.write_text(json.dumps(record))
-    (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "case.json").write_text(json.dumps({"schema": payload}))
-    visible = payload if payload.isprintable() else None
-    async with running(tmp_path, (200, 50)) as (app, pilot):
-        seen = [await until(app, pilot, visible or "todo")]
-        await pilot.press("w")
-        await pilot.pause()
-        seen.append(text_of(app))
-        await pilot.press("escape", "down")
-        await opened(app, pilot)
-        seen.append(text_of(app))
-        for keys in (["e"], ["w"], ["l"], ["question_mark"], ["x", "t"]):
-            await pilot.press(*keys)
-            await pilot.pause()
-            for field in app.screen.query(Input):
-                field.value = payload
-            await pilot.pause()
-            seen.append(text_of(app))
-            await pilot.press("enter")
-            await pilot.pause()
-            seen.append(text_of(app))
-        await pilot.press("l")
-        await pilot.pause()
-        seen.append(text_of(app))
-        assert app.is_running
-        if visible is not None:
-            assert visible in seen[0]
-            assert visible in seen[-1]
-    for text in seen:
-        assert not [c for c in text if c != "\n" and not c.isprintable()]
 
 
 def test_the_app_imports_nothing_heavy(tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ def _saved(name: str, figure: Any) -> Picture:
     svg, png = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(svg, format="svg", dpi=DPI, metadata={"Date": None, "Creator": "tmtv"})
-    figure.savefig(png, format="png", dpi=DPI, metadata={"Software": "tmtv"})
+    figure.savefig(
+        png, format="png", dpi=DPI, metadata={"Software": "tmtv"}, pil_kwargs={"compress_level": 2}
+    )
     return Picture(name, svg.getvalue().decode(), png.getvalue())
 
 
@@ -188,7 +190,11 @@ def _correlation(
 
 
 def _points(axis: Any, x: stats.Row, y: stats.Row, colours: Sequence[str]) -> None:
-    axis.scatter(x, y, c=colours, s=9, alpha=0.65, linewidths=0, rasterized=len(x) > _MANY)
+    told = np.array(colours)
+    for colour in dict.fromkeys(colours):
+        own = told == colour
+        (drawn,) = axis.plot(x[own], y[own], "o", color=colour, markersize=3, alpha=0.65)
+        drawn.set(markeredgewidth=0, rasterized=len(x) > _MANY)
 
 
 def _dice(cohort: Cohort) -> Any:

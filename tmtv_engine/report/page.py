@@ -132,10 +132,9 @@ def _agreement(groups: Sequence[tuple[str, Any]]) -> str:
             kappas = ", ".join(f"{told(v['value'], 2)} at {c}" for c, v in m["kappa"].items())
             share = m["within_10"]["share"]
             agreed = "–" if share is None else f"{100 * share:.0f} %"
-            rows.append(
-                [group, key, m["n"], _with(b["bias_ml"], b["bias_ci"])]
-                + [f"{told(b['loa_low_ml'])} to {told(b['loa_high_ml'])}", ratio, agreed, kappas]
-            )
+            limits = f"{told(b['loa_low_ml'])} to {told(b['loa_high_ml'])}"
+            bias = _with(b["bias_ml"], b["bias_ci"])
+            rows.append([group, key, m["n"], bias, limits, ratio, agreed, kappas])
     header = ["Group", "Method", "n", "Bias mL (95 % CI)", "Limits mL", "Ratio (limits)"]
     return _table([*header, "≤ 10 % or 10 mL", "κ (at mL)"], rows)
 

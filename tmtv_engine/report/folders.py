@@ -1,0 +1,270 @@
+"""Case folders against manual ROIs, or against other case folders, a few cases in memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tmtv_engine.case import Case, find_cases, is_reviewed, read_case, sha256_of
+from tmtv_engine.errors import TmtvError, UsageError
+from tmtv_engine.finders import RoiMode
+from tmtv_engine.reading import Reading, predicted_status
+from tmtv_engine.report.cohort import Cohort, Excluded, Found, Pair, Raw, Read
+from tmtv_engine.report.sides import (
+    Side,
+    check_same_grid,
+    found_of,
+    overlap_of,
+    overlaps,
+    read_as,
+    roi_side,
+    side_of,
+)
+from tmtv_engine.report.tables import read_rows
+from tmtv_engine.text import safe_name
+from tmtv_engine.thresholds import Method, parse_method
+
+JOBS = 2
+_POOL_FROM = 4  # cases from which on a second process is worth its start
+RAW_AGAINST = "prob"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case and what it is compared with: ROIs (None: no disease) or another case folder."""
+
+    folder: Path
+    roi: Path | None = None
+    other: Path | None = None
+    subtype: str | None = None
+    reader: str | None = None
+    other_reader: str | None = None
+    mode: RoiMode = "auto"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What one case adds to the cohort."""
+
+    case: str
+    pairs: tuple[Pair, ...] = ()
+    raw: tuple[Raw, ...] = ()
+    found: Found | None = None
+    read: tuple[Read, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+    inputs: dict[str, str] = field(default_factory=dict)
+    picture: Path | None = None
+    model: str = ""
+
+
+def with_reference(
+    sources: Sequence[Path],
+    manifest: Path,
+    *,
+    reader: str | None = None,
+    mode: RoiMode = "auto",
+    jobs: int = JOBS,
+    done: Callable[[str], None] = lambda case: None,
+) -> Cohort:
+    """Cases against the manual ROIs of ``manifest`` (``case,roi[,subtype]``; no roi: no disease).
+
+    Raises `UsageError` where no case can be compared, `InputError` for a broken manifest.
+    """
+    rows, _ = read_rows(manifest, ("case", "roi"))
+    folders = {folder.name: folder for folder in _folders(sources)}
+    work: list[Job] = []
+    left: list[Excluded] = []
+    named: set[str] = set()
+    for row in rows:
+        name = safe_name(row["case"])
+        if name in named:
+            left.append(Excluded(name, "stands in the manifest again; the first row is taken"))
+        elif name not in folders:
+            left.append(Excluded(name, "is in the manifest, but no such case folder is given"))
+        else:
+            roi = manifest.parent / row["roi"] if row["roi"] else None
+            subtype = row.get("subtype") or None
+            work.append(Job(folders[name], roi, None, subtype, reader, None, mode))
+        named.add(name)
+    left += [Excluded(n, "has no row in the manifest") for n in folders if n not in named]
+    inputs = {manifest.name: sha256_of(manifest)}
+    return _gathered(work, left, inputs, ("manual", _said(reader)), jobs, done)
+
+
+def against(
+    sources: Sequence[Path],
+    others: Sequence[Path],
+    *,
+    reader: str | None = None,
+    other_reader: str | None = None,
+    jobs: int = JOBS,
+    done: Callable[[str], None] = lambda case: None,
+) -> Cohort:
+    """Cases against the cases of the same name in ``others`` (the reference): two readers, two
+    models, or one set before and after review. Raises `UsageError` where none can be compared.
+    """
+    mine = {folder.name: folder for folder in _folders(sources)}
+    theirs = {folder.name: folder for folder in _folders(others)}
+    left = [Excluded(n, "is only in one of the two sets") for n in sorted({*mine} ^ {*theirs})]
+    work = [
+        Job(folder, None, theirs[name], None, reader, other_reader)
+        for name, folder in mine.items()
+        if name in theirs
+    ]
+    names = (_side_name(others, other_reader), _side_name(sources, reader))
+    if names[0] == names[1]:
+        names = (f"{names[0]} (reference)", names[1])
+    return _gathered(work, left, {}, names, jobs, done)
+
+
+def _said(reader: str | None) -> str:
+    return "predicted" if reader in (None, "prediction") else str(reader)
+
+
+def _side_name(sources: Sequence[Path], reader: str | None) -> str:
+    return reader or sources[0].resolve().name
+
+
+def _folders(sources: Sequence[Path]) -> list[Path]:
+    found = [folder for source in sources for folder in find_cases(source)]
+    if not found:
+        raise UsageError(f"there is no case in {sources[0]}", "Give what tmtv predict wrote.")
+    return found
+
+
+def _gathered(
+    work: Sequence[Job],
+    left: Sequence[Excluded],
+    inputs: dict[str, str],
+    names: tuple[str, str],
+    jobs: int,
+    done: Callable[[str], None],
+) -> Cohort:
+    parts: list[Compared] = []
+    for part in _all(work, jobs):
+        parts.append(part)
+        done(part.case)
+    pairs = tuple(pair for part in parts for pair in part.pairs)
+    excluded = (*left, *(e for part in parts for e in part.excluded))
+    if not pairs:
+        first = f": {excluded[0].case} {excluded[0].why}" if excluded else ""
+        raise UsageError(f"no case can be compared{first}", "Check the names and the files.")
+    return Cohort(
+        pairs,
+        excluded,
+        tuple(raw for part in parts for raw in part.raw),
+        tuple(part.found for part in parts if part.found),
+        tuple(read for part in parts for read in part.read),
+        names,
+        {**inputs, **{k: v for part in parts for k, v in part.inputs.items()}},
+        {part.case: part.picture for part in parts if part.picture},
+        tuple(dict.fromkeys(part.model for part in parts if part.model)),
+    )
+
+
+def _all(work: Sequence[Job], jobs: int) -> Iterator[Compared]:
+    if jobs < 2 or len(work) < _POOL_FROM:
+        yield from map(compare_case, work)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        yield from pool.map(compare_case, work)
+
+
+def compare_case(job: Job) -> Compared:
+    """Compare one case; what is wrong with it comes back as the reason why it is left out."""
+    try:
+        return _compared(job)
+    except TmtvError as error:
+        return Compared(job.folder.name, excluded=(Excluded(job.folder.name, error.what),))
+
+
+def _compared(job: Job) -> Compared:
+    case = read_case(job.folder)
+    reading = read_as(case, job.reader)
+    side = side_of(case, reading)
+    inputs = {f"{case.name}/case.json": case.record["provenance"]["files_sha256"]["case.json"]}
+    read = _read(case, reading)
+    if job.other is None:
+        reference = roi_side(case, job.roi, job.mode)
+        if job.roi is not None and job.roi.is_file():
+            inputs[f"{case.name}: {job.roi.name}"] = sha256_of(job.roi)
+    else:
+        other = read_case(job.other)
+        theirs = read_as(other, job.other_reader)
+        reference = side_of(other, theirs)
+        read += _read(other, theirs)
+    check_same_grid(side, reference, case.name)
+    keys = {m.key for m in reference.cuts.methods}
+    methods = [m for m in side.cuts.methods if m.key in keys]
+    picture = case.path / "mip.png"
+    return Compared(
+        case.name,
+        tuple(_pair(case, side, reference, m, job.subtype) for m in methods),
+        tuple(_raw(case, side, reference, methods, job.subtype)),
+        found_of(case, side, reference),
+        read,
+        (),
+        inputs,
+        picture if picture.is_file() else None,
+        model_of(case),
+    )
+
+
+def _pair(case: Case, side: Side, reference: Side, method: Method, subtype: str | None) -> Pair:
+    mine, theirs = side.voxels(method), reference.voxels(method)
+    grid = side.lesions.grid
+    whole = grid.shape[0] * grid.shape[1] * grid.shape[2]
+    return Pair(
+        case.name,
+        method.key,
+        len(theirs) * grid.voxel_ml,
+        len(mine) * grid.voxel_ml,
+        overlaps(overlap_of(mine, theirs, whole)),
+        subtype,
+    )
+
+
+def _raw(
+    case: Case, side: Side, reference: Side, methods: Sequence[Method], subtype: str | None
+) -> Iterator[Raw]:
+    """The prediction before any cut against TMTVprob and each cut of the reference (paper 3.2)."""
+    uncut = side.voxels(parse_method("raw"))
+    grid = side.lesions.grid
+    whole = grid.shape[0] * grid.shape[1] * grid.shape[2]
+    for method in {m.key: m for m in (parse_method(RAW_AGAINST), *methods)}.values():
+        found = overlap_of(uncut, reference.voxels(method), whole)
+        yield Raw(case.name, method.key, overlaps(found), subtype)
+
+
+def _read(case: Case, reading: Reading) -> tuple[Read, ...]:
+    """What the reader did, from the journal; nothing where nobody read or it was not asked."""
+    if reading.reader is None or not is_reviewed(case.path):
+        return ()
+    minutes = reading.seconds / 60
+    return (Read(case.name, reading.reader, minutes, reading.decisions, changed(case, reading)),)
+
+
+def changed(case: Case, reading: Reading) -> dict[str, int]:
+    """How many lesions a reader rejected, accepted from the candidates, split and added."""
+    before = predicted_status(
+        case.record, {row["id"]: row["source"] for row in case.record["lesions"]}
+    )
+    last = case.record["provenance"]["last_id"]
+    now = {i: s for i, s in reading.status.items() if i <= last}
+    added = [i for i in reading.status if i > last and i not in reading.parents]
+    return {
+        "rejected": sum(s == "rejected" and before[i] == "accepted" for i, s in now.items()),
+        "accepted": sum(s == "accepted" and before[i] == "candidate" for i, s in now.items()),
+        "split": len(reading.splits),
+        "added": sum(reading.status[i] == "accepted" for i in added),
+    }
+
+
+def model_of(case: Case) -> str:
+    """A case's model in words: its name and the beginning of its hash."""
+    model = case.record["model"]
+    return f"{model['name']} {str(model.get('sha256') or '')[:12]}".strip()

@@ -1,0 +1,173 @@
+"""One side of a comparison: lesions and their cuts; two sides, voxel by voxel and by lesion.
+
+Everything is done on lists of voxels, so that a whole-body label map costs what its lesions do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_engine.agreement import Overlap
+from tmtv_engine.case import Case
+from tmtv_engine.errors import CaseError, GeometryError, InputError
+from tmtv_engine.find import find_lesions
+from tmtv_engine.finders import RoiMode
+from tmtv_engine.lesions import Lesions, from_labels
+from tmtv_engine.reading import Reading, Replayer, reading_of
+from tmtv_engine.report.cohort import OVERLAPS, Found
+from tmtv_engine.results import Cuts
+from tmtv_engine.thresholds import Method, background_suv, kept
+from tmtv_engine.volume import Unit, Volume
+
+Voxels = npt.NDArray[np.int64]
+PREDICTION = "prediction"
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """The lesions that count, and what their cuts need."""
+
+    lesions: Lesions
+    cuts: Cuts
+
+    def voxels(self, method: Method) -> Voxels:
+        """The voxels that stay under ``method``, flat indices, rising."""
+        keep = kept(self.lesions, method, self.cuts.background, self.cuts.liver)
+        return np.sort(self.lesions.voxels[keep])
+
+
+def read_as(case: Case, reader: str | None) -> Reading:
+    """The case as ``reader`` left it: None the reading of record, "prediction" before anyone."""
+    if reader == PREDICTION:
+        return Replayer(case).replay([], None)
+    return reading_of(case, reader)
+
+
+def side_of(case: Case, reading: Reading) -> Side:
+    """The accepted lesions of a reading, cut as the case was."""
+    lesions = reading.lesions.take(reading.accepted)
+    return Side(lesions, Cuts.of_record(case.record, lesions))
+
+
+def roi_side(case: Case, path: Path | None, mode: RoiMode) -> Side:
+    """Manual ROIs on the case's own PET, read again; None: a patient without disease."""
+    suv = pet_of(case)
+    methods = Cuts.of_record(case.record, case.voxels().take([])).methods
+    lesions = roi_lesions(path, suv, mode)
+    around = np.full(len(lesions), np.nan)
+    if any(m.needs_background for m in methods):
+        around = background_suv(lesions, suv)
+    return Side(lesions, Cuts(methods, around, case.record["provenance"]["liver_threshold_suv"]))
+
+
+def roi_lesions(path: Path | None, suv: Volume, mode: RoiMode) -> Lesions:
+    """The lesions of a file of ROIs by the rule of ``--rois``; none where it is empty."""
+    nothing = suv.with_array(np.zeros(suv.grid.shape, np.uint8), Unit.LABEL)
+    if path is None or _is_empty(path):
+        return from_labels(nothing, suv)
+    from tmtv_engine.rois import read_rois
+
+    rois = read_rois(path, suv.grid)
+    as_labels = rois.kind != "mask" if mode == "auto" else mode == "labels"
+    if as_labels:
+        return from_labels(rois.labels, suv)
+    return find_lesions(rois.labels.with_array(rois.labels.array > 0), suv)
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a NIfTI mask is empty on its own grid: a patient without disease, no mistake."""
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return False
+    from tmtv_engine.nifti import read_nifti
+
+    return not read_nifti(path, Unit.LABEL).array.any()
+
+
+def pet_of(case: Case) -> Volume:
+    """The SUV that the case was measured on, read again; raises `InputError` where it is gone."""
+    from tmtv_engine.studies import Study, load_study
+
+    source = case.source()
+    pet = source.get("pet") or {}
+    if not pet.get("folder") or not pet.get("files"):
+        raise CaseError(f"{case.name}: does not say where its PET lies", "Predict it again.")
+    folder = Path(pet["folder"])
+    files = tuple(dict.fromkeys(folder / name for name in pet["files"]))
+    missing = [path for path in files if not path.exists()]
+    if missing:
+        raise InputError(f"{case.name}: its PET is no longer at {missing[0]}", "Put it back.")
+    kind = "nifti" if source["kind"] == "nifti" else "dicom"
+    study = Study(case.name, kind, files, (), folder)  # type: ignore[arg-type]
+    return load_study(study, _overrides(case.record["overrides"])).suv
+
+
+def _overrides(record: dict[str, Any]) -> Any:
+    from datetime import datetime
+
+    from tmtv_engine.suv import Overrides
+
+    given = dict(record)
+    if given.get("injection_time"):
+        given["injection_time"] = datetime.fromisoformat(given["injection_time"])
+    return Overrides(**given)
+
+
+def check_same_grid(first: Side, second: Side, name: str) -> None:
+    """Raises `GeometryError` where two sides do not lie on one grid."""
+    if not first.lesions.grid.matches(second.lesions.grid, 0.1):
+        raise GeometryError(f"{name}: the two do not lie on one grid", "Compare the same PET.")
+
+
+def overlap_of(found: Voxels, reference: Voxels, whole: int) -> Overlap:
+    """`agreement.overlap` of two masks given by their voxels, in an image of ``whole`` voxels."""
+    both = len(np.intersect1d(found, reference, assume_unique=True))
+    return Overlap(
+        both,
+        len(found) - both,
+        len(reference) - both,
+        whole - len(found) - len(reference) + both,
+    )
+
+
+def overlaps(found: Overlap) -> dict[str, float | None]:
+    """The ratios of an overlap by name."""
+    return {key: getattr(found, key) for key in OVERLAPS}
+
+
+def touching(found: Lesions, reference: Lesions) -> list[tuple[int, ...]]:
+    """For each found lesion the rows of the reference lesions that it shares a voxel with."""
+    _, one, two = np.intersect1d(
+        found.voxels, reference.voxels, assume_unique=True, return_indices=True
+    )
+    pairs = np.unique(np.stack([found.owner[one], reference.owner[two]]), axis=1)
+    return [tuple(pairs[1, pairs[0] == row].tolist()) for row in range(len(found))]
+
+
+def found_of(case: Case, side: Side, reference: Side) -> Found:
+    """Lesion by lesion: what counts now, and for the free-response curve what was proposed."""
+    hits = touching(side.lesions, reference.lesions)
+    return Found(
+        case.name,
+        len(reference.lesions),
+        len(side.lesions),
+        len({row for own in hits for row in own}),
+        sum(not own for own in hits),
+        _scored(case, reference.lesions),
+    )
+
+
+def _scored(case: Case, reference: Lesions) -> tuple[tuple[float, tuple[int, ...]], ...]:
+    proposed = case.voxels()
+    chance = {row["id"]: row["probability"] for row in case.record["lesions"]}
+    known: Sequence[int] = [k for k, i in enumerate(proposed.ids) if chance.get(int(i)) is not None]
+    some = proposed.take(known)
+    return tuple(
+        (float(chance[int(i)]), hits)
+        for i, hits in zip(some.ids, touching(some, reference), strict=True)
+    )
