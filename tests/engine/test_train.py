@@ -17,9 +17,10 @@ from tmtv_engine.checkpoint import read_model
 from tmtv_engine.errors import InputError
 from tmtv_engine.infer import load_model
 from tmtv_engine.nifti import write_nifti
+from tmtv_engine.phantom.cohort import Sample
 from tmtv_engine.train.augment import motion, moved
 from tmtv_engine.train.dataset import prepare, read_dataset, split_of, truth_map
-from tmtv_engine.train.digital import rate_at
+from tmtv_engine.train.digital import framed, rate_at
 from tmtv_engine.train.loop import Lesson, Run, batch_of, lessons_of, train
 from tmtv_engine.train.recipes import RECIPES, Recipe
 from tmtv_engine.vnet import Architecture
@@ -143,6 +144,19 @@ def test_the_paper_recipe_is_the_papers() -> None:
     paper = RECIPES["paper"]
     assert (paper.optimizer, paper.rate, paper.momentum, paper.epochs) == ("sgd", 0.001, 0.9, 100)
     assert (paper.spacing_mm, paper.shape, paper.extra_copy) == (4.0, (256, 128, 128), True)
+
+
+@pytest.mark.parametrize(("body", "kept"), [((20, 45), (16, 48)), ((10, 45), (3, 51))])
+def test_a_drawn_patient_is_framed_as_the_model_grid_frames_a_scan(
+    body: tuple[int, int], kept: tuple[int, int]
+) -> None:
+    suv = np.zeros((32, 64, 16), np.float16)
+    suv[:, body[0] : body[1]] = 1.0
+    suv[0, 0, :8] = 1.0  # scattered counts of 4 mL: less than a row of body
+    y = np.arange(64, dtype=np.float16)[None, :, None] * np.ones_like(suv)
+    sample = framed(Sample(7, suv, y, suv), RECIPES["coarse"])
+    assert sample.suv.shape == sample.prob.shape == (32, kept[1] - kept[0], 16)
+    assert (sample.ct[0, :, 0] == np.arange(*kept)).all()
 
 
 def test_the_rate_warms_up_and_falls_at_the_end() -> None:

@@ -20,11 +20,29 @@ from torch import Tensor, nn
 from tmtv_engine.infer import scaled
 from tmtv_engine.phantom.cohort import Sample, stream
 from tmtv_engine.phantom.draw import TRAINING_SEEDS
+from tmtv_engine.resample import BODY_SUV, SCATTER_ML
 from tmtv_engine.train.loss import dice_and_entropy
 from tmtv_engine.train.recipes import RECIPES, Recipe
 from tmtv_engine.vnet import VNet
 
 CHECKPOINT_S = 60.0
+
+
+def framed(sample: Sample, recipe: Recipe) -> Sample:
+    """``sample`` without most of the air before and behind the body, as `model_grid` frames a PET.
+
+    Rows (y) are kept in multiples of what the network halves, at least the recipe's.
+    """
+    rows = (sample.suv > BODY_SUV).sum(axis=(0, 2)) * (recipe.spacing_mm**3 / 1000.0)
+    filled = np.flatnonzero(rows > SCATTER_ML)
+    if not len(filled):
+        return sample
+    step = 2**recipe.architecture.levels
+    reach = int(filled[-1] - filled[0] + 1)
+    size = min(max(recipe.shape[1], -(-reach // step) * step), len(rows))
+    first = int(np.clip((filled[0] + filled[-1] + 1 - size) // 2, 0, len(rows) - size))
+    kept = (slice(None), slice(first, first + size))
+    return Sample(sample.seed, sample.suv[kept], sample.ct[kept], sample.prob[kept])
 
 
 class Trainer:
@@ -41,6 +59,7 @@ class Trainer:
 
     def learn(self, sample: Sample, rate: float) -> tuple[float, float]:
         """One step on one patient; returns the loss and the soft Dice."""
+        sample = framed(sample, self.recipe)
         r = np.random.default_rng((self.recipe.seed, sample.seed))
         gain = float(np.exp(r.uniform(-1, 1) * np.log(self.recipe.gain)))
         image = scaled(
@@ -112,6 +131,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; faster")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     given.run.mkdir(parents=True, exist_ok=True)
@@ -119,6 +139,8 @@ def main() -> None:
     checkpoint = given.run / "checkpoint.safetensors"
     if checkpoint.exists():
         trainer.load(checkpoint)
+    if given.compile:
+        trainer.net.compile(dynamic=False)
     patients = stream(TRAINING_SEEDS + trainer.step, workers=given.workers)
     _run(trainer, patients, given.steps, given.anneal, checkpoint)
 

@@ -52,7 +52,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             "coarse",
             COARSE,
             8.0,
-            (128, 64, 64),
+            (128, 32, 64),
             "log",
             "adamw",
             0.002,
