@@ -79,6 +79,13 @@ class Slices:
         found = np.flatnonzero(self.lesion_ids == lesion_id)
         return self.slices[self.slice_of[found[0]]] if len(found) else None
 
+    def plane(self, lesion_id: int) -> int:
+        """The z index of a lesion's slice; raises `KeyError` where there is none."""
+        found = np.flatnonzero(self.lesion_ids == lesion_id)
+        if not len(found):
+            raise KeyError(lesion_id)
+        return int(self.z_index[self.slice_of[found[0]]])
+
 
 def project(suv: Volume, angles: int = ANGLES) -> Mip:
     """Project ``suv`` at ``angles`` angles over the full turn.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.color import ColorSystem
 from rich.console import RenderableType
 from rich.segment import Segment
 from textual import work
-from textual._compositor import ChopsUpdate
-from textual.app import App
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.app import App, SystemCommand
 from textual.color import Color
 from textual.driver import Driver
 from textual.filter import LineFilter
@@ -25,9 +27,10 @@ from tmtv_engine.text import clean
 from tmtv_tui.config import THEMES, Config
 from tmtv_tui.messages import CaseChanged
 from tmtv_tui.opened import Opened
+from tmtv_tui.rows import alias, case_row
 from tmtv_tui.screens.case import CaseScreen
 from tmtv_tui.screens.worklist import Worklist
-from tmtv_tui.thrift import ExactUpdate
+from tmtv_tui.thrift import ExactLayout, ExactUpdate, Shown
 
 CONTRAST = Theme(
     "contrast",
@@ -42,12 +45,21 @@ CONTRAST = Theme(
 )
 
 
+FEW_COLOURS = (
+    "This terminal says that it has 16 colours, so pictures have 4 greys. "
+    "If it can show 256: TMTV_COLOURS=256 tmtv review …"
+)
+
+
 class Harmless(LineFilter):
     """No control or format character leaves for the terminal, whatever a case holds."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Segments with their text cleaned; widths stand."""
         return [s if s.text.isascii() and s.text.isprintable() else _harmless(s) for s in segments]
+
+
+HARMLESS = Harmless()  # one, for strips remember what a filter made of them
 
 
 def _harmless(segment: Segment) -> Segment:
@@ -90,6 +102,7 @@ class ReviewApp(App[None]):
         self.at_work: list[Opened] = []
         self._waiting: set[Path] = set()
         self._following: set[Path] = set()
+        self._shown = Shown()
         self.worklist = Worklist()
 
     @property
@@ -101,9 +114,12 @@ class ReviewApp(App[None]):
         return []
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        exact: Any = renderable
         if type(renderable) is ChopsUpdate:
-            renderable = ExactUpdate.of(renderable)
-        super()._display(screen, renderable)
+            exact = ExactUpdate(renderable, self._shown)
+        elif type(renderable) is LayoutUpdate:
+            exact = ExactLayout(renderable, self._shown)
+        super()._display(screen, exact)
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice; on a terminal the one that takes replies out of the input."""
@@ -116,13 +132,37 @@ class ReviewApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """The app's own, last."""
-        return [*super().get_line_filters(), Harmless()]
+        return [*super().get_line_filters(), HARMLESS]
 
     def on_mount(self) -> None:
         """Theme and worklist."""
         self.register_theme(CONTRAST)
         self.theme = THEMES[self.config.theme]
+        self.set_keymap(dict(self.config.keys))
         self.push_screen(self.worklist)
+        if self.console._color_system is ColorSystem.STANDARD and not self.no_color:
+            self.notify(FEW_COLOURS, timeout=8, markup=False)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the keys of the screen do, then themes and the like."""
+        found: dict[str, SystemCommand] = {}
+        for node, binding, enabled, _ in screen.active_bindings.values():
+            if node is screen and enabled and binding.description:
+                words = f"{binding.description} ({self.get_key_display(binding)})"
+                run = partial(screen.run_action, binding.action)
+                found.setdefault(binding.action, SystemCommand(words, "", run))
+        yield from found.values()
+        for name, theme in THEMES.items():
+            yield SystemCommand(f"theme {name}", "", partial(setattr, self, "theme", theme))
+
+    @property
+    def blind_reader(self) -> str | None:
+        """The one reader whose doings are seen, where the reading is blind."""
+        return self.reader if self.blind else None
+
+    def name_of(self, name: str) -> str:
+        """What a case is called here: blind, nothing that tells whose it is."""
+        return alias(name) if self.blind else name
 
     def method_of(self, opened: Opened) -> str:
         """The method in use, or the case's first where it lacks that."""
@@ -161,13 +201,20 @@ class ReviewApp(App[None]):
         if self.read_only:
             self.notify("read only: nothing is recorded", severity="error", markup=False)
             return
+        self._flag(path)
+
+    @work(thread=True, group="follow")
+    def _flag(self, path: Path) -> None:
         try:
             session = Session(read_case(path), self.reader)
             session.decide(Decision("unflag" if session.reading.flagged else "flag"))
         except TmtvError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.call_from_thread(self._refused, str(error))
             return
-        self.follow(path)
+        self.call_from_thread(self.follow, path)
+
+    def _refused(self, error: str) -> None:
+        self.notify(error, severity="error", markup=False)
 
     def follow(self, path: Path) -> None:
         """Bring `case.json` and `summary.csv` after the journal, soon and off the event loop."""
@@ -179,18 +226,13 @@ class ReviewApp(App[None]):
     def _follow(self, path: Path) -> None:
         self._following.add(path)
         self._waiting.discard(path)
-        error = ""
         try:
             refresh(read_case(path))
             self._following.discard(path)
         except TmtvError as failed:
-            error = str(failed)
-        self.call_from_thread(self._followed, path, error)
-
-    def _followed(self, path: Path, error: str) -> None:
-        if error:
-            self.notify(error, severity="error", markup=False)
-        self.worklist.post_message(CaseChanged(path, error))
+            self.call_from_thread(self._refused, str(failed))
+        changed = CaseChanged(case_row(path, self.blind_reader))
+        self.call_from_thread(self.worklist.post_message, changed)
 
     def finish(self) -> None:
         """After the app has ended: close what is open, follow what was not followed yet."""

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from textual.message import Message
 
 from tmtv_tui.opened import Opened
-from tmtv_tui.state import CaseRow
+from tmtv_tui.rows import CaseRow
 
 
 class RowsRead(Message):
-    """Cases read from disk: ``rows`` are new or changed; ``finished`` at the end of a pass."""
+    """Cases read from disk: ``rows`` are new or changed; ``finished`` at the end of a pass, when
+    ``gone`` are those no longer there."""
 
-    def __init__(self, rows: list[CaseRow], finished: bool) -> None:
+    def __init__(self, rows: list[CaseRow], finished: bool, gone: Sequence[Path] = ()) -> None:
         super().__init__()
         self.rows = rows
         self.finished = finished
+        self.gone = gone
 
 
 class CaseChanged(Message):
-    """`case.json` of ``path`` follows its journal now."""
+    """`case.json` of a case follows its journal now; ``row``: its line, read anew."""
 
-    def __init__(self, path: Path, error: str = "") -> None:
+    def __init__(self, row: CaseRow) -> None:
         super().__init__()
-        self.path = path
-        self.error = error
+        self.row = row
 
 
 class LesionPicked(Message):
@@ -36,11 +38,24 @@ class LesionPicked(Message):
         self.lesion = lesion
 
 
-class CaseRead(Message):
-    """A case is ready to be shown, or ``error`` says why not; ``told``: what to say about it."""
+class RegionDrawn(Message):
+    """A region was drawn in projection ``angle``: image (row, col) of its corners."""
 
-    def __init__(self, opened: Opened | None, told: list[str], error: str = "") -> None:
+    def __init__(self, angle: int, first: tuple[float, float], last: tuple[float, float]) -> None:
+        super().__init__()
+        self.angle = angle
+        self.first, self.last = first, last
+
+
+class CaseRead(Message):
+    """A case is ready to be shown, or ``error`` says why not; ``told``: what to say about it;
+    ``there``: who else has it open."""
+
+    def __init__(
+        self, opened: Opened | None, told: list[str], error: str = "", there: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.opened = opened
         self.told = told
         self.error = error
+        self.there = list(there)

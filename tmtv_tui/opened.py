@@ -17,7 +17,10 @@ from tmtv_engine.projections import Mip, Slices
 from tmtv_engine.reading import Reading, predicted_status
 from tmtv_engine.review import Session, session_text
 from tmtv_engine.thresholds import parse_method
+from tmtv_tui.picture import Pixels
 from tmtv_tui.state import Table
+
+Slice = npt.NDArray[np.floating]
 
 
 class Opened:
@@ -98,17 +101,31 @@ class Opened:
             self._measure()
         return key
 
-    def slice_of(self, lesion: int) -> npt.NDArray[np.floating] | None:
-        """The stored slice of a lesion, or for a part that of the lesion it was split from."""
+    def slice_of(self, lesion: int) -> tuple[Slice, tuple[Pixels, Pixels]] | None:
+        """The stored slice of a lesion, or for a part that of the lesion it was split from, and
+        the (row, col) of the lesion in it; patient's right on the left, front above."""
         if self._slices is None:
             self._slices = self.case.slices()
         number: int | None = lesion
         while number is not None:
-            found = self._slices.of(number)
-            if found is not None:
-                return found
+            image = self._slices.of(number)
+            if image is not None:
+                return self._oriented(image, self._slices.plane(number), lesion)
             number = self.reading.parents.get(number)
         return None
+
+    def _oriented(
+        self, image: Slice, plane: int, lesion: int
+    ) -> tuple[Slice, tuple[Pixels, Pixels]]:
+        lesions = self.reading.lesions
+        index = lesions.index()[lesions.span(lesions.row(lesion))]
+        row, col = index[index[:, 0] == plane][:, 1:].T
+        affine = lesions.grid.affine
+        if affine[1, 1] < 0:  # LPS: y grows to the back, x to the patient's left
+            image, row = image[::-1], image.shape[0] - 1 - row
+        if affine[0, 2] < 0:
+            image, col = image[:, ::-1], image.shape[1] - 1 - col
+        return image, (row, col)
 
     def angle(self, at: int) -> float:
         """Degrees of a stored projection."""

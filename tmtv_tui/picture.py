@@ -1,4 +1,8 @@
-"""Projections to terminal cells: half-blocks, two pixels a cell, 24 greys. No Textual."""
+"""Projections to terminal cells: 24 greys, a cell two pixels (half blocks) or more. No Textual.
+
+``cell`` is how many pixels a terminal's cell shows, (down, across); a cell is twice as high as
+wide.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +17,39 @@ from tmtv_engine.lesions import Lesions
 from tmtv_engine.projections import Mip, project_points
 
 GREYS = 24
+CELLS = {"half": (2, 1), "quad": (2, 2), "ascii": (1, 1)}
+Cell = tuple[int, int]
 Pixels = npt.NDArray[np.int64]
 Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A ``box`` (top, bottom, left, right) of an image in cells: ``grey`` (2 · rows, cols) 0 … 23.
-
-    A half-cell holds the maximum of the pixels that fall into it.
+    """A ``box`` (top, bottom, left, right) of an image as ``grey`` (down · rows, across · cols),
+    0 … 23; a dot of it holds the maximum of the pixels that fall into it.
     """
 
     grey: Image
     box: tuple[int, int, int, int]
+    cell: Cell = CELLS["half"]
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Lines and columns that it takes in the terminal."""
+        high, wide = self.grey.shape
+        return high // self.cell[0], wide // self.cell[1]
+
+    def pixel(self, line: float, column: float) -> tuple[float, float]:
+        """The image's (row, col) at a place counted in terminal cells."""
+        top, bottom, left, right = self.box
+        lines, columns = self.cells
+        return (
+            top + line / max(1, lines) * (bottom - top),
+            left + column / max(1, columns) * (right - left),
+        )
 
     def inside(self, pixels: tuple[Pixels, Pixels]) -> set[tuple[int, int]]:
-        """Half-cells (y, x) that image pixels (rows, cols) fall into; none outside the box."""
+        """Dots (y, x) that image pixels (rows, cols) fall into; none outside the box."""
         top, bottom, left, right = self.box
         row, col = pixels
         there = (row >= top) & (row < bottom) & (col >= left) & (col < right)
@@ -38,7 +59,7 @@ class Placed:
         return {(int(y), int(x)) for y, x in np.argwhere(small)}
 
     def spot(self, row: int, col: int) -> tuple[int, int] | None:
-        """The half-cell of one pixel, None outside the box."""
+        """The dot of one pixel, None outside the box."""
         top, bottom, left, right = self.box
         if not (top <= row < bottom and left <= col < right):
             return None
@@ -47,7 +68,7 @@ class Placed:
 
     @property
     def wide(self) -> int:
-        """Cells across."""
+        """Dots across."""
         return int(self.grey.shape[1])
 
 
@@ -66,6 +87,7 @@ def place(
     cols: int,
     rows: int,
     white_suv: float,
+    cell: Cell = CELLS["half"],
 ) -> Placed:
     """Fit the ``box`` of an image in SUV into ``cols`` × ``rows`` cells, dark where hot.
 
@@ -75,15 +97,15 @@ def place(
     top, bottom, left, right = box
     part = suv[top:bottom, left:right]
     scale = max(part.shape[0] / max(2 * rows, 1), part.shape[1] / max(cols, 1), 1e-6)
-    high = max(2, 2 * round(part.shape[0] / scale / 2))
+    lines = max(1, min(rows, round(part.shape[0] / scale / 2)))
     wide = max(1, min(cols, round(part.shape[1] / scale)))
-    small = _pool(_pool(part, min(high, 2 * max(rows, 1)), 0), wide, 1)
+    small = _pool(_pool(part, lines * cell[0], 0), wide * cell[1], 1)
     dark = np.clip(small / white_suv, 0, 1) * (GREYS - 1)
-    return Placed((GREYS - 1 - np.rint(dark)).astype(np.uint8), box)
+    return Placed((GREYS - 1 - np.rint(dark)).astype(np.uint8), box, cell)
 
 
 def _first(at: int, size: int, count: int) -> int:
-    """The first of ``count`` half-cells that ``_pool`` fills from position ``at`` of ``size``."""
+    """The first of ``count`` dots that ``_pool`` fills from position ``at`` of ``size``."""
     found = min(count - 1, int(at * count / size))
     while found + 1 < count and int((found + 1) * (size / count)) <= at and count < size:
         found += 1
@@ -125,7 +147,7 @@ def footprints(lesions: Lesions, mip: Mip, angle: int) -> Footprints:
 
 
 def outline(placed: Placed, pixels: tuple[Pixels, Pixels]) -> set[tuple[int, int]]:
-    """Half-cells just outside a footprint (inside, they would hide a small lesion)."""
+    """Dots just outside a footprint (inside, they would hide a small lesion)."""
     inside = placed.inside(pixels)
     high, wide = placed.grey.shape
     steps = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -134,7 +156,7 @@ def outline(placed: Placed, pixels: tuple[Pixels, Pixels]) -> set[tuple[int, int
 
 
 def nearest(prints: Footprints, placed: Placed, y: int, x: int, reach: float = 4.0) -> int | None:
-    """The lesion at half-cell (y, x) or within ``reach`` of it; the nearest wins."""
+    """The lesion at dot (y, x) or within ``reach`` of it; the nearest wins."""
     best, found = reach**2, None
     for number, pixels in prints.pixels.items():
         cells = placed.inside(pixels)
@@ -142,3 +164,13 @@ def nearest(prints: Footprints, placed: Placed, y: int, x: int, reach: float = 4
         if apart < best:
             best, found = apart, number
     return found
+
+
+def sides(angle_deg: float) -> tuple[str, str]:
+    """What of the patient is at the left and at the right of a projection: R L A P."""
+    x, y = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+    steep = 0.38  # within 22.5° of an axis one letter is enough
+    right = ("L" if x > steep else "R" if x < -steep else "") + (
+        "P" if y > steep else "A" if y < -steep else ""
+    )
+    return right.translate(str.maketrans("LRPA", "RLAP")), right

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tmtv_engine.case import Case, Record, read_case
-from tmtv_engine.errors import CaseError, TmtvError, UsageError
+from tmtv_engine.case import Case
 from tmtv_engine.lesions import Lesions
 from tmtv_engine.measures import centroid_mm, measure, suv_max, suv_peak
-from tmtv_engine.reading import Reading
 from tmtv_engine.results import Cuts
 from tmtv_engine.text import clean
 from tmtv_engine.thresholds import kept, parse_method
@@ -38,63 +34,14 @@ REASONS = (
     "artefact",
     "other",
 )
-STATES = {"todo": "·", "partial": "~", "done": "✓", "flagged": "!", "broken": "#"}
-
-
-@dataclass(frozen=True)
-class CaseRow:
-    """A line of the worklist."""
-
-    path: Path
-    name: str
-    state: str
-    lesions: int
-    candidates: int
-    predicted: Mapping[str, float]
-    reviewed: Mapping[str, float]
-    readers: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    patient: str = ""
-    date: str = ""
-    broken: str = ""
-
-    def haystack(self) -> str:
-        """What a filter looks in."""
-        parts = [self.name, self.state, self.patient, self.date, *self.readers, *self.warnings]
-        return " ".join(parts).lower()
-
-
-def case_row(path: Path) -> CaseRow:
-    """The line of a folder; a broken one is a line too."""
-    try:
-        return _row(path, read_case(path).record)
-    except (TmtvError, KeyError, TypeError, AttributeError) as error:
-        what = error.what if isinstance(error, TmtvError) else f"{type(error).__name__}: {error}"
-        return CaseRow(path, path.name, "broken", 0, 0, {}, {}, broken=clean(what, 200))
-
-
-def _row(path: Path, record: Record) -> CaseRow:
-    states = [row["status"] for row in record["lesions"]]
-    return CaseRow(
-        path,
-        clean(record["case"]),
-        str(record["review"]["status"]),
-        states.count("accepted"),
-        states.count("candidate"),
-        {k: float(v["tmtv_ml"]) for k, v in record["predicted_totals"].items()},
-        {k: float(v["tmtv_ml"]) for k, v in record["totals"].items()},
-        tuple(clean(r) for r in record["review"]["readers"]),
-        tuple(clean(w["code"]) for w in record["warnings"]),
-        clean(record["patient"]["id"] or ""),
-        clean(record["study"]["date"] or ""),
-    )
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
     """Lesion × method: volumes and TLG, from which any total is a sum.
 
-    ``volume_ml`` and ``tlg_g`` map a method's key to (n,).
+    ``volume_ml`` and ``tlg_g`` map a method's key to (n,); ``top_mm`` (n, 3) is where a lesion's
+    maximum lies.
     """
 
     lesions: Lesions
@@ -103,6 +50,7 @@ class Table:
     suv_max: FloatArray
     suv_peak: FloatArray
     centroid_mm: FloatArray
+    top_mm: FloatArray
 
     @classmethod
     def of(cls, case: Case, lesions: Lesions, methods: Iterable[str]) -> Table:
@@ -113,7 +61,8 @@ class Table:
             method = parse_method(key)
             m = measure(lesions, kept(lesions, method, cuts.background, cuts.liver))
             volume[method.key], tlg[method.key] = m.volume_ml, m.tlg_g
-        return cls(lesions, volume, tlg, suv_max(lesions), suv_peak(lesions), centroid_mm(lesions))
+        peaks = suv_max(lesions), suv_peak(lesions), centroid_mm(lesions), top_mm(lesions)
+        return cls(lesions, volume, tlg, *peaks)
 
     def total(self, key: str, rows: list[int]) -> tuple[float, float, int]:
         """TMTV mL, TLG g and lesions with a non-empty cut, over ``rows``."""
@@ -143,35 +92,33 @@ def lesion_cells(opened: Opened, method: str, number: int) -> list[str]:
     ]
 
 
-def parse_rule(text: str) -> tuple[str, float]:
-    """A rule such as ``ml<2`` or ``suvmax<3``: (quantity, limit); raises `UsageError`."""
-    found = re.fullmatch(r"\s*(ml|suvmax)\s*<\s*(\d{1,5}(?:\.\d+)?)\s*", text.lower())
-    if not found:
-        raise UsageError("a rule is ml<NUMBER or suvmax<NUMBER", "For example ml<2.")
-    return found[1], float(found[2])
-
-
-def rule_hits(table: Table, reading: Reading, key: str, rule: str) -> tuple[list[int], float]:
-    """The accepted lesions that a rule would reject, and the mL (method ``key``) they hold."""
-    quantity, limit = parse_rule(rule)
-    values = table.volume_ml[key] if quantity == "ml" else table.suv_max
-    rows = [k for k in reading.accepted if values[k] < limit]
-    ids = [int(table.lesions.ids[k]) for k in rows]
-    return ids, float(table.volume_ml[key][rows].sum())
-
-
 def position(centre_mm: FloatArray) -> str:
     """A lesion's place in LPS mm, as short as can be."""
     x, y, z = (round(float(v)) for v in np.asarray(centre_mm))
     return f"{'L' if x >= 0 else 'R'}{abs(x)} {'P' if y >= 0 else 'A'}{abs(y)} z{z}"
 
 
+def top_mm(lesions: Lesions) -> FloatArray:
+    """The place of each lesion's maximum, (n, 3) LPS mm."""
+    tops = [
+        span.start + int(np.argmax(lesions.suv[span]))
+        for span in (lesions.span(k) for k in range(len(lesions)))
+    ]
+    return lesions.grid.to_mm(lesions.index()[tops]) if tops else np.zeros((0, 3))
+
+
 def change(before: float, after: float) -> str:
     """``12.3 → 8.1 (−4.2)`` or the one number where nothing changed."""
     if abs(before - after) < 0.05:
         return f"{after:.1f}"
-    sign = "+" if after > before else "−"
-    return f"{before:.1f} → {after:.1f} ({sign}{abs(after - before):.1f})"
+    return f"{before:.1f} → {after:.1f} ({difference(before, after)})"
+
+
+def difference(before: float, after: float) -> str:
+    """``−4.2``, ``+4.2``, or nothing."""
+    if abs(before - after) < 0.05:
+        return ""
+    return f"{'+' if after > before else '−'}{abs(after - before):.1f}"
 
 
 def describe(line: Any) -> str:
@@ -186,20 +133,3 @@ def describe(line: Any) -> str:
     if line.text and line.action == "note":
         words.append(line.text)
     return clean(" ".join(words), 300)
-
-
-__all__ = [
-    "GLYPHS",
-    "REASONS",
-    "STATES",
-    "CaseError",
-    "CaseRow",
-    "Table",
-    "case_row",
-    "change",
-    "describe",
-    "lesion_cells",
-    "parse_rule",
-    "position",
-    "rule_hits",
-]

@@ -1,68 +1,175 @@
 """What changed on the screen, in few bytes: exact cells, and only the colours that differ.
 
 Textual's own partial update repeats the line from the start of the segment that a change lies in,
-for every run of cells, and says each segment's style in full.
+for every run of cells, says each segment's style in full, and writes cells that are there already.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
-from itertools import groupby
 
-from rich.color import ColorSystem
+from rich.cells import get_character_cell_size
+from rich.color import Color, ColorSystem
 from rich.console import Console
-from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.strip import Strip
 
 Codes = tuple[str, str, str]
+Cell = tuple[str, Codes]
 PLAIN: Codes = ("", "39", "49")
+GAP = 4  # so many cells are written again sooner than jumped over
 
 
-class ExactUpdate(ChopsUpdate):
-    """The same cells as the update that it is made of."""
+class Shown:
+    """What the terminal shows: cells by line, as far as they are known."""
 
-    @classmethod
-    def of(cls, update: ChopsUpdate) -> ExactUpdate:
-        """From Textual's."""
-        return cls(update.chops, update.spans, update.chop_ends)
+    def __init__(self) -> None:
+        self._lines: dict[int, Strip | list[Cell | None]] = {}
+
+    def forget(self) -> None:
+        """The next updates are written in full."""
+        self._lines.clear()
+
+    def whole(self, y: int, strip: Strip) -> None:
+        """A line was written from its first cell."""
+        self._lines[y] = strip
+
+    def line(self, y: int, end: int, system: ColorSystem | None) -> list[Cell | None]:
+        """The cells of a line, at least up to ``end``."""
+        found = self._lines.get(y, [])
+        if isinstance(found, Strip):
+            found = list(_cells(found, system))
+        found += [None] * (end - len(found))
+        self._lines[y] = found
+        return found
+
+
+class ExactUpdate(CompositorUpdate):
+    """A partial update of Textual's, less what ``shown`` has already."""
+
+    def __init__(self, update: ChopsUpdate, shown: Shown) -> None:
+        self.update, self.shown = update, shown
 
     def render_segments(self, console: Console) -> str:
         """For the terminal."""
         system = _system(console)
-        parts: list[str] = []
-        pen = PLAIN
-        for y, x1, x2 in self.spans:
-            at = None  # where the terminal's cursor is
-            for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
+        pen = Pen()
+        for y, x1, x2 in self.update.spans:
+            there = self.shown.line(y, x2, system)
+            ends, chops = self.update.chop_ends[y], self.update.chops[y]
+            for end, (x, strip) in zip(ends, chops.items(), strict=False):
                 if strip is None or x >= x2 or end <= x1:
                     continue
                 first, last = max(x1, x), min(x2, end)
-                if at != first:
-                    parts.append(f"\x1b[{y + 1};{first + 1}H")
-                cells = strip.crop(first - x, last - x)
-                pen = _draw(list(cells), pen, system, parts)
-                at = first + cells.cell_length
-        return "".join(parts) + ("" if pen == PLAIN else "\x1b[0m")
+                cells = list(_cells(strip.crop(first - x, last - x), system))
+                for low, high in _changed(cells, there[first:last]):
+                    pen.move(y, first + low)
+                    pen.write(cells[low:high])
+                there[first : first + len(cells)] = cells
+        return pen.done()
 
 
-def _draw(
-    segments: list[Segment], pen: Codes, system: ColorSystem | None, parts: list[str]
-) -> Codes:
-    for style, some in groupby(segments, key=lambda s: s.style):
-        text = "".join(s.text for s in some)
-        wanted = PLAIN if style is None else _codes(style, system)
-        if text.isspace() and not wanted[0]:
+class ExactLayout(CompositorUpdate):
+    """The whole screen, each line from its first cell."""
+
+    def __init__(self, update: LayoutUpdate, shown: Shown) -> None:
+        self.update, self.shown = update, shown
+
+    def render_segments(self, console: Console) -> str:
+        """For the terminal."""
+        system = _system(console)
+        pen = Pen()
+        self.shown.forget()
+        for y, line in enumerate(self.update.strips, self.update.region.y):
+            strip = Strip.join(line)
+            pen.move(y, self.update.region.x)
+            pen.write(_cells(strip, system))
+            self.shown.whole(y, strip)
+        return pen.done()
+
+
+class Pen:
+    """Writes cells; says a colour only where it is another than before."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._codes = PLAIN
+        self._at: tuple[int, int] | None = None
+
+    def move(self, y: int, x: int) -> None:
+        """To a cell, unless that is where it is."""
+        if self._at != (y, x):
+            self._parts.append(f"\x1b[{y + 1};{x + 1}H")
+            self._at = y, x
+
+    def write(self, cells: Iterable[Cell]) -> None:
+        """Cells from here to the right."""
+        if self._at is None:
+            return
+        y, x = self._at
+        for text, codes in cells:
+            if codes is not self._codes:
+                self._dip(text, codes)
+            self._parts.append(text)
+            x += 1
+        self._at = y, x
+
+    def done(self) -> str:
+        """All that was written, the colours put back."""
+        return "".join(self._parts) + ("" if self._codes == PLAIN else "\x1b[0m")
+
+    def _dip(self, text: str, wanted: Codes) -> None:
+        pen = self._codes
+        if text == " " and not wanted[0]:
             wanted = ("", pen[1], wanted[2])  # a space has no foreground
+        if wanted == pen:
+            return
         if wanted[0] != pen[0]:
-            parts.append(f"\x1b[{';'.join(c for c in ('0', *wanted) if c)}m")
+            self._parts.append(f"\x1b[{';'.join(c for c in ('0', *wanted) if c)}m")
         else:
             changed = [new for new, old in zip(wanted, pen, strict=True) if new != old]
-            if changed:
-                parts.append(f"\x1b[{';'.join(changed)}m")
-        pen = wanted
-        parts.append(text)
-    return pen
+            self._parts.append(f"\x1b[{';'.join(changed)}m")
+        self._codes = wanted
+
+
+def _cells(strip: Strip, system: ColorSystem | None) -> Iterable[Cell]:
+    """One entry a cell; the second half of a wide character is empty."""
+    for text, style, _ in strip:
+        codes = PLAIN if style is None else _codes(style, system)
+        if text.isascii():
+            yield from ((c, codes) for c in text)
+            continue
+        held = ""
+        for c in text:
+            wide = get_character_cell_size(c)
+            if wide and held:
+                yield held, codes
+                held = ""
+            held += c  # an accent joins the character before it
+            if wide > 1:
+                yield held, codes
+                yield "", codes
+                held = ""
+        if held:
+            yield held, codes
+
+
+def _changed(new: list[Cell], old: list[Cell | None]) -> Iterable[tuple[int, int]]:
+    """Runs (first, last + 1) of cells that differ, small gaps between them included."""
+    first = last = -1
+    for k, cell in enumerate(new):
+        if cell == old[k] if k < len(old) else False:
+            continue
+        if first >= 0 and k - last > GAP:
+            yield first, last
+            first = -1
+        if first < 0:
+            first = k - 1 if k and not cell[0] else k  # never from within a wide character
+        last = k + 1
+    if first >= 0:
+        yield first, last
 
 
 def _system(console: Console) -> ColorSystem | None:
@@ -75,6 +182,28 @@ def _codes(style: Style, system: ColorSystem | None) -> Codes:
     if system is None:
         return style.without_color._make_ansi_codes(ColorSystem.STANDARD), "39", "49"
     attributes = style.without_color._make_ansi_codes(system)
-    fore = style.color.downgrade(system).get_ansi_codes(True) if style.color else ("39",)
-    back = style.bgcolor.downgrade(system).get_ansi_codes(False) if style.bgcolor else ("49",)
-    return attributes, ";".join(fore), ";".join(back)
+    fore = ";".join(_colour(style.color, system, True)) if style.color else "39"
+    back = ";".join(_colour(style.bgcolor, system, False)) if style.bgcolor else "49"
+    return attributes, fore, back
+
+
+LEVELS = (0, 95, 135, 175, 215, 255)
+
+
+def _colour(colour: Color, system: ColorSystem, foreground: bool) -> tuple[str, ...]:
+    """A colour that the 256 have exactly is said in eight characters, not fifteen."""
+    if system is ColorSystem.TRUECOLOR and colour.triplet is not None:
+        number = _number(*colour.triplet)
+        if number is not None:
+            return ("38" if foreground else "48", "5", str(number))
+    return colour.downgrade(system).get_ansi_codes(foreground)
+
+
+def _number(red: int, green: int, blue: int) -> int | None:
+    """The number of a colour among xterm's 256 (greys and cube), None where it is not one."""
+    step = (red - 8) // 10
+    if red == green == blue == 8 + 10 * step and 0 <= step < 24:
+        return 232 + step
+    if {red, green, blue} <= set(LEVELS):
+        return 16 + 36 * LEVELS.index(red) + 6 * LEVELS.index(green) + LEVELS.index(blue)
+    return None

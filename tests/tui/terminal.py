@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,12 +44,24 @@ class Terminal:
         self.out += found
         return found
 
-    def until(self, text: str, limit_s: float = 30.0) -> None:
+    def until(self, text: str, limit_s: float = 60.0) -> None:
         """Read until the output since the start holds ``text``."""
         end = time.monotonic() + limit_s
         while text.encode() not in self.out:
             assert time.monotonic() < end, f"{text!r} never came: {self.out[-2000:]!r}"
             self.read(0.05, 1.0)
+
+    def wait(self, holds: Callable[[], object], limit_s: float = 60.0) -> bytes:
+        """Read on until ``holds``: what another process does takes its time on a busy machine."""
+        found, end = b"", time.monotonic() + limit_s
+        while not holds():
+            assert time.monotonic() < end, f"waited in vain: {self.out[-2000:]!r}"
+            found += self.read(0.02, 0.1)
+        return found
+
+    def gone(self) -> bool:
+        """Whether the app has ended."""
+        return self.process.poll() is not None
 
     def size(self, cols: int, rows: int) -> None:
         """Resize."""

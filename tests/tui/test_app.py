@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static
 
 from tests.cases import SPACING_MM, make_case, make_volume, snapshot
+from tests.tui.drive import opened, running, settle, text_of
 from tmtv_engine.case import read_case
 from tmtv_engine.journal import Journal
 from tmtv_engine.reading import reading_of
 from tmtv_engine.verify import verify
-from tmtv_tui.app import ReviewApp
 from tmtv_tui.config import Config, read_config
 from tmtv_tui.screens.case import CaseScreen
 from tmtv_tui.widgets.lesions import LesionTable
@@ -39,53 +35,10 @@ def tmtv_ml(labels: list[int], method: str) -> float:
     return voxels * float(np.prod(SPACING_MM)) / 1000
 
 
-@asynccontextmanager
-async def running(
-    out: Path, size: tuple[int, int] = (120, 40), **options: Any
-) -> AsyncIterator[tuple[ReviewApp, Pilot[None]]]:
-    app = ReviewApp(out, reader="AB", **options)
-    async with app.run_test(size=size) as pilot:
-        await settle(app, pilot)
-        yield app, pilot
-        await settle(app, pilot)
-    app.finish()
-
-
-async def settle(app: ReviewApp, pilot: Pilot[None]) -> None:
-    for _ in range(2):
-        await pilot.pause()
-        await app.workers.wait_for_complete()
-    await pilot.pause(0.05)  # the table measures its columns when idle
-
-
-async def opened(app: ReviewApp, pilot: Pilot[None]) -> CaseScreen:
-    await pilot.press("enter")
-    await settle(app, pilot)
-    screen = app.screen
-    assert isinstance(screen, CaseScreen)
-    return screen
-
-
-def text_of(app: ReviewApp) -> str:
-    """What is on the screen, line by line."""
-    strips = app.screen._compositor.render_strips()
-    return "\n".join(strip.text for strip in strips)
-
-
-async def until(app: ReviewApp, pilot: Pilot[None], text: str) -> str:
-    """The screen once it shows ``text`` (a table measures its columns when idle), or at last."""
-    for _ in range(60):
-        if text in text_of(app):
-            break
-        await pilot.pause(0.05)
-    return text_of(app)
-
-
 def shown_total(screen: CaseScreen, method: str) -> float:
     text = str(screen.query_one("#totals", Static).content)
     line = next(x for x in text.splitlines() if x[1:].split()[:1] == [method])
-    words = line[1:].split()
-    return float(words[3] if words[2] == "→" else words[1])
+    return float(line[1:].split()[3])
 
 
 async def test_decisions_change_every_total_and_undo_brings_them_back(tmp_path: Path) -> None:
@@ -151,7 +104,7 @@ async def test_marks_ranges_and_rules(tmp_path: Path) -> None:
         app.screen.query_one(Input).value = "suvmax<7"
         await pilot.pause()
         remark = str(app.screen.query_one("#remark", Static).content)
-        assert remark == f"rejects 1 lesions, {tmtv_ml([2], '41'):.1f} mL by 41"
+        assert remark == f"rejects 1 lesion, {tmtv_ml([2], '41'):.1f} mL by 41: #2"
         await pilot.press("enter")
         await pilot.pause()
         assert screen.opened.reading.status == {1: "accepted", 2: "rejected", 3: "accepted"}
@@ -273,27 +226,37 @@ async def test_blind_shows_no_identity(tmp_path: Path) -> None:
         assert "2020-01-02" not in text_of(app)
 
 
-def test_the_app_imports_nothing_heavy(tmp_path: Path) -> None:
-    make_case(tmp_path)
-    code = f"""
+LIGHT = """
 import asyncio, sys
-from pathlib import Path
+from tests.tui.drive import read, settle, until
 from tmtv_tui.app import ReviewApp
-async def main():
-    app = ReviewApp(Path({str(tmp_path)!r}), reader="AB")
-    async with app.run_test() as pilot:
-        await pilot.pause(); await app.workers.wait_for_complete(); await pilot.press("enter")
-        await pilot.pause(); await app.workers.wait_for_complete(); await pilot.press(*"ximp")
-        await pilot.pause()
-    app.finish()
-asyncio.run(main())
-print(*sorted({{m.split('.')[0] for m in sys.modules}}))
+from tmtv_tui.cli.app import main
+
+async def drive(app):
+    async with app.run_test(size=(100, 50)) as pilot:
+        await until(pilot, lambda: app.worklist.finished)
+        await pilot.press("enter")
+        await read(app, pilot)
+        for key in "ximpuMc?":
+            await pilot.press("question_mark" if key == "?" else key)
+            await settle(app, pilot)
+            if len(app.screen_stack) > 3:
+                await pilot.press("escape")
+
+ReviewApp.run = lambda app: asyncio.run(drive(app))
+assert main(["review", sys.argv[1], "--reader", "AB"]) == 0
+print(*sorted({m.split(".")[0] for m in sys.modules}))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+
+
+def test_review_imports_nothing_heavy(tmp_path: Path) -> None:
+    """From the command line on, with a split tried, a slice, a method, a comparison."""
+    make_case(tmp_path)
+    arguments = [sys.executable, "-c", LIGHT, str(tmp_path)]
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-2000:]
     heavy = {"torch", "SimpleITK", "highdicom", "pydicom", "skimage", "matplotlib", "scipy"}
-    assert not heavy & set(done.stdout.split())
+    assert not (heavy | {"nibabel", "cc3d", "PIL"}) & set(done.stdout.split())
     assert Journal(tmp_path / "case-1/review/AB.jsonl").read()[1].action == "reject"
 
 

@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import Input
 
 from tests.cases import make_case
-from tests.tui.test_app import opened, running, settle, text_of
+from tests.tui.drive import opened, running, settle, text_of
 from tmtv_engine.journal import Decision
 from tmtv_engine.review import record
 
@@ -68,7 +68,7 @@ async def test_hostile_text_is_shown_and_never_obeyed(
         await pilot.pause()
         app.screen.query_one(Input).value = "nope" if "[/nope]" in payloads else ""
         await pilot.press("enter")
-        screen = await opened(app, pilot)
+        screen = await opened(app, pilot, "case-1")
         seen.append(text_of(app))
         for keys in TELLING:
             await pilot.press(*keys)

@@ -10,7 +10,8 @@ import pytest
 from tests.cases import make_case
 from tmtv_engine.errors import UsageError
 from tmtv_tui.picture import body_box, footprints, nearest, outline, place
-from tmtv_tui.state import change, parse_rule, position
+from tmtv_tui.rules import Term, parse_rule
+from tmtv_tui.state import change, position
 
 
 def test_shrinking_keeps_every_maximum() -> None:
@@ -55,6 +56,9 @@ def test_words() -> None:
     assert change(12.34, 12.34) == "12.3"
     assert change(12.3, 8.1) == "12.3 → 8.1 (−4.2)"
     assert position(np.array([-22.4, 33.0, 120.0])) == "R22 P33 z120"
-    assert parse_rule(" ml < 2.5 ") == ("ml", 2.5)
-    with pytest.raises(UsageError):
-        parse_rule("ml>2")
+    assert parse_rule(" ml < 2.5 ") == (Term("ml", False, 2.5),)
+    both = (Term("suvmax", True, 3.0), Term("z", False, -600.0))
+    assert parse_rule("suvmax>3, z < -600") == parse_rule("suvmax>3 and z<-600") == both
+    for text in ("", "ml", "volume<2", "ml<2 or z>3", "ml<-", "ml<2 x"):
+        with pytest.raises(UsageError, match="a rule is"):
+            parse_rule(text)

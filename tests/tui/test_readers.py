@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cases import make_case
-from tests.tui.test_app import opened, running, settle, text_of
+from tests.tui.drive import opened, running, settle, text_of
 from tmtv_engine.errors import UsageError
 from tmtv_engine.journal import Decision
 from tmtv_engine.reading import reading_of

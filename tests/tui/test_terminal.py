@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,14 @@ COLOUR = re.compile(rb"\x1b\[[\d;]*m")
 
 def actions(out: Path) -> list[str]:
     return [line.action for line in Journal(out / "case-1/review/AB.jsonl").read()]
+
+
+def wait_until(holds: Callable[[], object], limit_s: float = 60.0) -> None:
+    """Poll, for what another process does takes its time on a busy machine."""
+    end = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
 
 
 def enter(terminal: Terminal) -> None:
@@ -52,16 +61,16 @@ def test_late_replies_decide_nothing_on_a_real_pty(tmp_path: Path) -> None:
         terminal.read()
         assert actions(tmp_path) == ["open"]
         terminal.type("x")
-        terminal.read()
+        terminal.wait(lambda: actions(tmp_path) == ["open", "reject"])
         terminal.type("q")
-        terminal.read()
+        terminal.wait(lambda: actions(tmp_path)[-1] == "close")
         terminal.type("q")
-        terminal.process.wait(20)
+        terminal.wait(terminal.gone)
     assert actions(tmp_path) == ["open", "reject", "close"]
 
 
 @pytest.mark.parametrize("colour", ["", "truecolor"])
-@pytest.mark.parametrize(("advance", "budget"), [("false", 2048), ("true", 3072)])
+@pytest.mark.parametrize(("advance", "budget"), [("false", 2048), ("true", 2048)])
 def test_a_toggle_is_small(tmp_path: Path, colour: str, advance: str, budget: int) -> None:
     make_case(tmp_path)
     settings = tmp_path / ".config" / "tmtv" / "config.toml"
@@ -71,9 +80,10 @@ def test_a_toggle_is_small(tmp_path: Path, colour: str, advance: str, budget: in
         enter(terminal)
         terminal.read(1.0)
         sizes = []
-        for key in "xakxa":
+        for key, count in (("x", 2), ("a", 3), ("k", 3), ("x", 4), ("a", 5)):
             terminal.type(key)
-            sizes.append(len(terminal.read(0.5)))
+            done = terminal.wait(lambda n=count: len(actions(tmp_path)) == n)  # type: ignore[misc]
+            sizes.append(len(done + terminal.read(0.5)))
         assert max(sizes) <= budget, sizes
     assert actions(tmp_path)[1:] == ["reject", "accept", "reject", "accept"]
 
@@ -98,11 +108,10 @@ def test_every_term(tmp_path: Path, term: str, env: dict[str, str], colours: boo
         assert colours or (indexed and not hued)
         assert b"\x1b[7m" in terminal.out or any(b"7" in c for c in COLOUR.findall(terminal.out))
         terminal.type("x")
-        terminal.read()
+        terminal.wait(lambda: actions(tmp_path) == ["open", "reject"])
         terminal.size(100, 30)
         terminal.read()
         assert terminal.process.poll() is None
-    assert actions(tmp_path) == ["open", "reject"]
 
 
 class Tmux:
@@ -122,7 +131,7 @@ class Tmux:
 
     def until(self, text: str) -> str:
         """The screen once it shows ``text``."""
-        for _ in range(300):
+        for _ in range(600):
             found = self("capture-pane", "-p")
             if text in found:
                 return found
@@ -146,9 +155,9 @@ def test_end_to_end_in_tmux(tmp_path: Path) -> None:
         tmux("send-keys", "n", "a", "S")
         tmux.until("SIGNED")
         tmux("send-keys", "q")
-        tmux.until("✓ done")
+        tmux.until("1 done")
         tmux("send-keys", "q")
-        time.sleep(1.5)
+        wait_until(lambda: "close" in actions(tmp_path))
     finally:
         subprocess.run(["tmux", "-S", tmux.socket, "kill-server"], capture_output=True, check=False)
     assert actions(tmp_path) == ["open", "reject", "reject", "accept", "sign", "close"]

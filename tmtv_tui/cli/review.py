@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -22,6 +24,9 @@ def review(
         None, "--compare", metavar="READER", help="Put this reader beside you (key c)."
     ),
     order: str | None = typer.Option(None, "--order", help="random:SEED for a reader study."),
+    image: str | None = typer.Option(
+        None, "--image", help="half (blocks, the default), quad (quarter blocks) or ascii."
+    ),
 ) -> int:
     """Review cases in the terminal: accept, reject, split, sign."""
     if not out.is_dir():
@@ -29,10 +34,17 @@ def review(
     if blind and (start or compare):
         raise UsageError("--blind shows no other reader", "Leave out --from and --compare.")
     seed = order_seed(order)
+    from tmtv_tui.config import COLOURS, IMAGES, read_config
+
+    config = read_config()
+    if image is not None and image not in IMAGES:
+        raise UsageError(f"--image {image!r} is unknown", f"Choose of {', '.join(IMAGES)}.")
+    config = replace(config, image=image or config.image)
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    os.environ.setdefault("TEXTUAL_FPS", "120")
+    os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", COLOURS[config.colours])
     from tmtv_engine.journal import journal_path
     from tmtv_tui.app import ReviewApp
-    from tmtv_tui.config import read_config
 
     app = ReviewApp(
         out,
@@ -42,9 +54,11 @@ def review(
         order_seed=seed,
         start=start,
         compare=compare,
-        config=read_config(),
+        config=config,
     )
     journal_path(out, app.reader)  # a name that is no file's is refused before anything is shown
+    gc.freeze()  # what was imported stays: going through it took longer than opening a case
+    gc.set_threshold(50_000, 20, 100)
     app.run()
     app.finish()
     return app.return_code or 0

@@ -8,10 +8,11 @@ from tmtv_engine.errors import TmtvError
 from tmtv_engine.journal import Decision, journals
 from tmtv_engine.reading import Reading, reading_of
 from tmtv_tui.opened import Opened
+from tmtv_tui.rules import EXPLAINED, rule_hits
 from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.dialogs import Ask, Page
 from tmtv_tui.screens.pictures import PictureScreen
-from tmtv_tui.state import describe, rule_hits
+from tmtv_tui.state import describe
 from tmtv_tui.widgets.lesions import LesionTable
 
 if TYPE_CHECKING:
@@ -51,14 +52,22 @@ class AskingScreen(PictureScreen):
         if self.query_one(LesionTable).marked:
             self.reject_marked()
             return
+        self.ask_rule("ml<1")
+
+    def ask_rule(self, rule: str) -> None:
+        """Ask for a rule, ``rule`` to begin with, and show what it would take."""
+        o = self.opened
+        if o is None:
+            return
         key = self.app.method_of(o)
 
         def preview(rule: str) -> str:
             try:
                 ids, ml = rule_hits(o.table, o.reading, key, rule)
             except TmtvError as error:
-                return error.what
-            return f"rejects {len(ids)} lesions, {ml:.1f} mL by {key}"
+                return f"{error.what}\n{EXPLAINED}"
+            count = f"{len(ids)} lesion{'' if len(ids) == 1 else 's'}"
+            return f"rejects {count}, {ml:.1f} mL by {key}: {' '.join(f'#{n}' for n in ids)}"
 
         def done(rule: str | None) -> None:
             if rule is None:
@@ -71,7 +80,8 @@ class AskingScreen(PictureScreen):
             if ids:
                 self.decide(Decision("reject", tuple(ids), reason=f"rule {rule.strip()}"))
 
-        self.app.push_screen(Ask("Reject by rule: ml<2 or suvmax<3", "ml<1", preview), done)
+        title = "Reject by rule: ml<2, suvmax<3, z<-600 …, or draw a box in the picture"
+        self.app.push_screen(Ask(title, rule, preview), done)
 
     def action_method(self) -> None:
         """The next method in the totals."""

@@ -10,18 +10,21 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.journal import Decision
 from tmtv_engine.reading import Reading
 from tmtv_engine.review import who_has_open
-from tmtv_tui.messages import CaseRead, LesionPicked
+from tmtv_tui.messages import CaseRead, LesionPicked, RegionDrawn
 from tmtv_tui.opened import Opened
+from tmtv_tui.picture import CELLS
+from tmtv_tui.rules import region_rule
 from tmtv_tui.screens.asking import AskingScreen
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, fit
 from tmtv_tui.screens.pictures import WINDOWS
-from tmtv_tui.state import REASONS, change
+from tmtv_tui.state import REASONS, difference
+from tmtv_tui.widgets.keybar import KeyBar
 from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.mip import MipView, SliceView
 
@@ -36,46 +39,47 @@ class CaseScreen(AskingScreen):
 
     app: ReviewApp
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "decide('accept')", "accept"),
-        Binding("x", "decide('reject')", "reject"),
-        Binding("j", "move(1)", "down", show=False),
-        Binding("k", "move(-1)", "up", show=False),
-        Binding("tab,n", "next", "next undecided", key_display="Tab n", show=False),
+        Binding("question_mark", "help", "help", key_display="?", id="help"),
+        Binding("q", "leave", "back", id="back"),
+        Binding("a", "decide('accept')", "accept", id="accept"),
+        Binding("x", "decide('reject')", "reject", id="reject"),
+        Binding("u", "step('undo')", "undo", id="undo"),
+        Binding("ctrl+r", "step('redo')", "redo", id="redo"),
+        Binding("p", "split", "split", id="split"),
+        Binding("S", "sign", "sign", key_display="S", id="sign"),
+        Binding("m", "method", "method", id="method"),
+        Binding("i", "slice", "slice", id="slice"),
+        Binding("r", "turn(1)", "rotate", id="rotate"),
+        Binding("e", "note", "note", id="note"),
+        Binding("f", "flag", "flag", id="flag"),
+        Binding("j", "move(1)", "down", show=False, id="down"),
+        Binding("k", "move(-1)", "up", show=False, id="up"),
+        Binding("tab,n", "next", "next undecided", key_display="Tab n", show=False, id="next"),
         Binding("left_square_bracket", "patient(-1)", "previous case", key_display="[", show=False),
         Binding("right_square_bracket", "patient(1)", "next case", key_display="]", show=False),
-        Binding("space", "mark", "mark", show=False),
-        Binding("v", "range", "mark up to here", show=False),
-        Binding("X", "many", "reject marked or by rule", key_display="X", show=False),
-        Binding("p", "split", "split"),
-        Binding("u", "step('undo')", "undo"),
-        Binding("ctrl+r", "step('redo')", "redo"),
-        Binding("m", "method", "method"),
-        Binding("M", "type_method", "type a method", key_display="M", show=False),
-        Binding("o", "outlines", "outlines on or off", show=False),
-        Binding("r", "turn(1)", "rotate"),
-        Binding("R", "turn(-1)", "rotate back", key_display="R", show=False),
+        Binding("space", "mark", "mark", show=False, id="mark"),
+        Binding("v", "range", "mark up to here", show=False, id="range"),
+        Binding("X", "many", "reject marked, or by rule", key_display="X", show=False, id="many"),
+        Binding("t", "type_reason", "type a reason for the last reject", show=False, id="reason"),
+        Binding("M", "type_method", "type a method", key_display="M", show=False, id="type_method"),
+        Binding("R", "turn(-1)", "rotate back", key_display="R", show=False, id="rotate_back"),
+        Binding("o", "outlines", "outlines on or off", show=False, id="outlines"),
         Binding("plus,equals_sign", "zoom(2)", "zoom in", key_display="+", show=False),
         Binding("minus", "zoom(-2)", "zoom out", key_display="-", show=False),
         Binding("comma", "window(-1)", "window: darker", key_display=",", show=False),
         Binding("full_stop", "window(1)", "window: lighter", key_display=".", show=False),
-        Binding("i", "slice", "axial slice", show=False),
-        Binding("e", "note", "note"),
-        Binding("f", "flag", "flag"),
-        Binding("S", "sign", "sign, or re-open", key_display="S"),
-        Binding("w", "warnings", "warnings", show=False),
-        Binding("c", "compare", "compare with another reader", show=False),
-        Binding("l", "log", "decision log", show=False),
-        Binding("t", "type_reason", "type a reason for the last reject", show=False),
+        Binding("w", "warnings", "warnings", show=False, id="warnings"),
+        Binding("c", "compare", "compare with another reader", show=False, id="compare"),
+        Binding("l", "log", "decision log", show=False, id="log"),
         *[Binding(d, f"reason({k})", show=False) for k, d in enumerate(DIGITS)],
-        Binding("question_mark", "help", "help", key_display="?"),
-        Binding("ctrl+l", "redraw", "redraw", show=False),
-        Binding("q", "leave", "back"),
+        Binding("ctrl+l", "redraw", "redraw", show=False, id="redraw"),
     ]
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
         self._asked: tuple[int, ...] = ()
+        self._there: list[str] = []
 
     def compose(self) -> ComposeResult:
         """Pictures on the left, numbers on the right."""
@@ -90,7 +94,7 @@ class CaseScreen(AskingScreen):
                 yield Static(id="totals", markup=False)
                 yield Static(id="hint", markup=False)
         yield Static(TOO_SMALL, id="small", markup=False)
-        yield Footer()
+        yield KeyBar()
 
     def on_resize(self, event: events.Resize) -> None:
         """One picture where there is no room for two, words where there is none at all."""
@@ -99,7 +103,12 @@ class CaseScreen(AskingScreen):
     def on_mount(self) -> None:
         """Blank at first, filled when the files are read."""
         self.query_one("#slice").display = False
-        self.query_one("#head", Static).update(Content(f"{self.path.name}  reading …"))
+        name = self.app.name_of(self.path.name)
+        self.query_one("#head", Static).update(Content(f"{name}  reading …"))
+        wanted = self.app.config.white_suv
+        self.white = min(range(len(WINDOWS)), key=lambda k: abs(WINDOWS[k] - wanted))
+        for view in (*self.query(MipView), *self.query(SliceView)):
+            view.cell = CELLS[self.app.config.image]
         self.query_one(LesionTable).focus()
         self.load()
 
@@ -108,12 +117,12 @@ class CaseScreen(AskingScreen):
         """Read the case and replay the journal."""
         try:
             opened = Opened.of(self.path, self.app.reader, self.app.extra_methods)
-            told = self._others()
+            there, told = self._others()
             if not self.app.read_only:
                 opened.open()
                 if self.app.start:
                     told.append(opened.start_from(self.app.start))
-            self.post_message(CaseRead(opened, [text for text in told if text]))
+            self.post_message(CaseRead(opened, [text for text in told if text], there=there))
         except (TmtvError, KeyError, ValueError) as error:
             self.post_message(CaseRead(None, [], str(error)))
 
@@ -121,25 +130,33 @@ class CaseScreen(AskingScreen):
         """Show what was read."""
         if message.opened is None:
             self.complain(message.error)
-            self.query_one("#head", Static).update(Content(f"{self.path.name}: {message.error}"))
+            name = self.app.name_of(self.path.name)
+            self.query_one("#head", Static).update(Content(f"{name}: {message.error}"))
             return
-        self.opened = message.opened
+        self.opened, self._there = message.opened, message.there
         self.app.at_work.append(message.opened)
         self._show_all()
         for text in message.told:
             self.notify(text, severity="warning", markup=False)
         self.set_interval(3.0, self._look)
 
-    def _others(self) -> list[str]:
-        """Who has the case open; of others nothing where the reading is blind."""
-        found = []
-        for other in who_has_open(self.path):
+    def _others(self) -> tuple[list[str], list[str]]:
+        """Who has the case open, in short and in words; blind, of others nothing."""
+        there, told = [], []
+        try:
+            present = who_has_open(self.path)
+        except TmtvError as error:  # another's journal is no reason not to read
+            return [], [] if self.app.blind else [str(error)]
+        for other in present:
             where = f"on {other.host} since {other.since[:16].replace('T', ' ')}"
             if other.reader == self.app.reader:
-                found.append(f"{other.reader}: another session of yours has this case open {where}")
-            elif not self.app.blind:
-                found.append(f"{other.reader} has this case open {where}")
-        return found
+                told.append(f"{other.reader}: another session of yours has this case open {where}")
+            elif self.app.blind:
+                continue
+            else:
+                told.append(f"{other.reader} has this case open {where}")
+            there.append(f"{other.reader}@{other.host}")
+        return there, told
 
     def _look(self) -> None:
         """Show what another session of this reader decided meanwhile."""
@@ -188,7 +205,7 @@ class CaseScreen(AskingScreen):
         o = self.opened
         if o is None:
             return
-        words = [o.case.name, o.reading.state]
+        words = [self.app.name_of(o.case.name), o.reading.state]
         if o.reading.signed:
             words.append("SIGNED (S re-opens)")
         if self.app.read_only:
@@ -198,6 +215,7 @@ class CaseScreen(AskingScreen):
             words += [str(patient["id"] or ""), str(study["date"] or "")]
         words += [f"reader {self.app.reader}", f"{o.angle(self.angle):.0f}°"]
         words.append(f"SUV 0–{WINDOWS[self.white]:g}")
+        words += [f"also open: {' '.join(self._there)}"] if self._there else []
         self._put("#head", Content("  ·  ".join(w for w in words if w)))
         self._put("#totals", self._totals(o))
         self._put("#hint", Content(self._hint(o)))
@@ -222,12 +240,15 @@ class CaseScreen(AskingScreen):
 
     def _totals(self, o: Opened) -> Content:
         key = self.app.method_of(o)
-        lines = [Content("      mL predicted → reviewed  TLG g  n").stylize("bold")]
+        lines = [Content("  mL    predicted → reviewed    change   TLG g    n").stylize("bold")]
         for method in o.table.volume_ml:
             volume, tlg, count = o.table.total(method, o.reading.accepted)
-            text = change(o.before[method][0], volume)
+            before = o.before[method][0]
             mark = "▸" if method == key else " "
-            line = Content(f"{mark}{method:>4} {text:<24}{tlg:>6.0f}{count:>4}")
+            line = Content(
+                f"{mark}{method:>5} {before:>9.1f} → {volume:>8.1f} {difference(before, volume):>9}"
+                f" {tlg:>7.0f} {count:>4}"
+            )
             lines.append(line.stylize("bold") if method == key else line)
         return Content("\n").join(lines)
 
@@ -238,6 +259,12 @@ class CaseScreen(AskingScreen):
     def on_lesion_picked(self, message: LesionPicked) -> None:
         """A click in the picture chooses in the table."""
         self.query_one(LesionTable).go(message.lesion)
+
+    def on_region_drawn(self, message: RegionDrawn) -> None:
+        """A box in the picture asks to reject what lies in it."""
+        if self.opened is not None:
+            mip = self.opened.mip
+            self.ask_rule(region_rule(mip, message.angle, message.first, message.last))
 
     def _choose(self, lesion: int | None) -> None:
         for view in self.query(MipView):
@@ -275,6 +302,7 @@ class CaseScreen(AskingScreen):
             table.unmark()
             if single and self.app.config.advance:
                 self.action_move(1)
+                self._choose(table.current())  # in the same frame
 
     def reject_marked(self) -> None:
         """Reject the marked lesions."""

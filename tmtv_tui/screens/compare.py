@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from tmtv_engine.compare import Difference, differences
 from tmtv_engine.errors import TmtvError
@@ -20,6 +20,7 @@ from tmtv_engine.reading import Reading
 from tmtv_tui.opened import Opened
 from tmtv_tui.screens.dialogs import TOO_SMALL, Page, fit, help_lines
 from tmtv_tui.state import Table, position
+from tmtv_tui.widgets.keybar import KeyBar
 from tmtv_tui.widgets.table import MeasuredTable
 
 if TYPE_CHECKING:
@@ -31,16 +32,16 @@ class CompareScreen(Screen[int | None]):
 
     app: ReviewApp
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "settle('accept')", "accept"),
-        Binding("x", "settle('reject')", "reject"),
-        Binding("t", "take", "take theirs"),
-        Binding("u", "step('undo')", "undo"),
-        Binding("ctrl+r", "step('redo')", "redo"),
-        Binding("j", "move(1)", "down", show=False),
-        Binding("k", "move(-1)", "up", show=False),
-        Binding("enter", "go", "show in the case"),
-        Binding("question_mark", "help", "help", key_display="?"),
-        Binding("q,escape", "leave", "back", key_display="q"),
+        Binding("question_mark", "help", "help", key_display="?", id="help"),
+        Binding("q,escape", "leave", "back", key_display="q", id="back"),
+        Binding("a", "settle('accept')", "accept", id="accept"),
+        Binding("x", "settle('reject')", "reject", id="reject"),
+        Binding("t", "take", "take theirs", id="take"),
+        Binding("u", "step('undo')", "undo", id="undo"),
+        Binding("ctrl+r", "step('redo')", "redo", id="redo"),
+        Binding("enter", "go", "show in the case", id="open"),
+        Binding("j", "move(1)", "down", show=False, id="down"),
+        Binding("k", "move(-1)", "up", show=False, id="up"),
     ]
 
     def __init__(
@@ -62,7 +63,7 @@ class CompareScreen(Screen[int | None]):
         yield MeasuredTable(id="cases", cursor_type="row", zebra_stripes=True)
         yield Static(id="totals", markup=False)
         yield Static(TOO_SMALL, id="small", markup=False)
-        yield Footer()
+        yield KeyBar()
 
     def on_resize(self, event: events.Resize) -> None:
         """Words where there is no room for a table."""
@@ -93,7 +94,7 @@ class CompareScreen(Screen[int | None]):
 
     def _say(self) -> None:
         mine, theirs = self.app.reader, str(self.theirs.reader)
-        words = [self.opened.case.name, f"{mine} beside {theirs}"]
+        words = [self.app.name_of(self.opened.case.name), f"{mine} beside {theirs}"]
         count = len(self.rows)
         words.append(f"{count} lesion{'' if count == 1 else 's'} to settle" if count else "agreed")
         if self.opened.reading.signed:
@@ -169,8 +170,7 @@ class CompareScreen(Screen[int | None]):
 
     def action_help(self) -> None:
         """The keys."""
-        bindings = [b for b in self.BINDINGS if isinstance(b, Binding)]
-        self.app.push_screen(Page("Two readers", help_lines(bindings)))
+        self.app.push_screen(Page("Two readers", help_lines(self)))
 
     def action_leave(self) -> None:
         """Back to the case."""

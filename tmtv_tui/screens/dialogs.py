@@ -84,10 +84,14 @@ class Page(ModalScreen[None]):
         self.dismiss(None)
 
 
-def help_lines(bindings: list[Binding]) -> list[str]:
-    """Key and meaning of every binding of a screen."""
-    return [
-        f"{(b.key_display or b.key.replace(',', ' ')):<16} {b.description}"
-        for b in bindings
-        if b.description
-    ]
+def help_lines(screen: Screen[Any]) -> list[str]:
+    """Key and meaning of every binding of a screen, as the reader's settings have them."""
+    keys: dict[str, list[str]] = {}
+    words: dict[str, str] = {}
+    for node, binding, _, _ in screen.active_bindings.values():
+        if node is screen and binding.description:
+            shown = screen.app.get_key_display(binding)
+            if shown not in keys.setdefault(binding.action, []):
+                keys[binding.action].append(shown)
+            words[binding.action] = binding.description
+    return [f"{' '.join(keys[action]):<12} {text}" for action, text in words.items()]

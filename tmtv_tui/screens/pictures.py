@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textual.binding import Binding
 from textual.screen import Screen
 
 from tmtv_tui.opened import Opened
@@ -10,6 +9,11 @@ from tmtv_tui.screens.dialogs import Page, help_lines
 from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.mip import MipView, SliceView
 
+LEGEND = (
+    "In the picture: + accepted, x rejected, ? candidate, each at its maximum; the lesion chosen",
+    "is framed. R L A P: the patient's sides. Click a lesion to choose it, draw a box to reject",
+    "what lies in it. In the table: ! decided by a reader, * marked.",
+)
 WINDOWS = (4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 25.0)
 
 
@@ -67,13 +71,13 @@ class PictureScreen(Screen[None]):
 
     def show_slice(self) -> None:
         o, number = self.opened, self.query_one(LesionTable).current()
-        image = None if o is None or number is None else o.slice_of(number)
-        self.query_one(SliceView).show(image, WINDOWS[self.white])
+        found = None if o is None or number is None else o.slice_of(number)
+        image, pixels = found or (None, None)
+        self.query_one(SliceView).show(image, WINDOWS[self.white], pixels)
 
     def action_help(self) -> None:
         """The keys."""
-        bindings = [b for b in self.BINDINGS if isinstance(b, Binding)]
-        self.app.push_screen(Page("Case", help_lines(bindings)))
+        self.app.push_screen(Page("Case", [*help_lines(self), "", *LEGEND]))
 
     def action_redraw(self) -> None:
         """Paint everything again."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,13 +11,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
 from tmtv_engine.case import find_cases
 from tmtv_tui.messages import CaseChanged, RowsRead
+from tmtv_tui.rows import STATES, CaseRow, case_row, order_of, stamp_of
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, Page, fit, help_lines
-from tmtv_tui.state import STATES, CaseRow, case_row, change
+from tmtv_tui.state import change
+from tmtv_tui.widgets.keybar import KeyBar
 from tmtv_tui.widgets.table import MeasuredTable
 
 if TYPE_CHECKING:
@@ -33,18 +34,20 @@ class Worklist(Screen[None]):
 
     app: ReviewApp
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "open"),
-        Binding("j", "move(1)", "down", show=False),
-        Binding("k", "move(-1)", "up", show=False),
-        Binding("tab,n", "next", "next to do", key_display="Tab n"),
-        Binding("slash", "filter", "filter", key_display="/"),
-        Binding("s", "sort", "sort"),
-        Binding("m", "method", "method"),
-        Binding("f", "flag", "flag"),
-        Binding("w", "warnings", "warnings"),
-        Binding("question_mark", "help", "help", key_display="?"),
-        Binding("ctrl+l", "redraw", "redraw", show=False),
-        Binding("q", "quit", "quit"),
+        Binding("question_mark", "help", "help", key_display="?", id="help"),
+        Binding("q", "quit", "quit", id="back"),
+        Binding("enter", "open", "open", id="open"),
+        Binding("tab,n", "next", "next to do", key_display="Tab n", id="next"),
+        Binding("slash", "filter", "filter", key_display="/", id="filter"),
+        Binding("s", "sort", "sort", id="sort"),
+        Binding("m", "method", "method", id="method"),
+        Binding("f", "flag", "flag", id="flag"),
+        Binding("w", "warnings", "warnings", id="warnings"),
+        Binding("j", "move(1)", "down", show=False, id="down"),
+        Binding("k", "move(-1)", "up", show=False, id="up"),
+        Binding("h,left", "scroll(-20)", "scroll left", key_display="h ←", show=False),
+        Binding("l,right", "scroll(20)", "scroll right", key_display="l →", show=False),
+        Binding("ctrl+l", "redraw", "redraw", show=False, id="redraw"),
     ]
 
     def __init__(self) -> None:
@@ -54,7 +57,10 @@ class Worklist(Screen[None]):
         self.filter = ""
         self.sort = 0
         self.finished = False
-        self._seen: dict[Path, int] = {}
+        self._seen: dict[Path, tuple[object, ...]] = {}
+        self._reading = False
+        self._drawn: tuple[str, list[str]] = "", []
+        self._others: list[str] = []
         self._stale: set[Path] = set()
 
     def compose(self) -> ComposeResult:
@@ -62,52 +68,72 @@ class Worklist(Screen[None]):
         yield Static(id="head", markup=False)
         yield MeasuredTable(id="cases", cursor_type="row", zebra_stripes=True)
         yield Static(TOO_SMALL, id="small", markup=False)
-        yield Footer()
+        yield KeyBar()
 
     def on_resize(self, event: events.Resize) -> None:
         """Words where there is no room for a table."""
         fit(self, event.size)
 
     def on_mount(self) -> None:
-        """Columns now, rows when they are read."""
-        table = self.query_one(MeasuredTable)
-        names = ["", "status", "case", "lesions", "TMTV mL", "reader", "warnings"]
-        if not self.app.blind:
-            names += ["patient", "date"]
-        for name in names:
-            table.add_column(Text(name), key=name or "glyph")
-        table.focus()
+        """Rows when they are read."""
+        self.query_one(MeasuredTable).focus()
+        self._columns()
         self.read()
         self.set_interval(3.0, self.read)
 
-    @work(thread=True, exclusive=True, group="read")
+    def _columns(self) -> None:
+        """The method in use near the front, the others where a wide terminal has room."""
+        table = self.query_one(MeasuredTable)
+        table.clear(columns=True)
+        names = ["", "status", "case", "lesions", f"mL {self.app.method}", "reader", "warnings"]
+        names += [] if self.app.blind else ["patient", "date"]
+        methods = self._methods()
+        self._drawn = self.app.method, methods
+        self._others = [k for k in methods if k != self.app.method]
+        for k, name in enumerate([*names, *(f"mL {key}" for key in self._others)]):
+            table.add_column(Text(name), key=str(k))
+
+    def _methods(self) -> list[str]:
+        return list(dict.fromkeys(k for r in self.rows.values() for k in r.predicted))
+
     def read(self) -> None:
-        """Read what is new or changed, a hundred cases at a time."""
+        """Look for what is new or changed, unless that is being done."""
+        if not self._reading:
+            self._reading = True
+            self._read()
+
+    @work(thread=True, group="read")
+    def _read(self) -> None:
+        """A hundred cases at a time, the first screenful before."""
         worker = get_current_worker()
         rows: list[CaseRow] = []
-        for path in find_cases(self.app.out):
+        there = find_cases(self.app.out)
+        for path in there:
             if worker.is_cancelled:
                 return
-            try:
-                stamp = (path / "case.json").stat().st_mtime_ns
-            except OSError:
-                stamp = 0
+            stamp = stamp_of(path)
             if self._seen.get(path) == stamp:
                 continue
+            rows.append(case_row(path, self.app.blind_reader))
             self._seen[path] = stamp
-            rows.append(case_row(path))
             if len(rows) == CHUNK or len(self._seen) == 20:
                 self.post_message(RowsRead(rows, False))
                 rows = []
-        self.post_message(RowsRead(rows, True))
+        gone = [path for path in self._seen if path not in set(there)]
+        for path in gone:
+            del self._seen[path]
+        self.post_message(RowsRead(rows, True, gone))
 
     def on_rows_read(self, message: RowsRead) -> None:
         """Take rows in; where the order stands, only what changed is drawn."""
         new = [r for r in message.rows if r.path not in self.rows]
+        for path in message.gone:
+            self.rows.pop(path, None)
         self.rows |= {r.path: r for r in message.rows}
         self.finished = self.finished or message.finished
-        if new or (message.rows and self.sort):
-            self.fill()
+        self._reading = self._reading and not message.finished
+        if new or message.gone or (message.rows and self.sort):
+            self.fill(appended=len(new) == len(message.rows) and not message.gone)
         else:
             for row in message.rows:
                 self.redraw_row(row)
@@ -115,15 +141,15 @@ class Worklist(Screen[None]):
 
     def on_case_changed(self, message: CaseChanged) -> None:
         """A decision has reached `case.json`."""
-        row = case_row(message.path)
-        if row == self.rows.get(message.path):
+        row = message.row
+        if row == self.rows.get(row.path):
             return
-        self.rows[message.path] = row
+        self.rows[row.path] = row
         if self.app.screen is self:
             self.redraw_row(row)
             self._say()
         else:
-            self._stale.add(message.path)
+            self._stale.add(row.path)
 
     def on_screen_resume(self) -> None:
         """Draw what changed while a case was in front."""
@@ -133,14 +159,24 @@ class Worklist(Screen[None]):
         if self.is_mounted:
             self._say()
 
-    def fill(self) -> None:
-        """Draw the table anew, the cursor on the same case."""
+    def fill(self, appended: bool = False) -> None:
+        """Draw the table anew, the cursor on the same case; ``appended``: no row has changed."""
         table = self.query_one(MeasuredTable)
         current = self.current()
         rows = [r for r in self.rows.values() if self.filter.lower() in r.haystack()]
-        self.shown = [r.path for r in self._sorted(rows)]
-        table.clear()
-        for path in self.shown:
+        before, self.shown = self.shown, [r.path for r in self._sorted(rows)]
+        methods = self._methods()
+        if methods and self.app.method not in methods:
+            self.app.method = methods[0]
+        if self._drawn != (self.app.method, methods):
+            before = []
+            self._columns()
+        elif appended and before == self.shown[: len(before)]:
+            pass  # what stands, stands
+        else:
+            before = []
+            table.clear()
+        for path in self.shown[len(before) :]:
             table.add_row(*self._cells(self.rows[path]), key=str(path))
         if current in self.shown:
             table.move_cursor(row=self.shown.index(current))
@@ -169,9 +205,9 @@ class Worklist(Screen[None]):
     def _sorted(self, rows: list[CaseRow]) -> list[CaseRow]:
         key, method = SORTS[self.sort], self.app.method
         rows = sorted(rows, key=lambda r: r.name)
-        if self.app.order_seed is not None:
-            random.Random(self.app.order_seed).shuffle(rows)
-            return rows
+        seed = self.app.order_seed
+        if seed is not None:
+            return sorted(rows, key=lambda r: order_of(r.path.name, seed))
         if key == "status":
             rows.sort(key=lambda r: list(STATES).index(r.state))
         elif key == "TMTV":
@@ -186,27 +222,31 @@ class Worklist(Screen[None]):
         if row.state == "broken":
             cells = [STATES["broken"], "broken", row.name, "", "", "", row.broken]
         else:
-            key = self.app.method if self.app.method in row.reviewed else next(iter(row.reviewed))
             count = f"{row.lesions} +{row.candidates}?" if row.candidates else str(row.lesions)
-            tmtv = change(row.predicted[key], row.reviewed[key])
-            readers = "" if self.app.blind else " ".join(row.readers)
+            readers = " ".join(row.readers)
+            if row.open_by:
+                readers = f"{readers} (open: {' '.join(row.open_by)})".strip()
+            tmtv = _tmtv(row, self.app.method)
             cells = [STATES[row.state], row.state, row.name, count, tmtv, readers]
             cells.append(" ".join(row.warnings))
         if not self.app.blind:
             cells += [row.patient, row.date]
+        cells += [_tmtv(row, key) for key in self._others]
         return [Text(cell, no_wrap=True) for cell in cells]
 
     def _say(self) -> None:
         states = [r.state for r in self.rows.values()]
         counts = ", ".join(f"{states.count(s)} {s}" for s in STATES if states.count(s))
-        words = [f"{len(states)} cases", counts, f"TMTV by {self.app.method}"]
-        words.append(f"sorted by {SORTS[self.sort]}")
+        words = [f"{len(states)} case{'' if len(states) == 1 else 's'}", counts]
+        seed = self.app.order_seed
+        words.append(f"TMTV by {self.app.method}")
+        words.append(f"order random:{seed}" if seed is not None else f"by {SORTS[self.sort]}")
         if self.filter:
             words.append(f"filter {self.filter!r}: {len(self.shown)}")
         if not self.finished:
             words.append("reading …")
-        if self.app.read_only:
-            words.append("READ ONLY")
+        words += ["READ ONLY"] if self.app.read_only else []
+        words += ["BLIND"] if self.app.blind else []
         words.append(f"reader {self.app.reader}")
         self.query_one("#head", Static).update(Content("  ·  ".join(w for w in words if w)))
 
@@ -227,6 +267,10 @@ class Worklist(Screen[None]):
         """Up or down."""
         table = self.query_one(MeasuredTable)
         table.move_cursor(row=table.cursor_row + step)
+
+    def action_scroll(self, columns: int) -> None:
+        """Show the columns further left or right."""
+        self.query_one(MeasuredTable).scroll_relative(x=columns, animate=False)
 
     def action_next(self) -> None:
         """To the next case that is not done."""
@@ -258,7 +302,7 @@ class Worklist(Screen[None]):
 
     def action_method(self) -> None:
         """TMTV by the next method."""
-        keys = list(dict.fromkeys(k for r in self.rows.values() for k in r.reviewed))
+        keys = self._methods()
         if keys:
             at = keys.index(self.app.method) if self.app.method in keys else -1
             self.app.method = keys[(at + 1) % len(keys)]
@@ -276,12 +320,11 @@ class Worklist(Screen[None]):
         path = self.current()
         if path is not None:
             row = self.rows[path]
-            self.app.push_screen(Page(row.name, [*row.warnings, row.broken]))
+            self.app.push_screen(Page(row.name, [*row.messages, row.broken]))
 
     def action_help(self) -> None:
         """The keys."""
-        bindings = [b for b in self.BINDINGS if isinstance(b, Binding)]
-        self.app.push_screen(Page("Worklist", help_lines(bindings)))
+        self.app.push_screen(Page("Worklist", help_lines(self)))
 
     def action_redraw(self) -> None:
         """Paint everything again."""
@@ -290,3 +333,10 @@ class Worklist(Screen[None]):
     def action_quit(self) -> None:
         """Leave."""
         self.app.exit()
+
+
+def _tmtv(row: CaseRow, key: str) -> str:
+    """Predicted → reviewed by a method, nothing where the case was not cut by it."""
+    if key not in row.predicted or key not in row.reviewed:
+        return ""
+    return change(row.predicted[key], row.reviewed[key])

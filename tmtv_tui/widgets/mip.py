@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.geometry import Region, Size
 from textual.strip import Strip
@@ -16,22 +14,27 @@ from textual.widget import Widget
 
 from tmtv_engine.lesions import Lesions
 from tmtv_engine.projections import Mip
-from tmtv_tui.messages import LesionPicked
-from tmtv_tui.picture import Footprints, Placed, body_box, footprints, nearest, outline, place
+from tmtv_tui.messages import LesionPicked, RegionDrawn
+from tmtv_tui.picture import (
+    CELLS,
+    Footprints,
+    Pixels,
+    Placed,
+    body_box,
+    footprints,
+    nearest,
+    outline,
+    place,
+    sides,
+)
 from tmtv_tui.state import GLYPHS
+from tmtv_tui.widgets.blocks import draw_line
 
-COLOURS = {"accepted": "rgb(213,94,0)", "candidate": "rgb(0,114,178)", "rejected": "rgb(95,95,95)"}
-
-
-@lru_cache(maxsize=4096)
-def _style(above: str, below: str, bold: bool = False) -> Style:
-    return Style.parse(f"{'bold ' if bold else ''}{above} on {below}")
-
-
-def _grey(level: int) -> str:
-    """One of the 24 greys of a 256-colour terminal."""
-    value = 8 + 10 * level
-    return f"rgb({value},{value},{value})"
+# Okabe and Ito's vermilion, blue and bluish green, as near as the 256 colours have them
+COLOURS = {"accepted": "rgb(215,95,0)", "candidate": "rgb(0,95,175)", "rejected": "rgb(95,95,95)"}
+CHOSEN = "rgb(0,175,135)"
+LETTERS = "rgb(68,68,68)"
+Pixels2 = tuple[Pixels, Pixels]
 
 
 def _runs(columns: list[int]) -> list[tuple[int, int]]:
@@ -56,6 +59,8 @@ class MipView(Widget):
         self.outlines = True
         self.white_suv = 10.0
         self.zoom = 1
+        self.cell = CELLS["half"]
+        self._pressed: tuple[int, int] | None = None
         self._mip: Mip | None = None
         self._box = (0, 1, 0, 1)
         self._lesions: Lesions | None = None
@@ -107,8 +112,6 @@ class MipView(Widget):
         cells: set[tuple[int, int]] = set()
         for number in changed:
             cells |= self._spot(number)
-        if self._chosen in changed:
-            cells |= self._edge
         self._mark()
         self._repaint(cells)
 
@@ -116,12 +119,25 @@ class MipView(Widget):
         """Fit the picture to the new size."""
         self._lay_out()
 
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """A region may begin here."""
+        self._pressed = (event.y, event.x)
+
     def on_click(self, event: events.Click) -> None:
-        """Pick the lesion under the pointer."""
-        if self._placed is None:
+        """Pick the lesion under the pointer; at the end of a drag, the region drawn."""
+        if self._placed is None or self._mip is None:
             return
         left, top = self._offset()
-        found = nearest(self._prints, self._placed, 2 * (event.y - top), event.x - left)
+        start, self._pressed = self._pressed or (event.y, event.x), None
+        if abs(start[0] - event.y) > 1 or abs(start[1] - event.x) > 1:
+            lines, columns = zip(start, (event.y, event.x), strict=True)
+            first = self._placed.pixel(min(lines) - top, min(columns) - left)
+            last = self._placed.pixel(max(lines) + 1 - top, max(columns) + 1 - left)
+            self.post_message(RegionDrawn(self.angle, first, last))
+            return
+        down, across = self.cell
+        y, x = down * (event.y - top), across * (event.x - left)
+        found = nearest(self._prints, self._placed, y, x)
         if found is not None:
             self.post_message(LesionPicked(found))
 
@@ -141,7 +157,12 @@ class MipView(Widget):
         mip = self._mip
         self._prints = footprints(self._lesions, mip, self.angle)
         self._placed = place(
-            mip.suv(self.angle), self._part(), self.size.width, self.size.height, self.white_suv
+            mip.suv(self.angle),
+            self._part(),
+            self.size.width,
+            self.size.height,
+            self.white_suv,
+            self.cell,
         )
         self._mark()
         self._strips.clear()
@@ -161,8 +182,9 @@ class MipView(Widget):
         """The outline of the chosen lesion and a glyph at every other's maximum."""
         self._edge, self._glyphs = set(), {}
         placed = self._placed
-        if placed is None or not self.outlines:
+        if placed is None or self._mip is None or not self.outlines:
             return
+        self._letter(placed, float(self._mip.angles_deg[self.angle]))
         for number, (row, col) in self._prints.peaks.items():
             if number == self._chosen:
                 self._edge = outline(placed, self._prints.pixels[number])
@@ -170,10 +192,18 @@ class MipView(Widget):
             spot = placed.spot(row, col)
             if spot is not None:
                 status = self._status.get(number, "candidate")
-                self._glyphs[spot[0] // 2, spot[1]] = (GLYPHS[status], COLOURS[status])
+                at = spot[0] // placed.cell[0], spot[1] // placed.cell[1]
+                self._glyphs[at] = (GLYPHS[status], COLOURS[status])
+
+    def _letter(self, placed: Placed, angle_deg: float) -> None:
+        """The patient's sides in the upper corners."""
+        left, right = sides(angle_deg)
+        first = placed.cells[1] - len(right)
+        for at, word in ((0, left), (first, right)):
+            self._glyphs |= {(0, at + k): (c, LETTERS) for k, c in enumerate(word)}
 
     def _spot(self, lesion: int | None) -> set[tuple[int, int]]:
-        """The half-cell of a lesion's glyph."""
+        """The dot of a lesion's glyph."""
         peak = self._prints.peaks.get(lesion or 0)
         if peak is None or self._placed is None:
             return set()
@@ -183,8 +213,9 @@ class MipView(Widget):
     def _repaint(self, cells: set[tuple[int, int]]) -> None:
         left, top = self._offset()
         rows: dict[int, list[int]] = {}
+        down, across = self.cell
         for y, x in cells:
-            rows.setdefault(y // 2, []).append(x)
+            rows.setdefault(y // down, []).append(x // across)
         for row, columns in rows.items():
             self._strips.pop(int(row + top), None)
             for first, last in _runs(columns):
@@ -194,8 +225,8 @@ class MipView(Widget):
         """Cells left and above the picture, which is centred."""
         if self._placed is None:
             return 0, 0
-        high, wide = self._placed.grey.shape
-        return max(0, (self.size.width - wide) // 2), max(0, (self.size.height - high // 2) // 2)
+        high, wide = self._placed.cells
+        return max(0, (self.size.width - wide) // 2), max(0, (self.size.height - high) // 2)
 
     def _line(self, y: int) -> Strip:
         width = self.size.width
@@ -203,29 +234,16 @@ class MipView(Widget):
             return Strip.blank(width, self.rich_style)
         left, top = self._offset()
         row = y - top
-        grey = self._placed.grey
-        if not 0 <= row < grey.shape[0] // 2:
+        high, wide = self._placed.cells
+        if not 0 <= row < high:
             return Strip.blank(width, self.rich_style)
-        segments = [Segment(" " * left, self.rich_style)] if left else []
-        segments += self._cells(row, grey)
-        right = width - left - grey.shape[1]
+        base = self.rich_style
+        segments = [Segment(" " * left, base)] if left else []
+        segments += draw_line(self._placed, row, self._edge, CHOSEN, self._glyphs, base)
+        right = width - left - wide
         if right > 0:
-            segments.append(Segment(" " * right, self.rich_style))
+            segments.append(Segment(" " * right, base))
         return Strip(segments, width).simplify()
-
-    def _cells(self, row: int, grey: npt.NDArray[np.uint8]) -> list[Segment]:
-        edge = COLOURS.get(self._status.get(self._chosen or 0, ""), COLOURS["candidate"])
-        found = []
-        pairs = zip(grey[2 * row].tolist(), grey[2 * row + 1].tolist(), strict=True)
-        for x, (above, below) in enumerate(pairs):
-            if (row, x) in self._glyphs:
-                glyph, colour = self._glyphs[row, x]
-                found.append(Segment(glyph, _style("rgb(255,255,255)", colour, True)))
-                continue
-            upper = edge if (2 * row, x) in self._edge else _grey(above)
-            lower = edge if (2 * row + 1, x) in self._edge else _grey(below)
-            found.append(Segment("▀" if upper != lower else " ", _style(upper, lower)))
-        return found
 
 
 class SliceView(Widget):
@@ -235,13 +253,22 @@ class SliceView(Widget):
 
     def __init__(self, **kwargs: str) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
+        self.cell = CELLS["half"]
         self._image: npt.NDArray[np.floating] | None = None
+        self._pixels: Pixels2 | None = None
         self._white = 10.0
         self._placed: Placed | None = None
+        self._edge: set[tuple[int, int]] = set()
 
-    def show(self, image: npt.NDArray[np.floating] | None, white_suv: float) -> None:
-        """Another slice (y, x) in SUV; None: there is none."""
-        self._image, self._white = image, white_suv
+    def show(
+        self,
+        image: npt.NDArray[np.floating] | None,
+        white_suv: float,
+        pixels: Pixels2 | None = None,
+    ) -> None:
+        """Another slice (y, x) in SUV, patient's right on the left, and the lesion's pixels in
+        it; None: there is none."""
+        self._image, self._white, self._pixels = image, white_suv, pixels
         self._lay_out()
 
     def on_resize(self) -> None:
@@ -249,22 +276,25 @@ class SliceView(Widget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        self._placed = None
+        self._placed, self._edge = None, set()
         if self._image is not None and self.size.area:
             image = self._image.astype(np.float32)
             box = (0, image.shape[0], 0, image.shape[1])
-            self._placed = place(image, box, self.size.width, self.size.height, self._white)
+            wide, high = self.size
+            self._placed = place(image, box, wide, high, self._white, self.cell)
+            if self._pixels is not None:
+                self._edge = outline(self._placed, self._pixels)
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """One line of cells."""
+        width = self.size.width
         if self._placed is None:
             text = "no slice is stored for this lesion" if y == 0 else ""
-            padded = text[: self.size.width].ljust(self.size.width)
-            return Strip([Segment(padded, self.rich_style)])
-        grey = self._placed.grey
-        if y >= grey.shape[0] // 2:
-            return Strip.blank(self.size.width, self.rich_style)
-        pairs = zip(grey[2 * y].tolist(), grey[2 * y + 1].tolist(), strict=True)
-        cells = [Segment("▀", _style(_grey(a), _grey(b))) for a, b in pairs]
-        return Strip(cells).simplify().adjust_cell_length(self.size.width, self.rich_style)
+            return Strip([Segment(text[:width].ljust(width), self.rich_style)])
+        high, wide = self._placed.cells
+        if y >= high:
+            return Strip.blank(width, self.rich_style)
+        letters = {(0, 0): ("R", LETTERS), (0, wide - 1): ("L", LETTERS)}
+        line = draw_line(self._placed, y, self._edge, CHOSEN, letters, self.rich_style)
+        return Strip(line).simplify().adjust_cell_length(width, self.rich_style)
