@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from tmtv_engine import __version__
 from tmtv_engine.case import Case, Record
 from tmtv_engine.errors import CaseError
+from tmtv_engine.export.encode import items_of
 from tmtv_engine.journal import Line
 from tmtv_engine.lesions import Lesions
 from tmtv_engine.reading import Reading, reading_of
@@ -30,6 +31,8 @@ from tmtv_engine.text import clean
 from tmtv_engine.thresholds import Method, kept
 
 MAKER = "tmtv"
+UNICODE = "ISO_IR 192"
+_DRAWN = ("1.2.826.0.1.3680043.8.498.", "1.2.826.0.1.3680043.10.511.")  # pydicom's, highdicom's
 _CAPTURED = "{}OfSecondaryCapture"
 _COPIED = (
     "PatientName",
@@ -146,6 +149,11 @@ class Job:
             found.append(piece)
         return found
 
+    @cached_property
+    def encoded(self) -> dict[object, RawDataElement]:
+        """What the SEGs of this export have encoded already, by what it says."""
+        return {}
+
     def keep(self, method: Method) -> npt.NDArray[np.bool_]:
         """The voxels that a method leaves of every lesion, (N,)."""
         return kept(self.lesions, method, self.cuts.background, self.cuts.liver)
@@ -187,8 +195,9 @@ def uid_of(*parts: object) -> UID:
 
 
 def patient_of(head: Dataset) -> Dataset:
-    """Patient and study of a header, cleaned, for an object of ours."""
+    """Patient and study of a header, cleaned, for an object of ours; names in any script."""
     found = Dataset()
+    found.SpecificCharacterSet = UNICODE
     for keyword in _COPIED:
         value = head.get(keyword)
         found.__setattr__(keyword, "" if value is None else clean(value))
@@ -206,15 +215,10 @@ def dated(dataset: Dataset, at: datetime) -> None:
         equipment.ContributionDateTime = day + clock
 
 
-def settle(dataset: Dataset, known: Sequence[Any], make: Any) -> None:
+def settle(dataset: Dataset, make: Callable[..., UID]) -> None:
     """Give every UID that a library drew at random one of ours, the same for the same."""
     drawn: dict[str, UID] = {}
-
-    def change(_: Dataset, element: Any) -> None:
-        value = element.value
-        if element.VR != "UI" or not isinstance(value, str) or value in known:
-            return
-        if value.startswith(("1.2.826.0.1.3680043.8.498.", "1.2.826.0.1.3680043.10.511.")):
-            element.value = drawn.setdefault(value, make("drawn", len(drawn)))
-
-    dataset.walk(change)
+    for item in items_of(dataset):
+        for element in item.values():
+            if element.VR == "UI" and str(element.value).startswith(_DRAWN):
+                element.value = drawn.setdefault(element.value, make("drawn", len(drawn)))

@@ -19,6 +19,7 @@ def write_objects(case: Case, kinds: Sequence[str]) -> list[Path]:
     """Export the reviewed state of a case as ``kinds`` of `WRITERS`, into its `export` folder.
 
     Files are written aside and renamed; what an earlier reading left of a kind is taken away.
+    The SR refers to the SEGs, which are written with it. Returns what was written.
     Raises `UsageError` for a kind that there is not, `CaseError` where the source has no DICOM.
     """
     unknown = [kind for kind in kinds if kind not in WRITERS]
@@ -33,7 +34,7 @@ def write_objects(case: Case, kinds: Sequence[str]) -> list[Path]:
     written: list[Path] = []
     with warnings.catch_warnings():  # highdicom doubts names of one component, aloud
         warnings.filterwarnings("ignore", message="The string .* is unlikely to represent")
-        for kind in kinds:
+        for kind in dict.fromkeys(k for asked in kinds for k in (*NEEDS.get(asked, ()), asked)):
             written += WRITERS[kind](job, folder)
     return written
 
@@ -52,17 +53,12 @@ def _rtstruct(job: Job, folder: Path) -> list[Path]:
 
 
 def _sr(job: Job, folder: Path) -> list[Path]:
-    """The report; it refers to the SEGs, which are written with it."""
-    from pydicom import dcmread
-
     from tmtv_engine.export.sr import write_sr
 
-    segs = {p.stem.removeprefix("seg_"): dcmread(p) for p in _seg(job, folder)}
     path = folder / "sr.dcm"
     aside = path.with_suffix(".part")
-    write_sr(job, segs, aside)
-    aside.replace(path)
-    return [path]
+    write_sr(job, aside)
+    return [aside.replace(path)]
 
 
 def _mip(job: Job, folder: Path) -> list[Path]:
@@ -71,8 +67,7 @@ def _mip(job: Job, folder: Path) -> list[Path]:
     path = folder / "mip.dcm"
     aside = path.with_suffix(".part")
     write_mip(job, aside)
-    aside.replace(path)
-    return [path]
+    return [aside.replace(path)]
 
 
 def _nifti(job: Job, folder: Path) -> list[Path]:
@@ -109,6 +104,7 @@ def _whole(path: Path, job: Job, method: object, write: Callable[..., bool]) -> 
     return None
 
 
+NEEDS = MappingProxyType({"sr": ("seg",)})
 WRITERS: Mapping[str, Writer] = MappingProxyType(
     {"seg": _seg, "sr": _sr, "rtstruct": _rtstruct, "mip": _mip, "nifti": _nifti, "csv": _csv}
 )

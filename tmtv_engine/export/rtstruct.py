@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tmtv_engine.export.contours import trace
+from tmtv_engine.export.encode import encoded_decimals, items_of, ready
 from tmtv_engine.export.job import MAKER, Job, dated, patient_of
 from tmtv_engine.thresholds import Method
 from tmtv_engine.volume import Grid
@@ -86,9 +87,19 @@ def structure_set(sources: Sequence[Dataset], rois: Sequence[Roi], grid: Grid) -
 
 
 def save(dataset: Dataset, path: Path) -> None:
-    """Write a dataset as a DICOM file, explicit little endian."""
+    """Write a dataset as a DICOM file: explicit little endian, implicit where that is too narrow.
+
+    An explicit DS has at most 65,534 bytes: a contour of more than some 2,000 corners needs the
+    other.
+    """
+    ready(dataset)
+    widest = max(
+        (len(e.value) for i in items_of(dataset) for e in i.values() if e.is_raw), default=0
+    )
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.TransferSyntaxUID = (
+        ExplicitVRLittleEndian if widest < 65535 else ImplicitVRLittleEndian
+    )
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     dataset.save_as(path, enforce_file_format=True)
@@ -128,5 +139,6 @@ def _contours(voxels: IntArray, grid: Grid, sources: Sequence[Dataset]) -> Itera
             contour.ContourImageSequence = Items([_image(sources[int(z)])])
             contour.ContourGeometricType = "CLOSED_PLANAR"
             contour.NumberOfContourPoints = len(corners)
-            contour.ContourData = [f"{v:.4f}" for v in grid.to_mm(corners).reshape(-1)]
+            numbers = grid.to_mm(corners).reshape(-1).tolist()
+            contour["ContourData"] = encoded_decimals("ContourData", map("{:.4f}".format, numbers))
             yield contour

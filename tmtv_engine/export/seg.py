@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.uid import SegmentationStorage
 
 from tmtv_engine import __version__
-from tmtv_engine.export.job import MAKER, Job, dated, settle
+from tmtv_engine.export.encode import encoded_sequence, ready
+from tmtv_engine.export.job import MAKER, UNICODE, Job, dated, settle
 from tmtv_engine.thresholds import Method
 
 SERIES_NUMBER = 901
@@ -49,14 +53,15 @@ def write_seg(job: Job, method: Method, path: Path) -> bool:
         )
         for number, (row, _) in enumerate(cut, start=1)
     ]
+    named = seg_of(job, method)
     seg = Segmentation(
         source_images=[job.slices[k] for k in used],
         pixel_array=labels[used],
         segmentation_type="BINARY",
         segment_descriptions=described,
-        series_instance_uid=job.uid("SEG", method.key),
+        series_instance_uid=named.SeriesInstanceUID,
         series_number=SERIES_NUMBER + [m.key for m in job.methods].index(method.key),
-        sop_instance_uid=job.uid("SEG", method.key, "object"),
+        sop_instance_uid=named.SOPInstanceUID,
         instance_number=1,
         manufacturer=MAKER,
         manufacturer_model_name=name,
@@ -65,11 +70,39 @@ def write_seg(job: Job, method: Method, path: Path) -> bool:
         content_label=f"TMTV {method.key}".upper().replace(".", "_"),
         content_description=f"Accepted lesions cut by method {method.key}",
     )
-    seg.SeriesDescription = f"tmtv lesions {method.key}"
+    seg.SpecificCharacterSet, seg.SeriesDescription = UNICODE, f"tmtv lesions {method.key}"
     dated(seg, job.at())
-    settle(seg, (), lambda *parts: job.uid("SEG", method.key, *parts))
+    settle(seg, partial(job.uid, "SEG", method.key))
+    ready(seg)
+    _share(job, seg)
     seg.save_as(path)
     return True
+
+
+def seg_of(job: Job, method: Method) -> Dataset:
+    """What the SEG of a method is called, for those who refer to it."""
+    named = Dataset()
+    named.SOPClassUID = SegmentationStorage
+    named.SOPInstanceUID = job.uid("SEG", method.key, "object")
+    named.SeriesInstanceUID = job.uid("SEG", method.key)
+    named.StudyInstanceUID = job.slices[0].StudyInstanceUID
+    return named
+
+
+def _share(job: Job, seg: Dataset) -> None:
+    """Encode once what many frames say: their slice and its place, their segment."""
+    for frame in seg.PerFrameFunctionalGroupsSequence:
+        (source,) = frame.DerivationImageSequence[0].SourceImageSequence
+        (segment,) = frame.SegmentIdentificationSequence
+        names = {
+            "DerivationImageSequence": source.ReferencedSOPInstanceUID,
+            "PlanePositionSequence": source.ReferencedSOPInstanceUID,
+            "SegmentIdentificationSequence": segment.ReferencedSegmentNumber,
+        }
+        for keyword, name in names.items():
+            if (keyword, name) not in job.encoded:
+                job.encoded[keyword, name] = encoded_sequence(frame[keyword])
+            frame[keyword] = job.encoded[keyword, name]
 
 
 def _by_hand(job: Job) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from tmtv_engine import __version__
+from tmtv_engine.export.encode import ready
 from tmtv_engine.export.job import MAKER, Job, dated, settle
+from tmtv_engine.export.seg import seg_of
 from tmtv_engine.measures import measure, suv_max, suv_peak, total
 from tmtv_engine.thresholds import Method
 
@@ -27,24 +29,20 @@ MM = Code("mm", "UCUM", "mm")
 SUV_UNIT = Code("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight")
 
 
-def write_sr(job: Job, segs: dict[str, Dataset], path: Path) -> None:
-    """Write the report; ``segs`` holds the SEG of each method that left a lesion.
+def write_sr(job: Job, path: Path) -> None:
+    """Write the report, which refers to the PET and to the SEG of each method that left a lesion.
 
     Without any lesion it says 0 cm3. The reader is an observer once something was decided.
     """
-    from highdicom.sr import Comprehensive3DSR, MeasurementReport
+    from highdicom.sr import Comprehensive3DSR
+    from highdicom.sr.utils import collect_evidence
 
-    groups = [group for method in job.methods for group in _lesions(job, method, segs)]
+    groups = [group for method in job.methods for group in _lesions(job, method)]
     groups += [_totals(job, method) for method in job.methods]
-    report = MeasurementReport(
-        observation_context=_context(job),
-        procedure_reported=Code("44139-4", "LN", "PET whole body"),
-        imaging_measurements=groups,
-        title=codes.DCM.ImagingMeasurementReport,
-    )
+    evidence = [*job.slices, *(seg_of(job, method) for method in job.methods if job.cut(method))]
     sr = Comprehensive3DSR(
-        evidence=[*job.slices, *segs.values()],
-        content=report[0],
+        evidence=evidence[:1],
+        content=_report(job, groups[-1:]),  # which is copied whole: what is long goes in after it
         series_instance_uid=job.uid("SR"),
         series_number=SERIES_NUMBER,
         sop_instance_uid=job.uid("SR", "object"),
@@ -53,11 +51,27 @@ def write_sr(job: Job, segs: dict[str, Dataset], path: Path) -> None:
         is_complete=True,
         is_final=False,
     )
+    sr.CurrentRequestedProcedureEvidenceSequence, _ = collect_evidence(evidence, sr)
+    sr.ContentSequence = _report(job, groups).ContentSequence
     sr.SeriesDescription = "tmtv measures"
     sr.ManufacturerModelName, sr.SoftwareVersions = "tmtv", __version__
     dated(sr, job.at())
-    settle(sr, (), lambda *parts: job.uid("SR", *parts))
+    settle(sr, partial(job.uid, "SR"))
+    ready(sr)
     sr.save_as(path)
+
+
+def _report(job: Job, groups: list[Any]) -> Any:
+    """The root of the content, with these groups of measurements."""
+    from highdicom.sr import MeasurementReport
+
+    report = MeasurementReport(
+        observation_context=_context(job),
+        procedure_reported=Code("44139-4", "LN", "PET whole body"),
+        imaging_measurements=groups,
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+    return report[0]
 
 
 def _context(job: Job) -> Any:
@@ -105,7 +119,7 @@ def method_code(method: Method) -> Code:
     return Code(method.key, "99TMTV", meanings[method.kind])
 
 
-def _lesions(job: Job, method: Method, segs: dict[str, Dataset]) -> list[Any]:
+def _lesions(job: Job, method: Method) -> list[Any]:
     from highdicom.sr import (
         ReferencedSegment,
         SourceSeriesForSegmentation,
@@ -113,9 +127,7 @@ def _lesions(job: Job, method: Method, segs: dict[str, Dataset]) -> list[Any]:
         VolumetricROIMeasurementsAndQualitativeEvaluations,
     )
 
-    if method.key not in segs:
-        return []
-    seg = segs[method.key]
+    seg = seg_of(job, method)
     found = measure(job.lesions, job.keep(method))
     top, peak = suv_max(job.lesions), suv_peak(job.lesions)
     groups = []
