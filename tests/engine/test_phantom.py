@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +94,35 @@ def test_people_differ() -> None:
     assert min(p.weight_kg for p in people) > 25
     assert max(p.weight_kg for p in people) < 180
     assert all(60 < p.top_mm - p.bottom_mm <= 1020 for p in people)
+
+
+def test_drawing_ends_when_the_training_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "training.py"
+    script.write_text(
+        "import multiprocessing, os, signal\n"
+        "from tmtv_engine.phantom.cohort import stream\n"
+        "if __name__ == '__main__':\n"
+        "    next(stream(1_000_003, workers=1, spacing_mm=32.0))\n"
+        "    print(multiprocessing.active_children()[0].pid, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    told = tmp_path / "pid"
+    with told.open("w") as handle:
+        subprocess.run([sys.executable, str(script)], stdout=handle, timeout=60)
+    drawer = int(told.read_text())
+    for _ in range(200):
+        if not _lives(drawer):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the drawing process has outlived its training")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 @pytest.mark.parametrize("workers", [0, 2])

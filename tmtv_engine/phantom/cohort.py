@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator
 from dataclasses import dataclass
-from queue import Empty
+from queue import Empty, Full
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 AHEAD = 6
 PATIENCE_S = 120.0
+ORPHAN_S = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,18 @@ def _draw_on(queue: Queue[Sample], seed: int, step: int, spacing_mm: float) -> N
     import torch
 
     torch.set_num_threads(1)
-    while True:
-        queue.put(sample_of(seed, spacing_mm))
+    queue.cancel_join_thread()  # whoever would read the rest is gone when this ends
+    while _handed_over(queue, sample_of(seed, spacing_mm)):
         seed += step
+
+
+def _handed_over(queue: Queue[Sample], sample: Sample) -> bool:
+    """Wait until there is room for ``sample``; False when the training was killed meanwhile."""
+    trainer = multiprocessing.parent_process()
+    while trainer is None or trainer.is_alive():
+        try:
+            queue.put(sample, timeout=ORPHAN_S)
+            return True
+        except Full:
+            continue
+    return False
