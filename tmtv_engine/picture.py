@@ -41,7 +41,7 @@ def write_picture(path: Path, mip: Mip, lesions: Lesions, record: Record) -> Non
     left = 2 * wide + 3 * _MARGIN
     _scale(draw, left, _MARGIN, side - 2 * _MARGIN, font)
     draw.multiline_text((left, _MARGIN + 60), text, fill="black", font=font, spacing=6)
-    sheet.save(path, format="PNG", optimize=True)
+    sheet.save(path, format="PNG")
 
 
 def caption(record: Record) -> str:

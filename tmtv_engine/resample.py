@@ -97,10 +97,16 @@ def _extent(suv: Volume, axis: int) -> tuple[float, float]:
     low, high = _bounds(suv.grid)
     thin: Box = tuple(slice(None, None, max(1, round(4.0 / s))) for s in suv.grid.spacing_mm)  # type: ignore[assignment]
     inside = suv.require(Unit.SUV)[thin] > BODY_SUV
-    index = np.argwhere(inside) * [s.step for s in thin]
     voxel_ml = suv.grid.voxel_ml * np.prod([s.step for s in thin])
     bins = np.arange(low[axis], high[axis] + BIN_MM, BIN_MM)
-    counts, _ = np.histogram(suv.grid.to_mm(index)[:, axis], bins)
+    row = suv.grid.affine[axis, :3] * [s.step for s in thin]
+    if np.count_nonzero(row) == 1:  # one array axis runs along it: count its planes
+        others = tuple(k for k in range(3) if row[k] == 0)
+        planes = inside.sum(axis=others)
+        places = np.arange(len(planes)) * row.sum()
+    else:
+        planes, places = None, np.argwhere(inside) @ row
+    counts, _ = np.histogram(places + suv.grid.affine[axis, 3], bins, weights=planes)
     filled = np.flatnonzero(counts * voxel_ml > SCATTER_ML)
     if not len(filled):
         return float(low[axis]), float(high[axis])
