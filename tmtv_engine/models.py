@@ -47,11 +47,9 @@ def load(name: str | None = None, device: str = "auto") -> Model:
 
 
 def _nnunet(folder: str, device: str) -> Model:
-    try:
-        from tmtv_engine import nnunet  # type: ignore[attr-defined,unused-ignore]
-    except ImportError as error:
-        raise UsageError("nnU-Net is not installed", "pip install 'tmtv[nnunet]'") from error
-    return _model(nnunet.load_model(Path(folder), device=device), device)
+    from tmtv_engine.nnunet import load_model
+
+    return _model(load_model(Path(folder), device), device)
 
 
 def _model(network: Any, device: str) -> Model:

@@ -17,6 +17,7 @@ CODES = {
     "overlapping-rois": "ROIs overlap; a voxel belongs to the smallest of them",
     "roi-outside": "part of the ROIs lies outside the PET",
     "unreviewed-hotspots": "hot spots that no reader has reviewed are uptake, not tumour",
+    "third-party-model": "the model was trained by others and is not checked here",
     "out-of-memory": "memory ran out and the network went on in smaller pieces",
     "below-floor": "a cut lies below the floor that a lesion was grown to",
 }
