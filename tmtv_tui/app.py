@@ -31,6 +31,7 @@ from tmtv_tui.rows import alias, case_row
 from tmtv_tui.screens.case import CaseScreen
 from tmtv_tui.screens.worklist import Worklist
 from tmtv_tui.thrift import ExactLayout, ExactUpdate, Shown
+from tmtv_tui.widgets.keybar import keys_of
 
 CONTRAST = Theme(
     "contrast",
@@ -145,13 +146,9 @@ class ReviewApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the keys of the screen do, then themes and the like."""
-        found: dict[str, SystemCommand] = {}
-        for node, binding, enabled, _ in screen.active_bindings.values():
-            if node is screen and enabled and binding.description:
-                words = f"{binding.description} ({self.get_key_display(binding)})"
-                run = partial(screen.run_action, binding.action)
-                found.setdefault(binding.action, SystemCommand(words, "", run))
-        yield from found.values()
+        for key in keys_of(screen):
+            run = partial(screen.run_action, key.action)
+            yield SystemCommand(f"{key.words} ({key.name})", "", run)
         for name, theme in THEMES.items():
             yield SystemCommand(f"theme {name}", "", partial(setattr, self, "theme", theme))
 

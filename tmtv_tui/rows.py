@@ -55,6 +55,11 @@ def order_of(name: str, seed: int) -> str:
     return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
 
 
+def day(date: object) -> str:
+    """A date as people write it; DICOM has no dashes."""
+    return re.sub(r"\A(\d{4})(\d\d)(\d\d)\Z", r"\1-\2-\3", clean(date or ""))
+
+
 def stamp_of(path: Path) -> tuple[object, ...]:
     """Changes whenever a line of the worklist might: of `case.json` and of the journals."""
     found: list[object] = []
@@ -75,7 +80,7 @@ def case_row(path: Path, blind: str | None = None) -> CaseRow:
     except (TmtvError, KeyError, TypeError, AttributeError, OSError) as error:
         what = error.what if isinstance(error, TmtvError) else f"{type(error).__name__}: {error}"
         name = path.name if blind is None else alias(path.name)
-        told = clean(what if blind is None else "cannot be read", 200)
+        told = clean(what if blind is None else "cannot be read", 200).replace(f"{path}/", "")
         return CaseRow(path, clean(name), "broken", 0, 0, {}, {}, broken=told)
 
 
@@ -95,7 +100,7 @@ def _row(path: Path, record: Record) -> CaseRow:
         tuple(clean(w["code"]) for w in warnings),
         tuple(clean(f"{w['code']}: {w['message']}", 1000) for w in warnings),
         clean(record["patient"]["id"] or ""),
-        clean(record["study"]["date"] or ""),
+        day(record["study"]["date"]),
     )
 
 

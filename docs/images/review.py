@@ -1,6 +1,7 @@
-"""The pictures of `docs/review.md`, rendered from the app itself on a digital patient.
+"""The pictures of `docs/review.md`, rendered from the app itself on digital patients.
 
-Run: ``tmtv demo -o DEMO && python docs/images/review.py DEMO/cases``; writes ``review-*.svg``.
+Run: ``tmtv phantom P -n 6 --seed 11 && tmtv predict P -o C && python docs/images/review.py C``;
+writes ``review-*.svg``.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 
+from svg import svg
 from textual.pilot import Pilot
+from textual.strip import Strip
 
+from tests.tui.drive import settle
 from tmtv_engine.case import read_case
 from tmtv_engine.journal import Decision
 from tmtv_engine.review import record
@@ -24,17 +30,22 @@ from tmtv_tui.config import Config
 
 HERE = Path(__file__).resolve().parent
 SHOTS = (
-    ("case", ("x", "4", "k")),
-    ("slice", ("i",)),
+    ("case", ("x", "4")),
+    ("slice", ("k", "i")),
     ("rule", ("i", "X")),
     ("log", ("escape", "l")),
     ("help", ("escape", "question_mark")),
     ("compare", ("escape", "c")),
 )
+ALONE = (  # name, size, settings
+    ("small", (80, 24), {"theme": "dark"}),
+    ("light", (132, 44), {"theme": "light"}),
+    ("contrast", (132, 44), {"theme": "contrast", "image": "quad"}),
+)
 
 
 async def shoot(out: Path) -> None:
-    """Every screen at 132 × 44, the case at 80 × 24 and in the light theme too."""
+    """Every screen at 132 × 44, the case at 80 × 24 and in the other themes too."""
     app = ReviewApp(out, reader="AB", compare="CD", config=Config(theme="dark"))
     async with app.run_test(size=(132, 44)) as pilot:
         await settled(app, pilot)
@@ -46,25 +57,28 @@ async def shoot(out: Path) -> None:
             await settled(app, pilot)
             save(app, name)
     app.finish()
-    for name, size, theme in (("small", (80, 24), "dark"), ("light", (132, 44), "light")):
-        app = ReviewApp(out, reader="AB", config=Config(theme=theme))
+    for name, size, settings in ALONE:
+        app = ReviewApp(out, reader="AB", config=Config(**settings))
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             await pilot.press("enter")
+            await settled(app, pilot)
+            await pilot.press("j", "j")
             await settled(app, pilot)
             save(app, name)
 
 
 async def settled(app: ReviewApp, pilot: Pilot[None]) -> None:
     """Once nothing moves any more."""
-    await pilot.pause()
-    await app.workers.wait_for_complete()
-    await pilot.pause(0.8)
+    await pilot.pause(0.3)
+    await settle(app, pilot)
 
 
 def save(app: ReviewApp, name: str) -> None:
     """As ``review-<name>.svg``."""
-    text = app.export_screenshot(title="tmtv review", simplify=True)
+    compositor, below = app.screen._compositor, app._background_screens
+    update = compositor.render_update(full=True, screen_stack=below)
+    text = svg([Strip.join(line) for line in update.strips])
     (HERE / f"review-{name}.svg").write_text(text, "utf-8")
 
 
@@ -73,12 +87,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         shutil.copytree(sys.argv[1], out)
-        for path in sorted(p for p in out.iterdir() if (p / "case.json").exists()):
+        cases = sorted(p for p in out.iterdir() if (p / "case.json").exists())
+        for k, path in enumerate(cases):
             shutil.rmtree(path / "review", ignore_errors=True)
             case = read_case(path)
-            first, second = (int(row["id"]) for row in case.record["lesions"][:2])
-            record(case, Decision("reject", (first,), reason="brain"), "CD")
-            record(case, Decision("reject", (second,), reason="kidney"), "CD")
+            ids = [int(row["id"]) for row in case.record["lesions"][:2]]
+            for number, reason in zip(ids, ("brain", "kidney"), strict=False):
+                if k < 4:
+                    record(case, Decision("reject", (number,), reason=reason), "CD")
+            if k in (1, 3):
+                record(case, Decision("sign" if k == 1 else "flag"), "CD")
         asyncio.run(shoot(out))
 
 

@@ -77,7 +77,14 @@ app.command(
     )
 )(send)
 app.command(
-    epilog=example("tmtv report volumes.csv -o report", "tmtv report results --reference rois.csv")
+    epilog=example(
+        "tmtv report volumes.csv -o agreement",
+        "tmtv report results --reference manual.csv --cutoff 220",
+        "tmtv report results --reader AB --against-reader CD",
+        "tmtv report results --against-reader prediction",
+        "tmtv report new-model --against old-model",
+        "tmtv report results",
+    )
 )(report)
 app.command(
     name="import",

@@ -1,8 +1,9 @@
-"""``tmtv report``: the agreement of two measurements of a cohort."""
+"""``tmtv report``: the agreement of two measurements of a cohort, or what one cohort holds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,42 +17,145 @@ if TYPE_CHECKING:
 
 HEADER = ("group", "method", "n", "Dice", "mean ± SD", "ref. mL", "pred. mL")
 MORE = ("bias mL", "limits mL", "CCC", "within 10")
+SHORT = ("min", "q1", "median", "q3", "max", "mean", "sd")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is compared with what."""
+
+    source: Sequence[Path]
+    reference: Path | None
+    against: Sequence[Path]
+    reader: str | None
+    against_reader: str | None
+    rois: str
+    jobs: int
+
+    @property
+    def two_sets(self) -> bool:
+        """Whether the other side is a set of case folders."""
+        return bool(self.against) or self.against_reader is not None
 
 
 def report(
     source: list[Path] = typer.Argument(..., metavar="SOURCE...", help="A table or case folders."),
     out: Path = typer.Option(Path("tmtv-report"), "-o", "--out", help="Folder for the report."),
+    reference: Path | None = typer.Option(
+        None, "--reference", help="Manifest case,roi[,subtype] of manual ROIs (no roi: no disease)."
+    ),
+    rois: str = typer.Option("auto", "--rois", help="Manual ROIs: auto, labels or components."),
+    against: list[Path] | None = typer.Option(
+        None, "--against", help="Case folders of the same names, as reference. May be repeated."
+    ),
+    reader: str | None = typer.Option(
+        None, "--reader", help="This reader's journals ('prediction': before anyone's)."
+    ),
+    against_reader: str | None = typer.Option(
+        None, "--against-reader", help="The reader (or 'prediction') that is the reference."
+    ),
     cutoff: list[float] | None = typer.Option(
         None, "--cutoff", help="TMTV in mL for Cohen's kappa (default 220). May be repeated."
     ),
     seed: int = typer.Option(20220207, "--seed", help="Seed of the bootstrap intervals."),
+    jobs: int = typer.Option(2, "-j", "--jobs", min=1, help="Cases in work at once."),
     as_json: bool = typer.Option(False, "--json", help="report.json on stdout, as one line."),
     quiet: bool = options.QUIET,
 ) -> int:
-    """Agreement statistics, tables, figures and a page to read offline."""
-    from tmtv_engine.report.cohort import CUTOFF_ML, numbers
-    from tmtv_engine.report.write import write_report
+    """Agreement statistics, tables, figures and a page to read offline.
 
+    Of a table of volumes, of cases against manual ROIs, of two sets of cases or two readers; of
+    cases alone, a description of the cohort.
+    """
     console.VOICE.quiet = quiet
-    cutoffs = cutoff or [CUTOFF_ML]
+    options.choice(rois, ("auto", "labels", "components"), "--rois")
+    cutoffs = cutoff or [220.0]
     if any(not 0 <= c < 1e6 for c in cutoffs):
         raise UsageError("--cutoff is a volume in mL", "Give a number from 0 up, e.g. 220.")
-    cohort = _cohort(source)
+    for path in (*source, *(against or ()), *([reference] if reference else ())):
+        if not path.exists():
+            raise UsageError(f"{path}: does not exist", "Give a table or a folder of cases.")
+    asked = _Asked(source, reference, against or (), reader, against_reader, rois, jobs)
+    cohort = _cohort(asked)
+    if cohort is None:
+        return _described(asked, out, as_json)
+    from tmtv_engine.report.cohort import numbers
+    from tmtv_engine.report.write import write_report
+
     found = numbers(cohort, cutoffs, seed)
     files = write_report(out, cohort, found)
     _tell(found, files, as_json)
     return 0
 
 
-def _cohort(source: Sequence[Path]) -> Cohort:
-    from tmtv_engine.report.tables import read_table
+def _cohort(asked: _Asked) -> Cohort | None:
+    """The pairs to compare; None where there is nothing to compare with."""
+    if asked.reference is not None and asked.two_sets:
+        raise UsageError("--reference and --against are two references", "Give one of them.")
+    files = [path for path in asked.source if path.is_file() and path.name != "case.json"]
+    if files:
+        if len(asked.source) > 1 or asked.reference is not None or asked.two_sets or asked.reader:
+            raise UsageError(f"{files[0]}: a table stands alone", "Give it without the others.")
+        from tmtv_engine.report.tables import read_table
 
-    for path in source:
-        if not path.exists():
-            raise UsageError(f"{path}: does not exist", "Give a table or a folder of cases.")
-    if len(source) == 1 and source[0].is_file():
-        return read_table(source[0])
-    raise UsageError("several sources, and not all are case folders", "Give one table.")
+        return read_table(files[0])
+    if asked.reference is None and not asked.two_sets:
+        return None
+    return _compared(asked)
+
+
+def _compared(asked: _Asked) -> Cohort:
+    from tmtv_engine.case import find_cases
+    from tmtv_engine.report.folders import against, with_reference
+
+    progress = console.Progress(max(1, sum(len(find_cases(path)) for path in asked.source)))
+
+    def done(case: str) -> None:
+        progress.case_done()
+        progress.stage(0, 1, f"compared {case}")
+
+    try:
+        progress.stage(0, 1, "comparing")
+        if asked.reference is not None:
+            mode: Any = asked.rois
+            return with_reference(
+                asked.source,
+                asked.reference,
+                reader=asked.reader,
+                mode=mode,
+                jobs=asked.jobs,
+                done=done,
+            )
+        return against(
+            asked.source,
+            asked.against or asked.source,
+            reader=asked.reader,
+            other_reader=asked.against_reader,
+            jobs=asked.jobs,
+            done=done,
+        )
+    finally:
+        progress.clear()
+
+
+def _described(asked: _Asked, out: Path, as_json: bool) -> int:
+    from tmtv_engine.report.description import described, patients_in, write_description
+
+    patients, excluded = patients_in(asked.source, asked.reader)
+    found = described(patients, excluded)
+    files = write_description(out, patients, found)
+    if as_json:
+        console.out_json(found)
+    else:
+        rows = [
+            [key, str(m["tmtv_ml"]["n"]), *(console.number(m["tmtv_ml"][k]) for k in SHORT)]
+            for key, m in found["methods"].items()
+        ]
+        console.table(("method", "n", *(f"{k} mL" for k in SHORT)), rows)
+    _tell_left_out(found)
+    states = ", ".join(f"{n} {state}" for state, n in found["review"]["states"].items())
+    console.say(f"{found['n']} patients ({states}); the report is in {files[0].parent}")
+    return 0
 
 
 def _tell(found: Mapping[str, Any], files: Sequence[Path], as_json: bool) -> None:
@@ -61,12 +165,16 @@ def _tell(found: Mapping[str, Any], files: Sequence[Path], as_json: bool) -> Non
         groups = [("all", found["methods"]), *found["subtypes"].items()]
         rows = [_row(name, key, m) for name, own in groups for key, m in own.items()]
         console.table((*HEADER, *MORE), rows)
+    _tell_left_out(found)
+    console.say(f"{found['n']} patients; the report is in {files[0].parent}")
+
+
+def _tell_left_out(found: Mapping[str, Any]) -> None:
     left_out = found["excluded"]
     for one in left_out[:5]:
         console.say(f"left out: {one['case']}: {one['why']}")
     if len(left_out) > 5:
         console.say(f"left out: {len(left_out) - 5} more, in report.json")
-    console.say(f"{found['n']} patients; the report is in {files[0].parent}")
 
 
 def _row(group: str, key: str, m: Mapping[str, Any]) -> list[str]:

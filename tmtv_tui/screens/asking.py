@@ -80,7 +80,7 @@ class AskingScreen(PictureScreen):
             if ids:
                 self.decide(Decision("reject", tuple(ids), reason=f"rule {rule.strip()}"))
 
-        title = "Reject by rule: ml<2, suvmax<3, z<-600 …, or draw a box in the picture"
+        title = "Reject by rule: ml<2, suvmax<3, z<-600 … or draw a box"
         self.app.push_screen(Ask(title, rule, preview), done)
 
     def action_method(self) -> None:

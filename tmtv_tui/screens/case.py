@@ -19,6 +19,7 @@ from tmtv_engine.review import who_has_open
 from tmtv_tui.messages import CaseRead, LesionPicked, RegionDrawn
 from tmtv_tui.opened import Opened
 from tmtv_tui.picture import CELLS
+from tmtv_tui.rows import day
 from tmtv_tui.rules import region_rule
 from tmtv_tui.screens.asking import AskingScreen
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, fit
@@ -212,7 +213,7 @@ class CaseScreen(AskingScreen):
             words.append("READ ONLY")
         if not self.app.blind:
             patient, study = o.case.record["patient"], o.case.record["study"]
-            words += [str(patient["id"] or ""), str(study["date"] or "")]
+            words += [str(patient["id"] or ""), day(study["date"])]
         words += [f"reader {self.app.reader}", f"{o.angle(self.angle):.0f}°"]
         words.append(f"SUV 0–{WINDOWS[self.white]:g}")
         words += [f"also open: {' '.join(self._there)}"] if self._there else []
@@ -240,7 +241,7 @@ class CaseScreen(AskingScreen):
 
     def _totals(self, o: Opened) -> Content:
         key = self.app.method_of(o)
-        lines = [Content("  mL    predicted → reviewed    change   TLG g    n").stylize("bold")]
+        lines = [Content("  mL   predicted → reviewed    change   TLG g    n").stylize("bold")]
         for method in o.table.volume_ml:
             volume, tlg, count = o.table.total(method, o.reading.accepted)
             before = o.before[method][0]

@@ -13,6 +13,8 @@ from textual.geometry import Size
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
+from tmtv_tui.widgets.keybar import keys_of
+
 TOO_SMALL = "The terminal is too small: 60 × 16 at least, 80 × 24 to read well."
 
 
@@ -85,13 +87,6 @@ class Page(ModalScreen[None]):
 
 
 def help_lines(screen: Screen[Any]) -> list[str]:
-    """Key and meaning of every binding of a screen, as the reader's settings have them."""
-    keys: dict[str, list[str]] = {}
-    words: dict[str, str] = {}
-    for node, binding, _, _ in screen.active_bindings.values():
-        if node is screen and binding.description:
-            shown = screen.app.get_key_display(binding)
-            if shown not in keys.setdefault(binding.action, []):
-                keys[binding.action].append(shown)
-            words[binding.action] = binding.description
-    return [f"{' '.join(keys[action]):<12} {text}" for action, text in words.items()]
+    """Key and meaning of all that a screen can do."""
+    more = ["", f"{'^p':<12} all commands and themes, by name", f"{'^q':<12} quit"]
+    return [f"{key.name:<12} {key.words}" for key in keys_of(screen)] + more

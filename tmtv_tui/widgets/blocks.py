@@ -14,6 +14,8 @@ from tmtv_tui.picture import GREYS, Placed
 
 QUADS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"  # bits: upper left 1, upper right 2, lower left 4, lower right 8
 RAMP = "@%#*+=-:. "  # from hot to cold
+FILLED = "+"
+BRIGHT = {"rgb(0,95,175)": "rgb(95,175,255)"}  # blue where the picture is dark
 Dots = set[tuple[int, int]]
 Glyphs = Mapping[tuple[int, int], tuple[str, str]]
 Draw = Callable[[npt.NDArray[np.uint8], list[list[bool]], str, Style], list[Segment]]
@@ -43,8 +45,18 @@ def draw_line(
     found = DRAWN[placed.cell](dots, marks, colour, base)
     for x in range(placed.wide // across):
         if (line, x) in glyphs:
-            glyph, behind = glyphs[line, x]
-            found[x] = Segment(glyph, style_of("rgb(255,255,255)", behind, True))
+            glyph, colour = glyphs[line, x]
+            if glyph in FILLED:
+                style = style_of("rgb(255,255,255)", colour, True)
+            else:  # the picture stays seen around what counts for nothing
+                level = int(dots[:, x * across : (x + 1) * across].min())
+                on_dark = level < GREYS // 2
+                style = style_of(
+                    BRIGHT.get(colour, "rgb(228,228,228)") if on_dark else colour,
+                    grey_of(level),
+                    True,
+                )
+            found[x] = Segment(glyph, style)
     return found
 
 

@@ -51,6 +51,7 @@ def _runs(columns: list[int]) -> list[tuple[int, int]]:
 class MipView(Widget):
     """Shows one projection with the chosen lesion outlined and the others marked by a glyph."""
 
+    ALLOW_SELECT = False
     DEFAULT_CSS = "MipView { width: 1fr; height: 1fr; }"
 
     def __init__(self, angle: int = 0, **kwargs: str) -> None:
@@ -61,6 +62,7 @@ class MipView(Widget):
         self.zoom = 1
         self.cell = CELLS["half"]
         self._pressed: tuple[int, int] | None = None
+        self._dragged = False
         self._mip: Mip | None = None
         self._box = (0, 1, 0, 1)
         self._lesions: Lesions | None = None
@@ -121,20 +123,26 @@ class MipView(Widget):
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """A region may begin here."""
-        self._pressed = (event.y, event.x)
+        self._pressed, self._dragged = (event.y, event.x), False
 
-    def on_click(self, event: events.Click) -> None:
-        """Pick the lesion under the pointer; at the end of a drag, the region drawn."""
-        if self._placed is None or self._mip is None:
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """The end of a region, where the pointer was dragged."""
+        start, self._pressed = self._pressed, None
+        if self._placed is None or start is None:
             return
-        left, top = self._offset()
-        start, self._pressed = self._pressed or (event.y, event.x), None
         if abs(start[0] - event.y) > 1 or abs(start[1] - event.x) > 1:
+            self._dragged = True
+            left, top = self._offset()
             lines, columns = zip(start, (event.y, event.x), strict=True)
             first = self._placed.pixel(min(lines) - top, min(columns) - left)
             last = self._placed.pixel(max(lines) + 1 - top, max(columns) + 1 - left)
             self.post_message(RegionDrawn(self.angle, first, last))
+
+    def on_click(self, event: events.Click) -> None:
+        """Pick the lesion under the pointer."""
+        if self._placed is None or self._dragged:
             return
+        left, top = self._offset()
         down, across = self.cell
         y, x = down * (event.y - top), across * (event.x - left)
         found = nearest(self._prints, self._placed, y, x)
@@ -279,7 +287,7 @@ class SliceView(Widget):
         self._placed, self._edge = None, set()
         if self._image is not None and self.size.area:
             image = self._image.astype(np.float32)
-            box = (0, image.shape[0], 0, image.shape[1])
+            box = _body(image)
             wide, high = self.size
             self._placed = place(image, box, wide, high, self._white, self.cell)
             if self._pixels is not None:
@@ -298,3 +306,12 @@ class SliceView(Widget):
         letters = {(0, 0): ("R", LETTERS), (0, wide - 1): ("L", LETTERS)}
         line = draw_line(self._placed, y, self._edge, CHOSEN, letters, self.rich_style)
         return Strip(line).simplify().adjust_cell_length(width, self.rich_style)
+
+
+def _body(image: npt.NDArray[np.float32], floor_suv: float = 0.2) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of what is not air in a slice."""
+    seen = image > floor_suv
+    rows, cols = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not len(rows):
+        return 0, image.shape[0], 0, image.shape[1]
+    return int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1

@@ -1,0 +1,122 @@
+"""A terminal's cells as a small SVG: one rectangle a run of a colour, one text a run of letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from rich.color import Color
+from rich.style import Style
+from textual.strip import Strip
+
+WIDE, HIGH, SIZE = 8, 16, 13
+QUADS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
+
+
+def svg(strips: list[Strip]) -> str:
+    """The whole picture, sharp at any size."""
+    cols, rows = max(s.cell_length for s in strips), len(strips)
+    boxes: list[tuple[int, int, int, int, str]] = []
+    words: list[str] = []
+    for y, strip in enumerate(strips):
+        x = 0
+        for text, style, _ in strip:
+            fore, back = _colours(style or Style())
+            for kind, part in _parts(text):
+                boxes.append((x * 2, y * 2, len(part) * 2, 2, back))
+                if kind:
+                    boxes += _blocks(part, x, y, fore)
+                elif part.strip():
+                    words.append(_word(part, x, y, fore, style or Style()))
+                x += len(part)
+    body = "".join(_box(*box) for box in _joined(boxes))
+    view = f"0 0 {cols * WIDE} {rows * HIGH}"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}" font-size="{SIZE}" '
+        'font-family="DejaVu Sans Mono,Menlo,Consolas,monospace" '
+        'shape-rendering="crispEdges">'
+        f"<style>text{{white-space:pre}}</style>{body}{''.join(words)}</svg>\n"
+    )
+
+
+def _parts(text: str) -> Iterator[tuple[bool, str]]:
+    """Runs of block characters and runs of others."""
+    start = 0
+    for k in range(1, len(text) + 1):
+        if k == len(text) or (text[k] in QUADS[1:]) != (text[start] in QUADS[1:]):
+            yield text[start] in QUADS[1:], text[start:k]
+            start = k
+
+
+def _blocks(text: str, x: int, y: int, colour: str) -> list[tuple[int, int, int, int, str]]:
+    found = []
+    for k, c in enumerate(text):
+        bits = QUADS.index(c)
+        for down in (0, 1):
+            left, right = bits >> (2 * down) & 1, bits >> (2 * down + 1) & 1
+            if left or right:
+                at = 2 * (x + k) + (0 if left else 1)
+                found.append((at, 2 * y + down, left + right, 1, colour))
+    return found
+
+
+def _joined(
+    boxes: Iterable[tuple[int, int, int, int, str]],
+) -> list[tuple[int, int, int, int, str]]:
+    """What is painted last, as runs along a line, equal runs in lines below each other joined."""
+    cells: dict[int, dict[int, str]] = {}
+    for x, y, wide, high, colour in boxes:
+        for line in range(y, y + high):
+            cells.setdefault(line, {}).update(dict.fromkeys(range(x, x + wide), colour))
+    done: list[tuple[int, int, int, int, str]] = []
+    open_: dict[tuple[int, int, str], tuple[int, int]] = {}
+    for y in range(max(cells) + 2):
+        runs = set(_runs(cells.get(y, {})))
+        for key in [k for k in open_ if k not in runs]:
+            top, high = open_.pop(key)
+            done.append((key[0], top, key[1], high, key[2]))
+        for key in runs:
+            top, high = open_.get(key, (y, 0))
+            open_[key] = (top, high + 1)
+    return sorted(done, key=lambda b: (b[1], b[0]))
+
+
+def _runs(line: dict[int, str]) -> Iterator[tuple[int, int, str]]:
+    start = 0
+    for x in range(1, len(line) + 1):
+        if x == len(line) or line[x] != line[start]:
+            yield start, x - start, line[start]
+            start = x
+
+
+def _box(x: int, y: int, wide: int, high: int, colour: str) -> str:
+    place = f'width="{wide * WIDE // 2}" height="{high * HIGH // 2}" fill="{colour}"'
+    return f'<rect x="{x * WIDE // 2}" y="{y * HIGH // 2}" {place}/>'
+
+
+def _word(text: str, x: int, y: int, colour: str, style: Style) -> str:
+    left = len(text) - len(text.lstrip())
+    text = text.strip()
+    extra = ' font-weight="bold"' if style.bold else ""
+    extra += ' font-style="italic"' if style.italic else ""
+    extra += ' text-decoration="underline"' if style.underline else ""
+    place = f'x="{(x + left) * WIDE}" y="{y * HIGH + 12}" textLength="{len(text) * WIDE}"'
+    return f'<text {place} fill="{colour}"{extra}>{escape(text)}</text>'
+
+
+def _colours(style: Style) -> tuple[str, str]:
+    fore, back = _hex(style.color, "#e0e0e0"), _hex(style.bgcolor, "#121212")
+    if style.reverse:
+        fore, back = back, fore
+    if style.dim:
+        parts = zip(_rgb(fore), _rgb(back), strict=True)
+        fore = "#" + "".join(f"{(2 * a + b) // 3:02x}" for a, b in parts)
+    return fore, back
+
+
+def _hex(colour: Color | None, default: str) -> str:
+    return default if colour is None or colour.triplet is None else colour.triplet.hex
+
+
+def _rgb(text: str) -> tuple[int, ...]:
+    return tuple(int(text[k : k + 2], 16) for k in (1, 3, 5))
