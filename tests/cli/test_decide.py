@@ -79,3 +79,53 @@ def test_numbers() -> None:
     for text in ("", "-1", "a", "1-", "1-999999999"):
         with pytest.raises(UsageError):
             numbers([text])
+
+
+HOSTILE = (
+    "[/nope]",
+    "[@click=app.exit]x[/]",
+    "a\x1b[31mb\x1b]0;t\x07",
+    "c\x9b31md",
+    "\u202eabc\u2066",
+    "x\x1bP1$r\x1b\\y\x00",
+    "%s {0} \\[b] :smile:",
+)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_hostile_text_is_shown_and_never_obeyed(
+    tmp_path: Path,
+    terminal: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In what a case says, in what is typed, in what is refused; to a pipe and to a terminal."""
+    joined = " ".join(HOSTILE)
+    case = make_case(tmp_path)
+    file = case.path / "case.json"
+    record = json.loads(file.read_text())
+    record["case"] = record["patient"]["id"] = record["model"]["name"] = joined
+    record["warnings"] = [{"code": text, "message": text} for text in HOSTILE]
+    file.write_text(json.dumps(record))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    monkeypatch.setenv("TERM", "dumb")  # no escape is our own
+    path = str(case.path)
+    for text in HOSTILE:
+        assert main(["reject", path, "1", "--reason", text, "--reader", "AB"]) == 0
+        assert main(["note", path, text, "--reader", "AB"]) == 0
+        assert main(["accept", path, text]) == 2
+        assert main(["accept", path, "1", "--reader", text]) == 2
+        assert main(["reject", str(tmp_path / text.replace("\0", "")), "1"]) == 1
+        assert main(["review", str(tmp_path / text.replace("\0", ""))]) == 2
+        assert main(["review", str(tmp_path), "--order", text]) == 2
+    for command in ("undo", "redo", "flag", "sign"):
+        assert main([command, path, "--reader", "AB"]) == 0
+    assert main(["accept", path, "1", "--reader", "AB"]) == 1
+    journal = case.path / "review" / "AB.jsonl"
+    journal.write_text(journal.read_text() + joined + "\n")
+    assert main(["verify", str(tmp_path)]) == 1
+    assert main(["undo", path, "--reader", "AB"]) == 1
+    captured = capsys.readouterr()
+    for stream in (captured.out, captured.err):
+        assert not [c for c in stream if c not in "\n\t" and not c.isprintable()]
+    assert "[/nope]" in captured.err

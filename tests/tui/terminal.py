@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.tui.emulator import Emulator
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "from tmtv_tui.cli.app import main; import sys; sys.exit(main())"]
 
@@ -25,6 +27,7 @@ class Terminal:
     def __init__(self, handle: int, process: subprocess.Popen[bytes]) -> None:
         self.handle, self.process = handle, process
         self.out = b""
+        self.screen = Emulator()
 
     def type(self, text: str | bytes) -> None:
         """As from the keyboard, or from the terminal itself."""
@@ -42,6 +45,7 @@ class Terminal:
                 break
             found += raw
         self.out += found
+        self.screen.feed(found)
         return found
 
     def until(self, text: str, limit_s: float = 60.0) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +15,9 @@ from textual.strip import Strip
 
 from tests.cases import make_case
 from tests.tui.drive import opened, running, settle, text_of
+from tests.tui.emulator import Emulator
 from tmtv_tui.app import ReviewApp
 from tmtv_tui.thrift import ExactLayout, ExactUpdate, Shown
-
-TOKEN = re.compile(r"\x1b\[([\d;]*)([Hm])|(.)", re.DOTALL)
-
-
-class Emulator:
-    """A terminal that knows positions, colours and single-width letters."""
-
-    def __init__(self) -> None:
-        self.cells: dict[tuple[int, int], tuple[str, str]] = {}
-        self.at, self.pen = (0, 0), "0"
-
-    def feed(self, text: str) -> None:
-        for numbers, kind, letter in TOKEN.findall(text):
-            if kind == "H":
-                row, col = (int(n) for n in (numbers or "1;1").split(";"))
-                self.at = row - 1, col - 1
-            elif kind == "m":
-                self.pen = (
-                    numbers if numbers.split(";")[0] in ("0", "") else self.pen + ";" + numbers
-                )
-            elif letter:
-                assert letter.isprintable()
-                self.cells[self.at] = (letter, self.pen)
-                self.at = self.at[0], self.at[1] + 1
-
-    def text(self, cols: int, rows: int) -> str:
-        return "\n".join(
-            "".join(self.cells.get((y, x), (" ", ""))[0] for x in range(cols)) for y in range(rows)
-        )
 
 
 async def test_what_is_sent_is_what_is_shown(
