@@ -4,83 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from tests.dicom import write_series
-from tmtv_engine.case import Case, read_case
+from tests.exports import OBLIQUE, dcmqi_program, drawn_labels, errors_of, small_case
+from tmtv_engine.case import read_case
 from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.export.job import job_of
 from tmtv_engine.export.objects import WRITERS, write_objects
-from tmtv_engine.finders import Finder, Found
 from tmtv_engine.journal import Decision
-from tmtv_engine.lesions import from_labels
-from tmtv_engine.pipeline import CaseConfig, run_case
 from tmtv_engine.review import record, refresh
 from tmtv_engine.rois import read_rois
-from tmtv_engine.studies import Study, find_studies
-from tmtv_engine.volume import Unit, Volume
-
-TURN = np.deg2rad(12.0)
-OBLIQUE = (np.cos(TURN), 0.0, np.sin(TURN), 0.0, 1.0, 0.0)
-
-
-def _labels(kind: str) -> np.ndarray[Any, Any]:
-    """A ring with a hole, two voxels that touch at a corner, a single one: lesions 1, 2, 3."""
-    labels = np.zeros((7, 11, 13), np.uint16)
-    labels[1:4, 2:7, 2:8] = 1
-    labels[2, 4, 4:6] = 0
-    labels[5, 8, 9] = labels[5, 9, 10] = labels[6, 9, 10] = 2
-    labels[0, 0, 12] = 3
-    return labels if kind == "some" else np.zeros_like(labels)
-
-
-def _case(
-    tmp_path: Path,
-    *,
-    kind: str = "some",
-    hostile: bool = False,
-    cosines: tuple[float, ...] = OBLIQUE,
-) -> Case:
-    def bend(_: int, ds: Dataset) -> None:
-        if hostile:
-            ds.SpecificCharacterSet = "ISO_IR 192"
-            ds.PatientName, ds.PatientID = "Evil\x07^[@click=app.quit]\x08", "A\x07B"
-            ds.Manufacturer = "GE\x9b31m"
-
-    write_series(tmp_path / "dicom", cosines=cosines, bend=bend)
-    (study,) = find_studies(tmp_path / "dicom")
-    assert isinstance(study, Study)
-
-    def find(suv: Volume, ct: Volume | None) -> Found:
-        lesions = from_labels(suv.with_array(_labels(kind), Unit.LABEL), suv)
-        return Found(lesions, tuple({"source": "model", "probability": 0.8} for _ in lesions.ids))
-
-    finder = Finder(find, {"name": "vnet", "sha256": "ab" * 32, "trained_on": "digital patients"})
-    from tmtv_engine.thresholds import parse_method
-
-    methods = (parse_method("41"), parse_method("raw"))
-    return run_case(study, finder, CaseConfig(tmp_path / "out", methods))
-
-
-def _errors(path: Path) -> list[str]:
-    if shutil.which("dciodvfy") is None:
-        pytest.skip("dciodvfy (Debian's dicom3tools) is not installed")
-    done = subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False)
-    return [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("Error")]
 
 
 def test_dciodvfy_finds_no_error(tmp_path: Path) -> None:
-    case = _case(tmp_path)
+    case = small_case(tmp_path)
     record(case, Decision("reject", (2,), reason="bladder"), "AB")
     written = write_objects(read_case(case.path), ["seg", "sr", "rtstruct", "mip"])
     assert [p.name for p in written] == [
@@ -91,11 +34,11 @@ def test_dciodvfy_finds_no_error(tmp_path: Path) -> None:
         "rtstruct_raw.dcm",
         "mip.dcm",
     ]
-    assert {p.name: _errors(p) for p in written} == {p.name: [] for p in written}
+    assert {p.name: errors_of(p) for p in written} == {p.name: [] for p in written}
 
 
 def test_the_same_reading_is_the_same_bytes_and_another_a_new_series(tmp_path: Path) -> None:
-    case = _case(tmp_path)
+    case = small_case(tmp_path)
     first = {p.name: p.read_bytes() for p in write_objects(case, list(WRITERS))}
     again = {p.name: p.read_bytes() for p in write_objects(case, list(WRITERS))}
     assert first == again
@@ -114,7 +57,7 @@ def test_the_same_reading_is_the_same_bytes_and_another_a_new_series(tmp_path: P
 
 
 def test_accepted_lesions_only_and_one_identity_everywhere(tmp_path: Path) -> None:
-    case = _case(tmp_path)
+    case = small_case(tmp_path)
     record(case, Decision("reject", (1,)), "AB")
     write_objects(read_case(case.path), ["seg", "sr"])
     cut, raw = (dcmread(case.path / "export" / f"seg_{key}.dcm") for key in ("41", "raw"))
@@ -136,14 +79,32 @@ def test_accepted_lesions_only_and_one_identity_everywhere(tmp_path: Path) -> No
 def test_our_reader_gives_the_voxels_back(
     kind: str, cosines: tuple[float, ...], tmp_path: Path
 ) -> None:
-    case = _case(tmp_path, cosines=cosines)
+    case = small_case(tmp_path, cosines=cosines)
     write_objects(case, [kind])
     rois = read_rois(case.path / "export" / f"{kind}_raw.dcm", case.voxels().grid)
-    np.testing.assert_array_equal(rois.labels.array, _labels("some"))
+    np.testing.assert_array_equal(rois.labels.array, drawn_labels("some"))
+
+
+def test_a_signed_report_is_final_and_holds_the_signature(tmp_path: Path) -> None:
+    case = small_case(tmp_path)
+    write_objects(case, ["sr"])
+    before = dcmread(case.path / "export" / "sr.dcm")
+    assert (before.PreliminaryFlag, before.CompletionFlag) == ("PRELIMINARY", "COMPLETE")
+    record(case, Decision("sign"), "AB")
+    write_objects(read_case(case.path), ["sr"])
+    after = dcmread(case.path / "export" / "sr.dcm")
+    assert after.PreliminaryFlag == "FINAL"
+    (signature,) = [
+        item
+        for item in after.ContentSequence
+        if item.ConceptNameCodeSequence[0].CodeValue == "SIGNATURE"
+    ]
+    assert str(signature.TextValue) == job_of(read_case(case.path)).reading.signed
+    assert errors_of(case.path / "export" / "sr.dcm") == []
 
 
 def test_no_number_is_longer_than_sixteen_characters(tmp_path: Path) -> None:
-    case = _case(tmp_path)
+    case = small_case(tmp_path)
     write_objects(case, ["rtstruct"])
     plan = dcmread(case.path / "export" / "rtstruct_raw.dcm")
     for roi in plan.ROIContourSequence:
@@ -153,9 +114,9 @@ def test_no_number_is_longer_than_sixteen_characters(tmp_path: Path) -> None:
 
 def test_dcmqi_reads_the_voxels(tmp_path: Path) -> None:
     """dcmqi returns only the slices that hold something: compared by position."""
-    program = shutil.which("segimage2itkimage") or _beside_python("segimage2itkimage")
+    program = dcmqi_program("segimage2itkimage")
     sitk = pytest.importorskip("SimpleITK")
-    case = _case(tmp_path)
+    case = small_case(tmp_path)
     write_objects(case, ["seg"])
     (tmp_path / "itk").mkdir()
     command = [program, "--inputDICOM", str(case.path / "export" / "seg_raw.dcm"), "-t", "nifti"]
@@ -174,13 +135,13 @@ def test_dcmqi_reads_the_voxels(tmp_path: Path) -> None:
         ours = {tuple(i) for i in lesions.index(row).tolist()}
         assert {tuple(i) for i in index.tolist()} == ours
         found += len(ours)
-    assert found == np.count_nonzero(_labels("some"))
+    assert found == np.count_nonzero(drawn_labels("some"))
 
 
 def test_dcmqi_reads_the_measures(tmp_path: Path) -> None:
     """Volume, TLG and SUVs of every lesion equal `case.json` to the digits of a DS."""
-    program = shutil.which("tid1500reader") or _beside_python("tid1500reader")
-    case = _case(tmp_path)
+    program = dcmqi_program("tid1500reader")
+    case = small_case(tmp_path)
     write_objects(case, ["sr"])
     out = tmp_path / "sr.json"
     command = [program, "--inputDICOM", str(case.path / "export" / "sr.dcm")]
@@ -212,17 +173,8 @@ def test_dcmqi_reads_the_measures(tmp_path: Path) -> None:
     assert seen == 6
 
 
-def _beside_python(name: str) -> str:
-    import sys
-
-    path = Path(sys.executable).with_name(name)
-    if not path.exists():
-        pytest.skip(f"{name} (dcmqi) is not installed")
-    return str(path)
-
-
 def test_nothing_accepted_is_zero_and_no_seg(tmp_path: Path) -> None:
-    case = _case(tmp_path, kind="none")
+    case = small_case(tmp_path, kind="none")
     written = write_objects(case, ["seg", "sr", "rtstruct"])
     assert [p.name for p in written] == ["sr.dcm"]
     report = dcmread(written[0])
@@ -231,7 +183,7 @@ def test_nothing_accepted_is_zero_and_no_seg(tmp_path: Path) -> None:
     volumes = [item for item in _walk(report) if item.get("ConceptNameCodeSequence")]
     named = [v for v in volumes if v.ConceptNameCodeSequence[0].CodeValue == "126032"]
     assert [float(v.MeasuredValueSequence[0].NumericValue) for v in named] == [0.0, 0.0]
-    assert _errors(written[0]) == []
+    assert errors_of(written[0]) == []
 
 
 def _walk(dataset: Dataset) -> list[Dataset]:
@@ -241,7 +193,7 @@ def _walk(dataset: Dataset) -> list[Dataset]:
 
 
 def test_what_a_reading_no_longer_has_is_taken_away(tmp_path: Path) -> None:
-    case = _case(tmp_path)
+    case = small_case(tmp_path)
     write_objects(case, ["seg"])
     assert (case.path / "export" / "seg_raw.dcm").exists()
     record(case, Decision("reject", (1, 2, 3)), "AB")
@@ -249,17 +201,8 @@ def test_what_a_reading_no_longer_has_is_taken_away(tmp_path: Path) -> None:
     assert list((case.path / "export").iterdir()) == []
 
 
-def test_hostile_text_leaves_clean(tmp_path: Path) -> None:
-    case = _case(tmp_path, hostile=True)
-    for path in write_objects(case, ["seg", "sr", "rtstruct", "mip"]):
-        dataset = dcmread(path)
-        name = str(dataset.PatientName) + str(dataset.PatientID)
-        assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in name)
-        assert str(dataset.PatientID) == "AB"
-
-
 def test_tables_and_label_maps_follow_the_reading(tmp_path: Path) -> None:
-    case = _case(tmp_path)
+    case = small_case(tmp_path)
     record(case, Decision("reject", (1,)), "AB")
     refresh(case)
     write_objects(read_case(case.path), ["nifti", "csv"])
@@ -273,27 +216,8 @@ def test_tables_and_label_maps_follow_the_reading(tmp_path: Path) -> None:
         ]
 
 
-def test_more_than_255_lesions(tmp_path: Path) -> None:
-    write_series(tmp_path / "dicom", np.full((7, 60, 60), 900, np.int16))
-    (study,) = find_studies(tmp_path / "dicom")
-    assert isinstance(study, Study)
-    labels = np.zeros((7, 60, 60), np.uint16)
-    labels[::2, ::3, ::3] = np.arange(1, 4 * 20 * 20 + 1).reshape(4, 20, 20)
-
-    def find(suv: Volume, ct: Volume | None) -> Found:
-        lesions = from_labels(suv.with_array(labels, Unit.LABEL), suv).take(range(300))
-        return Found(lesions, tuple({"source": "model"} for _ in lesions.ids))
-
-    from tmtv_engine.thresholds import METHODS
-
-    config = CaseConfig(tmp_path / "out", (METHODS["raw"],))
-    case = run_case(study, Finder(find, {"name": "vnet", "sha256": "0" * 64}), config)
-    write_objects(case, ["seg"])
-    rois = read_rois(case.path / "export" / "seg_raw.dcm", case.voxels().grid)
-    np.testing.assert_array_equal(rois.labels.array, np.where(labels <= 300, labels, 0))
-
-
 def test_nifti_sources_say_what_can_be_written(tmp_path: Path) -> None:
+
     from tests.cases import make_case
 
     case = make_case(tmp_path)
@@ -304,36 +228,8 @@ def test_nifti_sources_say_what_can_be_written(tmp_path: Path) -> None:
         write_objects(case, ["pdf"])
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(seed=st.integers(0, 10_000), fill=st.floats(0.05, 0.6))
-def test_random_lesions_go_round(seed: int, fill: float, tmp_path: Path) -> None:
-    """Any set of voxels on an oblique, anisotropic grid comes back from SEG and RTSTRUCT."""
-    folder = tmp_path / f"{seed}-{fill:.3f}"
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(1, 4, (7, 11, 13)).astype(np.uint16) * (rng.random((7, 11, 13)) < fill)
-    write_series(folder / "dicom", cosines=OBLIQUE)
-    (study,) = find_studies(folder / "dicom")
-    assert isinstance(study, Study)
-
-    def find(suv: Volume, ct: Volume | None) -> Found:
-        lesions = from_labels(suv.with_array(labels, Unit.LABEL), suv)
-        return Found(lesions, tuple({"source": "model"} for _ in lesions.ids))
-
-    from tmtv_engine.thresholds import METHODS
-
-    config = CaseConfig(folder / "out", (METHODS["raw"],))
-    case = run_case(study, Finder(find, {"name": "vnet", "sha256": "0" * 64}), config)
-    for path in write_objects(case, ["seg", "rtstruct"]):
-        rois = read_rois(path, case.voxels().grid)
-        ids = np.unique(labels)[1:]
-        expected = np.where(labels > 0, np.searchsorted(ids, labels) + 1, 0)
-        np.testing.assert_array_equal(rois.labels.array, expected)
-
-
 def test_a_split_goes_out_as_its_parts(tmp_path: Path) -> None:
-    case = _case(tmp_path)
+    case = small_case(tmp_path)
     record(case, Decision("split", (1,)), "AB")
     job = job_of(read_case(case.path))
     parts = sorted(job.reading.splits[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,9 @@ def fill(contours: Iterable[FloatArray], grid: Grid, path: Path) -> Mask:
     """The voxels of ``grid`` whose centres lie inside the contours, (z, y, x).
 
     Contours of one plane are combined by even and odd, so that inner ones are holes. A slice
-    takes the plane nearest to it, up to half the planes' distance; raises `GeometryError` for
-    contours that do not lie along the slices.
+    takes the plane nearest to it, up to half the planes' distance, or only its own where the
+    contours run along the grid's voxel edges. Raises `GeometryError` for contours that do not
+    lie along the slices.
     """
     planes: dict[float, list[FloatArray]] = {}
     for points in contours:
@@ -71,12 +72,21 @@ def fill(contours: Iterable[FloatArray], grid: Grid, path: Path) -> Mask:
         planes.setdefault(round(float(index[:, 0].mean()), 2), []).append(index[:, 1:])
     mask = np.zeros(grid.shape, bool)
     heights = np.array(sorted(planes))
-    reach = 0.5 * max(1.0, float(np.median(np.diff(heights))) if len(heights) > 1 else 1.0)
+    apart = float(np.median(np.diff(heights))) if len(heights) > 1 else 1.0
+    reach = 0.5 * (1.0 if _on_edges(planes) else max(1.0, apart))
     for z in range(grid.shape[0]):
         nearest = heights[np.argmin(np.abs(heights - z))]
         if -reach <= nearest - z < reach:
             mask[z] = inside(planes[float(nearest)], grid.shape[1:])
     return mask
+
+
+def _on_edges(planes: Mapping[float, Sequence[FloatArray]]) -> bool:
+    """Whether every corner is one of a voxel: then a slice without a contour is an empty one."""
+    corners = np.concatenate([points for several in planes.values() for points in several])
+    between = np.abs(corners - np.floor(corners) - 0.5).max()
+    off = max(abs(height - round(height)) for height in planes)
+    return bool(between < 0.01 and off < 0.02)
 
 
 def inside(polygons: Iterable[FloatArray], shape: tuple[int, int]) -> Mask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tmtv_engine.text import clean
 from tmtv_engine.volume import Array, FloatArray, Grid, Unit, Volume
 
 Mask = npt.NDArray[np.bool_]
+SEGMENT = "SegmentIdentificationSequence"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +36,13 @@ def read_segments(dataset: Dataset, grid: Grid, path: Path) -> list[Segment]:
     on no common grid.
     """
     try:
-        frames = dataset.pixel_array
+        with warnings.catch_warnings():  # of padding that could hold a small frame more
+            warnings.filterwarnings("ignore", message="The number of bytes of pixel data")
+            frames = dataset.pixel_array
     except (AttributeError, ValueError, RuntimeError, NotImplementedError) as error:
         raise InputError(f"{path}: its pixels cannot be decoded", "Export it anew.") from error
-    frames = frames[None] if frames.ndim == 2 else frames
     places, numbers = _places(dataset, path)
+    frames = (frames[None] if frames.ndim == 2 else frames)[: len(places)]
     kind = str(dataset.get("SegmentationType", "BINARY"))
     half = 0.5 * float(dataset.get("MaximumFractionalValue", 255))
     found = []
@@ -75,7 +79,7 @@ def _places(dataset: Dataset, path: Path) -> tuple[list[FloatArray], list[int]]:
         affine[:3, 2] = row * float(size.PixelSpacing[1])
         affine[:3, 3] = np.array(position, float)
         places.append(affine)
-        named = own.get("SegmentIdentificationSequence")
+        named = own.get(SEGMENT) or shared.get(SEGMENT)  # shared where there is but one
         numbers.append(int(named[0].ReferencedSegmentNumber) if named else 0)
     return places, numbers
 

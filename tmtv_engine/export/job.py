@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +16,13 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from tmtv_engine import __version__
-from tmtv_engine.case import Case, Record
+from tmtv_engine.case import Case, Record, canonical
 from tmtv_engine.errors import CaseError
 from tmtv_engine.export.encode import items_of
 from tmtv_engine.journal import Line
@@ -31,6 +33,12 @@ from tmtv_engine.text import clean
 from tmtv_engine.thresholds import Method, kept
 
 MAKER = "tmtv"
+_LENGTHS = {"SH": 16, "LO": 64}
+_PATTERNS = {
+    "DA": r"\d{8}",
+    "TM": r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?",
+    "CS": r"[A-Z0-9 _]{1,16}",
+}
 UNICODE = "ISO_IR 192"
 _DRAWN = ("1.2.826.0.1.3680043.8.498.", "1.2.826.0.1.3680043.10.511.")  # pydicom's, highdicom's
 _CAPTURED = "{}OfSecondaryCapture"
@@ -51,10 +59,8 @@ _COPIED = (
 _REFERRED = (
     "SOPClassUID",
     "Modality",
-    "Manufacturer",
     "SeriesInstanceUID",
     "FrameOfReferenceUID",
-    "PositionReferenceIndicator",
     "ImageOrientationPatient",
     "PixelSpacing",
     "Rows",
@@ -82,12 +88,21 @@ class Job:
         """Whether a reader has decided anything."""
         return self.reading.decisions > 0
 
-    @property
+    @cached_property
     def seed(self) -> tuple[str, ...]:
-        """What makes this export the one it is: the PET, the prediction and the reading."""
-        files = self.case.record["provenance"]["files_sha256"]
-        series = str(self.case.record["pet"]["series_uid"])
-        return (series, files["case.json"], self.last.hash if self.last else "")
+        """What makes this export the one it is: the inputs, the prediction and the reading.
+
+        Not when or how fast it was made: the same study predicted anew is the same export.
+        """
+        record = self.case.record
+        told = {key: record[key] for key in ("model", "pet", "overrides", "predicted_totals")}
+        inputs = record["provenance"].get("inputs_sha256")
+        digest = hashlib.sha256(canonical([__version__, inputs, told]))
+        lesions = self.case.voxels()
+        for array in (lesions.ids, lesions.voxels, lesions.suv):
+            digest.update(array.tobytes())
+        series = str(record["pet"]["series_uid"])
+        return (series, digest.hexdigest(), self.last.hash if self.last else "")
 
     @cached_property
     def last(self) -> Line | None:
@@ -113,9 +128,10 @@ class Job:
         if self.last:
             return self.last.time.replace(tzinfo=None)
         head = self.header()
-        day = str(head.get("SeriesDate") or head.get("StudyDate") or "19000101")
-        clock = str(head.get("SeriesTime") or head.get("StudyTime") or "000000")[:6].ljust(6, "0")
-        return datetime.strptime(f"{day}{clock}", "%Y%m%d%H%M%S")
+        days = (fitting(name, head.get(name) or "") for name in ("SeriesDate", "StudyDate"))
+        clocks = (fitting(name, head.get(name) or "") for name in ("SeriesTime", "StudyTime"))
+        day, clock = next(filter(None, days), "19000101"), next(filter(None, clocks), "")
+        return datetime.strptime(day + clock[:6].ljust(6, "0"), "%Y%m%d%H%M%S")
 
     def header(self) -> Dataset:
         """The PET's header without what differs slice by slice."""
@@ -139,6 +155,8 @@ class Job:
         for keyword in _REFERRED:
             if keyword in head:
                 lean[keyword] = head[keyword]
+        for keyword in ("Manufacturer", "PositionReferenceIndicator"):
+            setattr(lean, keyword, fitting(keyword, head.get(keyword) or ""))
         lean.SliceThickness = head.get("SliceThickness") or f"{self.lesions.grid.spacing_mm[0]:.6f}"
         found = []
         for instance in self.source["pet"]["instances"]:
@@ -200,8 +218,26 @@ def patient_of(head: Dataset) -> Dataset:
     found.SpecificCharacterSet = UNICODE
     for keyword in _COPIED:
         value = head.get(keyword)
-        found.__setattr__(keyword, "" if value is None else clean(value))
+        setattr(found, keyword, "" if value is None else fitting(keyword, value))
     return found
+
+
+def fitting(keyword: str, value: object) -> str:
+    """A header's text as its VR allows it: cleaned, cut to length, empty where it is no value."""
+    vr = dictionary_VR(keyword)
+    text = clean(value, 194).replace("\\", " ")
+    if vr == "PN":
+        return "=".join(group[:64] for group in text.split("=")[:3])
+    if vr in _PATTERNS:
+        return text if re.fullmatch(_PATTERNS[vr], text, re.ASCII) and _is_day(vr, text) else ""
+    return text[: _LENGTHS.get(vr, 64)]
+
+
+def _is_day(vr: str, text: str) -> bool:
+    try:
+        return vr != "DA" or bool(datetime.strptime(text, "%Y%m%d"))
+    except ValueError:
+        return False
 
 
 def dated(dataset: Dataset, at: datetime) -> None:

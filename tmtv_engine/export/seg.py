@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage
+from pydicom.valuerep import format_number_as_ds
 
 from tmtv_engine import __version__
 from tmtv_engine.export.encode import encoded_sequence, ready
@@ -15,6 +16,7 @@ from tmtv_engine.export.job import MAKER, UNICODE, Job, dated, settle
 from tmtv_engine.thresholds import Method
 
 SERIES_NUMBER = 901
+_BY_SLICE = ("DerivationImageSequence", "PlanePositionSequence")
 
 
 def write_seg(job: Job, method: Method, path: Path) -> bool:
@@ -71,6 +73,9 @@ def write_seg(job: Job, method: Method, path: Path) -> bool:
         content_description=f"Accepted lesions cut by method {method.key}",
     )
     seg.SpecificCharacterSet, seg.SeriesDescription = UNICODE, f"tmtv lesions {method.key}"
+    # highdicom measures it between the slices used: 1 mm for one, nothing where they leave gaps
+    (size,) = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    size.SpacingBetweenSlices = format_number_as_ds(job.lesions.grid.spacing_mm[0])
     dated(seg, job.at())
     settle(seg, partial(job.uid, "SEG", method.key))
     ready(seg)
@@ -93,13 +98,13 @@ def _share(job: Job, seg: Dataset) -> None:
     """Encode once what many frames say: their slice and its place, their segment."""
     for frame in seg.PerFrameFunctionalGroupsSequence:
         (source,) = frame.DerivationImageSequence[0].SourceImageSequence
-        (segment,) = frame.SegmentIdentificationSequence
-        names = {
-            "DerivationImageSequence": source.ReferencedSOPInstanceUID,
-            "PlanePositionSequence": source.ReferencedSOPInstanceUID,
-            "SegmentIdentificationSequence": segment.ReferencedSegmentNumber,
-        }
+        names = dict.fromkeys(_BY_SLICE, source.ReferencedSOPInstanceUID)
+        if "SegmentIdentificationSequence" in frame:  # not where there is one for all frames
+            (segment,) = frame.SegmentIdentificationSequence
+            names["SegmentIdentificationSequence"] = segment.ReferencedSegmentNumber
         for keyword, name in names.items():
+            if keyword not in frame:
+                continue
             if (keyword, name) not in job.encoded:
                 job.encoded[keyword, name] = encoded_sequence(frame[keyword])
             frame[keyword] = job.encoded[keyword, name]

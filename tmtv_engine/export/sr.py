@@ -23,6 +23,7 @@ TLG = Code("126033", "DCM", "Total Lesion Glycolysis")
 SUVBW = Code("126401", "DCM", "SUVbw")
 PEAK = Code("126031", "DCM", "Peak Value Within ROI")
 DMAX = Code("DMAX", "99TMTV", "Largest distance between lesion centroids")
+SIGNATURE = Code("SIGNATURE", "99TMTV", "Hash of the reader's signature in the journal")
 CM3 = Code("cm3", "UCUM", "cm3")
 GRAM = Code("g", "UCUM", "g")
 MM = Code("mm", "UCUM", "mm")
@@ -32,7 +33,8 @@ SUV_UNIT = Code("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight")
 def write_sr(job: Job, path: Path) -> None:
     """Write the report, which refers to the PET and to the SEG of each method that left a lesion.
 
-    Without any lesion it says 0 cm3. The reader is an observer once something was decided.
+    Without any lesion it says 0 cm3. The reader is an observer once something was decided; the
+    report is final, and holds the signature's hash, once the reading is signed.
     """
     from highdicom.sr import Comprehensive3DSR
     from highdicom.sr.utils import collect_evidence
@@ -49,7 +51,7 @@ def write_sr(job: Job, path: Path) -> None:
         instance_number=1,
         manufacturer=MAKER,
         is_complete=True,
-        is_final=False,
+        is_final=job.reading.signed is not None,
     )
     sr.CurrentRequestedProcedureEvidenceSequence, _ = collect_evidence(evidence, sr)
     sr.ContentSequence = _report(job, groups).ContentSequence
@@ -63,7 +65,7 @@ def write_sr(job: Job, path: Path) -> None:
 
 def _report(job: Job, groups: list[Any]) -> Any:
     """The root of the content, with these groups of measurements."""
-    from highdicom.sr import MeasurementReport
+    from highdicom.sr import MeasurementReport, TextContentItem
 
     report = MeasurementReport(
         observation_context=_context(job),
@@ -71,7 +73,10 @@ def _report(job: Job, groups: list[Any]) -> Any:
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
-    return report[0]
+    root = report[0]
+    if job.reading.signed:
+        root.ContentSequence.append(TextContentItem(SIGNATURE, job.reading.signed, "CONTAINS"))
+    return root
 
 
 def _context(job: Job) -> Any:
