@@ -86,7 +86,7 @@ class VNet(nn.Module):
         self.up_act = nn.ModuleList(nn.PReLU(w) for w in widths[:-1])
         self.dropout = nn.Dropout3d(plan.dropout)
         self.leave = nn.Conv3d(c, 1, 1)
-        if plan.norm and self.leave.bias is not None:
+        if self.leave.bias is not None:
             nn.init.constant_(self.leave.bias, -3.0)  # tumour is rare: start near "none"
 
     def forward(self, x: Tensor) -> Tensor:

@@ -19,9 +19,10 @@ from tmtv_engine.infer import load_model
 from tmtv_engine.nifti import write_nifti
 from tmtv_engine.phantom.cohort import Sample
 from tmtv_engine.train.augment import motion, moved
+from tmtv_engine.train.curve import read_metrics, write_curve
 from tmtv_engine.train.dataset import prepare, read_dataset, split_of, truth_map
 from tmtv_engine.train.digital import framed, rate_at
-from tmtv_engine.train.loop import Lesson, Run, batch_of, lessons_of, train
+from tmtv_engine.train.loop import Clock, Lesson, Run, batch_of, lessons_of, train
 from tmtv_engine.train.recipes import RECIPES, Recipe
 from tmtv_engine.vnet import Architecture
 from tmtv_engine.volume import Grid, Unit, Volume
@@ -261,5 +262,91 @@ def test_a_checkpoint_is_no_pickle(tmp_path: Path) -> None:
     one, two = run.optimizer.state_dict()["state"], again.optimizer.state_dict()["state"]
     assert all(torch.equal(one[k]["momentum_buffer"], two[k]["momentum_buffer"]) for k in one)
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(TypeError):
+    with pytest.raises(InputError, match="no whole checkpoint"):
         again.load(tmp_path / "other.safetensors")
+
+
+def test_a_run_goes_on_only_with_its_own_recipe_and_patients(tmp_path: Path) -> None:
+    run = Run(TINY)
+    run.save(tmp_path / "last.safetensors", "ab")
+    Run(dataclasses.replace(TINY, epochs=9)).load(tmp_path / "last.safetensors", "ab")
+    faster = dataclasses.replace(TINY, rate=1.0)
+    for recipe, data, what in ((faster, "ab", "recipe"), (TINY, "cd", "patients")):
+        with pytest.raises(InputError, match=f"other {what}"):
+            Run(recipe).load(tmp_path / "last.safetensors", data)
+    data_file = bytearray((tmp_path / "last.safetensors").read_bytes())
+    data_file[-1] ^= 1
+    (tmp_path / "last.safetensors").write_bytes(bytes(data_file))
+    with pytest.raises(InputError, match="no whole checkpoint"):
+        Run(TINY).load(tmp_path / "last.safetensors", "ab")
+
+
+def test_the_time_left_goes_by_the_pace_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([100.0, 400.0, 4000.0])
+    monkeypatch.setattr("tmtv_engine.train.loop.time.monotonic", lambda: next(times))
+    clock = Clock(2, 10)
+    assert clock.tell("step 1/2", 2.5) == "epoch 3/10  step 1/2  1:15:00 left"
+    assert clock.tell("loss 0.5", 3.0) == "epoch 3/10  loss 0.5  7:35:00 left"
+
+
+def test_the_curve_is_a_picture_of_the_metrics(tmp_path: Path) -> None:
+    rows = ["epoch,loss,val_dice,rate,seconds", "1,0.9,0.2,0.1,3", "2,0.8,nan,0.1,3"]
+    (tmp_path / "metrics.csv").write_text("\n".join(rows))
+    assert read_metrics(tmp_path / "metrics.csv")["loss"] == [0.9, 0.8]
+    assert write_curve(tmp_path / "metrics.csv", tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+BARE = """
+import sys, torch
+from pathlib import Path
+WANTED = ("nibabel", "pydicom", "SimpleITK", "skimage", "cc3d", "matplotlib", "PIL", "highdicom")
+class Bare:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in WANTED:
+            raise ImportError(f"{name} is not on a bare image")
+sys.meta_path.insert(0, Bare())
+torch.set_num_threads(1)
+import dataclasses
+from tmtv_engine.train.digital import Trainer
+from tmtv_engine.train.loop import train
+from tmtv_engine.train.recipes import RECIPES
+from tmtv_engine.phantom.cohort import stream
+from safetensors.torch import save_file
+patient = next(stream(5, workers=0, spacing_mm=16.0))
+recipe = dataclasses.replace(RECIPES["coarse"], spacing_mm=16.0, shape=(64, 16, 32), epochs=1)
+Trainer(recipe).learn(patient, 1e-3)
+arrays = {"suv": patient.suv, "hu": patient.ct, "prob": patient.prob}
+save_file({k: torch.from_numpy(v) for k, v in arrays.items()}, sys.argv[1])
+train({"train": [Path(sys.argv[1])], "val": []}, Path(sys.argv[2]), recipe)
+print(*sorted(m for m in WANTED if m in sys.modules))
+"""
+
+
+def test_generation_and_training_need_a_bare_image_only(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, str(tmp_path / "p.safetensors"), str(tmp_path / "run")],
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+    assert (tmp_path / "run" / "last.safetensors").exists()
+
+
+def test_the_split_of_the_manifest_is_kept(tmp_path: Path) -> None:
+    manifest = _manifest(tmp_path, 3)
+    head, *lines = manifest.read_text().splitlines()
+    told = [f"{line},{part}" for line, part in zip(lines, ("test", "train", "val"), strict=True)]
+    manifest.write_text("\n".join([f"{head},split", *told]))
+    parts = split_of(read_dataset(manifest), 0)
+    assert {k: [s.case for s in v] for k, v in parts.items()} == {
+        "train": ["p1"],
+        "val": ["p2"],
+        "test": ["p0"],
+    }
+    manifest.write_text("\n".join([f"{head},split", f"{lines[0]},holdout"]))
+    with pytest.raises(InputError, match="'holdout' is none"):
+        split_of(read_dataset(manifest), 0)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
+import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.infer import device_of
 from tmtv_engine.train.dataset import prepare_all, read_dataset, split_of
-from tmtv_engine.train.loop import processes, train
+from tmtv_engine.train.loop import Say, processes, silent, train
 from tmtv_engine.train.recipes import RECIPES
 
 
@@ -26,7 +26,9 @@ def train_dataset(
     device: str = "auto",
     resume: bool = False,
     cache: Path | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    compiled: bool = False,
+    say: Say = silent,
+    live: Say = silent,
 ) -> None:
     """Train ``recipe`` on a cohort into ``out``; see `read_dataset` and `train`."""
     if recipe not in RECIPES:
@@ -41,8 +43,17 @@ def train_dataset(
     names = sorted(path.name for some in cohort.values() for path in some)
     data = hashlib.sha256("\n".join(names).encode()).hexdigest()
     with processes():
-        where = str(device_of(device))
-        train(cohort, out, chosen, data_sha256=data, device=where, resume=resume, say=say)
+        train(
+            cohort,
+            out,
+            chosen,
+            data_sha256=data,
+            device=str(device_of(device)),
+            resume=resume,
+            compiled=compiled,
+            say=say,
+            live=live,
+        )
 
 
 def main() -> int:
@@ -56,9 +67,12 @@ def main() -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--cache", type=Path)
+    parser.add_argument("--compile", dest="compiled", action="store_true")
     given = vars(parser.parse_args())
+    alone = os.environ.get("RANK", "0") == "0"
+    live = _live if alone and sys.stderr.isatty() else silent
     try:
-        train_dataset(given.pop("dataset"), given.pop("out"), say=_say, **given)
+        train_dataset(given.pop("dataset"), given.pop("out"), say=_say, live=live, **given)
     except TmtvError as error:
         _say(f"error: {error}")
         return 1
@@ -66,7 +80,11 @@ def main() -> int:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(("\r\x1b[K" if sys.stderr.isatty() else "") + text, file=sys.stderr, flush=True)
+
+
+def _live(text: str) -> None:
+    print("\r\x1b[K" + text, end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

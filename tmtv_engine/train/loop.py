@@ -7,6 +7,9 @@ is the run that was not.
 from __future__ import annotations
 
 import csv
+import dataclasses
+import hashlib
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,13 +28,19 @@ from tmtv_engine.checkpoint import write_model
 from tmtv_engine.errors import InputError
 from tmtv_engine.infer import scaled, scaled_hu
 from tmtv_engine.train.augment import motion, moved
+from tmtv_engine.train.curve import write_curve
 from tmtv_engine.train.dataset import Cohort, load_patient
 from tmtv_engine.train.loss import dice_and_entropy, soft_dice_loss
 from tmtv_engine.train.recipes import Recipe
 from tmtv_engine.vnet import VNet
 
 COLUMNS = ("epoch", "loss", "val_dice", "rate", "seconds")
+FREE = ("epochs",)  # what a run that goes on may change of its recipe
 Say = Callable[[str], None]
+
+
+def silent(text: str) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +76,17 @@ def batch_of(lesson: Lesson, recipe: Recipe) -> tuple[Tensor, Tensor]:
 
 
 class Run:
-    """A network in training, its optimizer and how far it has come."""
+    """A network in training, its optimizer and how far it has come.
 
-    def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
+    ``compiled``: through `torch.compile`, which pays on CUDA and needs a compiler on a CPU.
+    """
+
+    def __init__(self, recipe: Recipe, device: str = "cpu", *, compiled: bool = False) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.device = recipe, torch.device(device)
         self.net = VNet(recipe.architecture).to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        if compiled:
+            self.net.compile()
         self.model: nn.Module = self.net
         if dist.is_initialized():
             self.model = nn.parallel.DistributedDataParallel(self.net)
@@ -119,7 +133,7 @@ class Run:
             out: Tensor = model(image.to(self.device))
         return out.float()
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, data_sha256: str = "") -> None:
         """Everything that `load` needs, written aside and then renamed."""
         tensors = {
             f"net.{k}": v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()
@@ -127,15 +141,27 @@ class Run:
         for k, state in self.optimizer.state_dict()["state"].items():
             some = {n: v for n, v in state.items() if isinstance(v, Tensor)}
             tensors |= {f"optimizer.{k}.{n}": v.cpu().contiguous() for n, v in some.items()}
+        told = {
+            "epoch": str(self.epoch),
+            "best": repr(self.best),
+            "recipe": _settled(self.recipe),
+            "data_sha256": data_sha256,
+            "sha256": _content(tensors),
+        }
         aside = path.with_suffix(".part")
-        save_file(tensors, aside, {"epoch": str(self.epoch), "best": repr(self.best)})
+        save_file(tensors, aside, told)
         aside.replace(path)
 
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint of the same recipe."""
-        tensors = load_file(path, str(self.device))
+    def load(self, path: Path, data_sha256: str = "") -> None:
+        """Go on from a checkpoint; raises `InputError` unless recipe and data are its own."""
+        tensors = load_file(path)
         with safe_open(path, "pt") as file:
-            told = file.metadata()
+            told = file.metadata() or {}
+        if told.get("sha256") != _content(tensors):
+            raise InputError(f"{path}: is no whole checkpoint", "Train anew, in another folder.")
+        if told["recipe"] != _settled(self.recipe) or told["data_sha256"] != data_sha256:
+            what = "recipe" if told["recipe"] != _settled(self.recipe) else "patients"
+            raise InputError(f"{path}: was trained with other {what}", "Take another folder.")
         self.epoch, self.best = int(told["epoch"]), float(told["best"])
         self.net.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith("net.")})
         whole = self.optimizer.state_dict()
@@ -146,6 +172,21 @@ class Run:
         self.optimizer.load_state_dict(whole)
 
 
+def _settled(recipe: Recipe) -> str:
+    """The part of a recipe that a run keeps, as JSON."""
+    plan = {k: v for k, v in dataclasses.asdict(recipe).items() if k not in FREE}
+    return json.dumps(plan, sort_keys=True)
+
+
+def _content(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over names and bytes of tensors."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        total.update(name.encode())
+        total.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
 def train(
     cohort: Cohort,
     out: Path,
@@ -154,47 +195,67 @@ def train(
     data_sha256: str = "",
     device: str = "cpu",
     resume: bool = False,
-    say: Say = lambda text: None,
+    compiled: bool = False,
+    say: Say = silent,
+    live: Say = silent,
 ) -> Run:
     """Train ``recipe.epochs`` epochs into the folder ``out``; returns the run.
 
     After each epoch: `last.safetensors` to go on from, the best network by validation Dice as a
-    model (`model.json`, `weights.safetensors`) and a row of `metrics.csv`. Raises `InputError`
-    for an empty cohort, or a folder that holds a run and was not to be resumed.
+    model (`model.json`, `weights.safetensors`), a row of `metrics.csv` and `curve.png`; ``say``
+    gets a line then, ``live`` one after each step. Raises `InputError` for an empty cohort, a
+    folder that holds a run and was not to be resumed, or a run of another recipe or cohort.
     """
     if not cohort["train"]:
         raise InputError("no patient is left to train on", "Give more patients, or a split column.")
-    run, last = Run(recipe, device), out / "last.safetensors"
+    run, last = Run(recipe, device, compiled=compiled), out / "last.safetensors"
     if last.exists():
         if not resume:
             raise InputError(f"{out}: holds a run already", "Give --resume, or another folder.")
-        run.load(last)
+        run.load(last, data_sha256)
     out.mkdir(parents=True, exist_ok=True)
-    first, started = run.epoch, time.monotonic()
+    clock = Clock(run.epoch, recipe.epochs)
     while run.epoch < recipe.epochs:
         begun = time.monotonic()
-        loss = _epoch(run, cohort["train"])
+        loss = _epoch(run, cohort["train"], lambda text, share: live(clock.tell(text, share)))
         run.epoch += 1
         score = run.validate(cohort["val"])
         if _rank() == 0:
             row = (run.epoch, loss, score, recipe.rate, time.monotonic() - begun)
             _keep(run, out, score, row, data_sha256)
-            left = (time.monotonic() - started) / (run.epoch - first) * (recipe.epochs - run.epoch)
-            progress = f"epoch {run.epoch}/{recipe.epochs}  loss {loss:.4f}  val {score:.4f}"
-            say(f"{progress}  {left:.0f} s left")
+            say(clock.tell(f"loss {loss:.4f}  val {score:.4f}", float(run.epoch)))
     return run
 
 
-def _epoch(run: Run, paths: Sequence[Path]) -> float:
+class Clock:
+    """How long a run has still to go, by the pace since it began or went on."""
+
+    def __init__(self, first: int, epochs: int) -> None:
+        self.first, self.epochs, self.started = first, epochs, time.monotonic()
+
+    def tell(self, text: str, done: float) -> str:
+        """``text`` between the epoch and the time left, ``done`` epochs being over."""
+        pace = (time.monotonic() - self.started) / max(done - self.first, 1e-9)
+        minutes, seconds = divmod(round(pace * (self.epochs - done)), 60)
+        hours, minutes = divmod(minutes, 60)
+        at = min(int(done) + (done > int(done)), self.epochs)
+        return f"epoch {at}/{self.epochs}  {text}  {hours}:{minutes:02d}:{seconds:02d} left"
+
+
+def _epoch(run: Run, paths: Sequence[Path], live: Callable[[str, float], None]) -> float:
     """One epoch; with several processes each takes its share and the gradients are averaged."""
     lessons = lessons_of(paths, run.recipe, run.epoch)
     size = dist.get_world_size() if dist.is_initialized() else 1
     short = len(lessons) // size * size or len(lessons)
-    losses = []
-    for lesson in lessons[_rank() : short : size]:
+    losses: list[float] = []
+    share = lessons[_rank() : short : size]
+    for lesson in share:
         key = (run.recipe.seed, lesson.epoch, lesson.number, int(lesson.extra), 1)
         torch.manual_seed(int(np.random.default_rng(key).integers(2**62)))  # dropout's
         losses.append(run.learn(*batch_of(lesson, run.recipe)))
+        done = len(losses)
+        text = f"step {done}/{len(share)}  loss {losses[-1]:.4f}"
+        live(text, run.epoch + done / (len(share) + 1))
     return float(np.mean(losses))
 
 
@@ -212,7 +273,7 @@ def _keep(run: Run, out: Path, score: float, row: tuple[float, ...], data_sha256
             val_dice=score if score == score else None,
             data_sha256=data_sha256,
         )
-    run.save(out / "last.safetensors")
+    run.save(out / "last.safetensors", data_sha256)
     path = out / "metrics.csv"
     before = path.read_text("utf-8").splitlines()[1 : run.epoch] if path.exists() else []
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -220,6 +281,7 @@ def _keep(run: Run, out: Path, score: float, row: tuple[float, ...], data_sha256
         rows.writerow(COLUMNS)
         rows.writerows(line.split(",") for line in before)
         rows.writerow(row)
+    write_curve(path, out / "curve.png")
 
 
 def _rank() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -43,11 +43,11 @@ class Recipe:
     seed: int = 0
 
 
+THE_PAPERS = Recipe("paper", PAPER, 4.0, (256, 128, 128), "linear", "sgd", 0.001, extra_copy=True)
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        "paper": Recipe(
-            "paper", PAPER, 4.0, (256, 128, 128), "linear", "sgd", 0.001, extra_copy=True
-        ),
+        "paper": THE_PAPERS,
+        "paper-8mm": replace(THE_PAPERS, name="paper-8mm", spacing_mm=8.0, shape=(128, 32, 64)),
         "coarse": Recipe(
             "coarse",
             COARSE,
@@ -65,4 +65,5 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
     }
 )
-"""``paper`` is the paper's (2.4); ``coarse`` learns whole bodies at 8 mm, PET alone."""
+"""``paper`` is the paper's (2.4), ``paper-8mm`` the same on coarser voxels; ``coarse`` learns
+whole bodies at 8 mm, PET alone."""

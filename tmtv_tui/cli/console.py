@@ -87,9 +87,13 @@ class Progress:
 
     def stage(self, at: int, stages: int, text: str) -> None:
         """Stage ``at`` of ``stages`` begins."""
+        many = f"case {min(self.done + 1, self.cases)}/{self.cases}  " if self.cases > 1 else ""
+        self.line(f"{many}{at + 1}/{stages} {clean(text)} …{self._left()}")
+
+    def line(self, text: str) -> None:
+        """The line says ``text`` from now on."""
         if self.shown:
-            many = f"case {min(self.done + 1, self.cases)}/{self.cases}  " if self.cases > 1 else ""
-            sys.stderr.write(f"\r\x1b[K{many}{at + 1}/{stages} {clean(text)} …{self._left()}")
+            sys.stderr.write(f"\r\x1b[K{text}")
             sys.stderr.flush()
 
     def case_done(self) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from tmtv_tui.cli import console, options
 
-RECIPES = ("coarse", "paper")
+RECIPES = ("coarse", "paper", "paper-8mm")
 
 
 def train(
@@ -16,18 +16,27 @@ def train(
         ..., metavar="DATASET", help="CSV manifest (case,pet,ct,roi), autoPET or nnU-Net raw."
     ),
     out: Path = typer.Option(..., "-o", "--out", help="Folder of the run, then --model's."),
-    recipe: str = typer.Option("coarse", "--recipe", help="coarse (8 mm) or paper (4 mm)."),
+    recipe: str = typer.Option(
+        "coarse", "--recipe", help="coarse, paper or paper-8mm."
+    ),
     epochs: int | None = typer.Option(None, "--epochs", min=1, help="Default: the recipe's."),
     seed: int = typer.Option(0, "--seed", min=0, help="Of the split and everything random."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
     resume: bool = typer.Option(False, "--resume", help="Go on from the last epoch."),
     cache: Path | None = typer.Option(None, "--cache", help="Default: OUT/cache."),
+    compiled: bool = typer.Option(False, "--compile", help="Through torch.compile (CUDA)."),
     quiet: bool = options.QUIET,
 ) -> int:
     """Train a network on patients with ROIs; `tmtv predict --model OUT` then uses it."""
     console.VOICE.quiet = quiet
     options.choice(recipe, RECIPES, "--recipe")
     from tmtv_engine.train.__main__ import train_dataset
+
+    progress = console.Progress()
+
+    def say(text: str) -> None:
+        progress.clear()
+        console.say(text)
 
     train_dataset(
         dataset,
@@ -38,7 +47,9 @@ def train(
         device=device,
         resume=resume,
         cache=cache,
-        say=console.say,
+        compiled=compiled,
+        say=say,
+        live=progress.line,
     )
     console.out(str(out))
     return 0
