@@ -16,9 +16,7 @@ def train(
         ..., metavar="DATASET", help="CSV manifest (case,pet,ct,roi), autoPET or nnU-Net raw."
     ),
     out: Path = typer.Option(..., "-o", "--out", help="Folder of the run, then --model's."),
-    recipe: str = typer.Option(
-        "coarse", "--recipe", help="coarse, paper or paper-8mm."
-    ),
+    recipe: str = typer.Option("coarse", "--recipe", help="coarse, paper or paper-8mm."),
     epochs: int | None = typer.Option(None, "--epochs", min=1, help="Default: the recipe's."),
     seed: int = typer.Option(0, "--seed", min=0, help="Of the split and everything random."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
