@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -27,7 +28,7 @@ def export(
     from tmtv_engine.export.objects import write_objects
 
     console.VOICE.quiet = quiet
-    kinds = [options.choice(kind, KINDS, "--write") for kind in write.split(",") if kind]
+    kinds = kinds_of(write)
     folders = [folder for path in cases for folder in find_cases(path)]
     if not folders:
         raise UsageError(f"there is no case in {cases[0]}", "Give folders that tmtv predict wrote.")
@@ -39,13 +40,29 @@ def export(
             written = write_objects(read_case(folder), kinds)
         except TmtvError as error:
             failed += 1
-            console.complain(f"failed: {folder.name}: {error.what}")
-            console.complain(error.remedy)
+            complain(folder.name, error)
             continue
         finally:
             progress.case_done()
-        if "seg" in kinds and not any(path.name.startswith("seg_") for path in written):
-            console.say(f"{folder.name}: no lesion is accepted: the report says 0 mL, no SEG")
+        tell_empty(folder.name, kinds, written)
         for path in written:
             console.out(str(path))
     return 1 if failed else 0
+
+
+def kinds_of(write: str) -> list[str]:
+    """The kinds in a comma-separated list; raises `UsageError` for one that there is not."""
+    kinds = [kind.strip() for kind in write.split(",") if kind.strip()]
+    return [options.choice(kind, KINDS, "--write") for kind in kinds]
+
+
+def complain(name: str, error: TmtvError) -> None:
+    """Say which case could not be exported, why, and what to do."""
+    console.complain(f"failed: {name}: {error.what}")
+    console.complain(error.remedy)
+
+
+def tell_empty(name: str, kinds: Sequence[str], written: Sequence[Path]) -> None:
+    """Say why there is no SEG where one was asked for."""
+    if "seg" in kinds and not any(path.name.startswith("seg_") for path in written):
+        console.say(f"{name}: no lesion is left to write: no SEG; an SR says 0 mL")

@@ -11,9 +11,11 @@ import typer
 
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_tui.cli import console, options, show
+from tmtv_tui.cli.export import KINDS, kinds_of, tell_empty
 
 if TYPE_CHECKING:
     from tmtv_engine.batch import Outcome
+    from tmtv_engine.case import Case
 
 
 def predict(
@@ -39,6 +41,9 @@ def predict(
     allow_gaps: bool = options.GAPS,
     liver_sphere: str | None = options.LIVER,
     jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Cases in work at once."),
+    write: str = typer.Option(
+        "", "--write", help=f"Export each case as it comes: of {','.join(KINDS)}."
+    ),
     fresh: bool = typer.Option(
         False, "--fresh/--resume", help="Make finished cases anew; reviewed ones move aside."
     ),
@@ -51,6 +56,7 @@ def predict(
     from tmtv_engine.pipeline import CaseConfig
 
     console.VOICE.quiet = quiet
+    kinds = kinds_of(write)
     options.choice(rule, ("paper", "vote"), "--rule")
     options.choice(case_name, ("hash", "folder", "patient-id"), "--case-name")
     config = CaseConfig(
@@ -67,7 +73,7 @@ def predict(
     config = replace(config, say=progress.stage)
     finder = finders.finder_of(chosen, rule=rule, min_ml=min_ml)  # type: ignore[arg-type]
     outcomes = run_batch(found, lambda: finder, config, fresh=fresh, jobs=jobs)
-    failed = tell(outcomes, progress, as_json)
+    failed = tell(outcomes, progress, as_json, kinds)
     return 1 if failed or failures else 0
 
 
@@ -100,8 +106,16 @@ def find(
     return found, len(failures)
 
 
-def tell(outcomes: Iterable[Outcome], progress: console.Progress, as_json: bool) -> int:
-    """Say what became of each case as it comes and show the totals; the number that failed."""
+def tell(
+    outcomes: Iterable[Outcome],
+    progress: console.Progress,
+    as_json: bool,
+    kinds: Sequence[str] = (),
+) -> int:
+    """Say what became of each case as it comes and show the totals; the number that failed.
+
+    Each is exported as ``kinds``; one that cannot be stands, and counts as failed.
+    """
     failed = 0
     records = []
     for outcome in outcomes:
@@ -115,6 +129,7 @@ def tell(outcomes: Iterable[Outcome], progress: console.Progress, as_json: bool)
             made = f"by {record['model']['name']}, methods {' '.join(record['totals'])}"
             console.say(f"{outcome.name}: already there, made {made}; --fresh makes it anew")
         show.warnings(record)
+        failed += not _exported(outcome.case, kinds)
         if as_json:
             console.out_json(record)
         else:
@@ -122,6 +137,22 @@ def tell(outcomes: Iterable[Outcome], progress: console.Progress, as_json: bool)
     if records:
         show.totals(records)
     return failed
+
+
+def _exported(case: Case, kinds: Sequence[str]) -> bool:
+    """Export a case; whether that went well (it does where nothing is asked for)."""
+    if not kinds:
+        return True
+    from tmtv_engine.export.objects import write_objects
+
+    try:
+        written = write_objects(case, kinds)
+    except TmtvError as error:
+        complain(error, f"{case.name}: export")
+        return False
+    tell_empty(case.name, kinds, written)
+    console.say(f"{case.name}: {len(written)} files in {case.path / 'export'}")
+    return True
 
 
 def complain(error: TmtvError, name: str = "") -> None:
