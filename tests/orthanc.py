@@ -21,6 +21,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 PROGRAM = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
+START_S = 60.0
 PLUGINS = Path("/usr/share/orthanc/plugins")
 
 
@@ -50,7 +51,7 @@ class Orthanc:
             import base64
 
             request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
-        with urllib.request.urlopen(request, timeout=10) as reply:
+        with urllib.request.urlopen(request, timeout=60) as reply:
             return bytes(reply.read())
 
     def datasets(self, user: str = "") -> dict[str, Dataset]:
@@ -75,43 +76,59 @@ def orthanc(folder: Path, **settings: Any) -> Iterator[Orthanc]:
     if not Path(PROGRAM).is_file() or not (PLUGINS / "libOrthancDicomWeb.so").exists():
         pytest.skip("Orthanc with its DICOMweb plugin (Debian) is not installed")
     folder.mkdir(parents=True, exist_ok=True)
-    dicom, http = free_port(), free_port()
-    config = {
-        "Name": "tests",
-        "StorageDirectory": str(folder / "db"),
-        "IndexDirectory": str(folder / "db"),
-        "Plugins": [str((PLUGINS / "libOrthancDicomWeb.so").resolve())],
-        "DicomAet": "ORTHANC",
-        "DicomPort": dicom,
-        "HttpPort": http,
-        "RemoteAccessAllowed": False,
-        "AuthenticationEnabled": False,
-        "HttpThreadsCount": 4,
-        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-        **settings,
-    }
-    path, log = folder / "orthanc.json", folder / "log.txt"
-    path.write_text(json.dumps(config))
-    with log.open("wb") as stream:
-        process = subprocess.Popen([PROGRAM, path], stdout=stream, stderr=stream, cwd=folder)
+    process, found = _started(folder, settings)
     try:
-        _wait(process, http, log)
-        yield Orthanc(dicom, http, process.pid, log)
+        yield found
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(30)
 
 
-def _wait(process: subprocess.Popen[bytes], http: int, log: Path) -> None:
-    for _ in range(400):
-        if process.poll() is not None:
-            pytest.fail(f"Orthanc did not start: {log.read_text()[-2000:]}")
+def _started(folder: Path, settings: dict[str, Any]) -> tuple[subprocess.Popen[bytes], Orthanc]:
+    """One that answers; another takes a port first now and then, and it is tried again."""
+    log = folder / "log.txt"
+    for _ in range(3):
+        dicom, http = free_port(), free_port()
+        config = {
+            "Name": "tests",
+            "StorageDirectory": str(folder / "db"),
+            "IndexDirectory": str(folder / "db"),
+            "Plugins": [str((PLUGINS / "libOrthancDicomWeb.so").resolve())],
+            "DicomAet": "ORTHANC",
+            "DicomPort": dicom,
+            "HttpPort": http,
+            "RemoteAccessAllowed": False,
+            "AuthenticationEnabled": False,
+            "HttpThreadsCount": 4,
+            "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+            **settings,
+        }
+        path = folder / "orthanc.json"
+        path.write_text(json.dumps(config))
+        with log.open("wb") as stream:
+            process = subprocess.Popen([PROGRAM, path], stdout=stream, stderr=stream, cwd=folder)
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{http}/system", timeout=1).close()
-            return
+            if _answers(process, http):
+                return process, Orthanc(dicom, http, process.pid, log)
+        except BaseException:
+            process.kill()
+            process.wait(30)
+            raise
+        process.kill()
+        process.wait(30)
+    pytest.fail(f"Orthanc does not start: {log.read_text()[-2000:]}")
+
+
+def _answers(process: subprocess.Popen[bytes], http: int) -> bool:
+    """Whether it answers before it ends or a minute is over."""
+    end = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{http}/system", timeout=5).close()
         except urllib.error.HTTPError as error:
             error.close()
-            return
         except OSError:
             time.sleep(0.025)
-    pytest.fail(f"Orthanc does not answer: {log.read_text()[-2000:]}")
+            continue
+        return process.poll() is None
+    return False

@@ -150,12 +150,11 @@ def receiver(answer: Callable[[int], int | None], **ae: Any) -> Iterator[tuple[s
         setattr(entity, name, value)
     entity.add_supported_context(Verification)
     entity.add_supported_context(PositronEmissionTomographyImageStorage)
-    port = free_port()
     server = entity.start_server(
-        ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, on_store)]
+        ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, on_store)]
     )
     try:
-        yield f"SCP@127.0.0.1:{port}", seen
+        yield f"SCP@127.0.0.1:{server.server_address[1]}", seen
     finally:
         server.shutdown()
 
