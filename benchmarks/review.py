@@ -1,39 +1,32 @@
-"""The review app: bytes and time of a toggle, opening a case, a long worklist.
+"""The review app on a real pty: toggles, opening, a long worklist, each beside its goal.
 
-Run: ``python benchmarks/review.py``; prints one line a measure. Bytes are what the compositor
-hands to a 100 × 50 terminal of 256 colours; the fsync is included in the times.
+Run: ``python benchmarks/review.py``; a minute. Times are from the key (or the start of the
+process) to the last byte of the answer, fsync included; bytes are what the terminal receives at
+100 × 50 cells. The alternative is the whole screen painted again, as `ctrl+l` does.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-import shutil
+import select
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-os.environ["TEXTUAL_ANIMATIONS"] = "none"
-
-from rich.console import ColorSystem  # type: ignore[attr-defined]
-from textual.app import App
-from textual.screen import Screen
 
 from tests import cases
+from tests.tui.terminal import Terminal, review
 from tmtv_engine.finders import Finder, Found
 from tmtv_engine.lesions import from_labels
 from tmtv_engine.volume import Grid, Unit, Volume
-from tmtv_tui.app import ReviewApp
-from tmtv_tui.config import Config
-from tmtv_tui.screens.case import CaseScreen
 
-WRITTEN = [0]
-COUNT = 200
+COUNT, MANY, TOGGLES = 200, 1000, 100
 
 
 def volume() -> tuple[Volume, Volume]:
@@ -51,78 +44,6 @@ def volume() -> tuple[Volume, Volume]:
     return Volume(suv, grid, Unit.SUV), Volume(labels, grid, Unit.LABEL)
 
 
-async def toggles(out: Path) -> None:
-    """Median of 100 rejects and accepts of one lesion: decision to idle screen, and bytes."""
-    app = ReviewApp(out, reader="bench", config=Config(advance=False))
-    async with app.run_test(size=(100, 50)) as pilot:
-        app.console._color_system = ColorSystem.EIGHT_BIT
-        await pilot.pause(0.5)
-        start = time.perf_counter()
-        await pilot.press("enter")
-        while not (isinstance(app.screen, CaseScreen) and app.screen.opened):
-            await pilot.pause(0.005)
-        await pilot.pause()
-        print(f"open a case of {COUNT} lesions: {time.perf_counter() - start:.3f} s")
-        screen = app.screen
-        await pilot.pause(1.0)
-        times, waits, sizes = [], [], []
-        for k in range(100):
-            WRITTEN[0] = 0
-            start = time.perf_counter()
-            screen.action_decide("reject" if k % 2 else "accept")
-            decided = time.perf_counter()
-            await pilot.pause()
-            waits.append(decided - start)
-            times.append(time.perf_counter() - start)
-            sizes.append(WRITTEN[0])
-        print(
-            f"toggle: on disk and handled in {statistics.median(waits) * 1000:.1f} ms, "
-            f"screen idle after {statistics.median(times) * 1000:.1f} ms, median of 100; "
-            f"{statistics.median(sizes):.0f} bytes (largest {max(sizes)})"
-        )
-    app.finish()
-
-
-async def worklist(out: Path) -> None:
-    """First rows, and all, of 1,000 cases."""
-    app = ReviewApp(out, reader="bench")
-    start = time.perf_counter()
-    async with app.run_test(size=(100, 50)) as pilot:
-        while not app.worklist.shown:
-            await pilot.pause(0.005)
-        first = time.perf_counter() - start
-        while len(app.worklist.shown) < 1000:
-            await pilot.pause(0.01)
-        print(f"1,000 cases: first rows {first:.2f} s, all {time.perf_counter() - start:.2f} s")
-
-
-def count(self: App[None], screen: Screen[None], renderable: object) -> None:
-    """What would go to the terminal."""
-    if screen is not self.screen:
-        return
-    render = getattr(renderable, "render_segments", None)
-    WRITTEN[0] += len(render(self.console).encode()) if render else 0
-
-
-def main() -> None:
-    """Measure."""
-    App._display = count  # type: ignore[method-assign,assignment]
-    with tempfile.TemporaryDirectory() as folder:
-        many = Path(folder) / "many"
-        case = cases.make_case(many)
-        for k in range(999):
-            name = f"c{k:04d}"
-            (many / name).mkdir()
-            text = (case.path / "case.json").read_text()
-            (many / name / "case.json").write_text(text.replace('"case-1"', f'"{name}"'))
-        asyncio.run(worklist(many))
-        shutil.rmtree(many)
-        cases.make_volume = volume
-        cases._finder = finder
-        cases.make_case(Path(folder) / "one")
-        asyncio.run(toggles(Path(folder) / "one"))
-
-
 def finder(labels: Volume, hotspots: bool) -> Finder:
     """Every label an accepted lesion."""
 
@@ -131,6 +52,110 @@ def finder(labels: Volume, hotspots: bool) -> Finder:
         return Found(lesions, tuple({"source": "model"} for _ in lesions.ids))
 
     return Finder(find, {"name": "vnet"})
+
+
+def answer(terminal: Terminal, key: str, quiet_s: float = 0.15) -> tuple[float, int]:
+    """Seconds from a key to the last byte of what it caused, and the bytes."""
+    start = last = time.perf_counter()
+    size = 0
+    terminal.type(key)
+    while select.select([terminal.handle], [], [], quiet_s if size else 2.0)[0]:
+        size += len(os.read(terminal.handle, 1 << 16))
+        last = time.perf_counter()
+    return last - start, size
+
+
+def median(values: list[tuple[float, int]]) -> tuple[float, float, int]:
+    """Median milliseconds, median bytes, most bytes."""
+    times, sizes = zip(*values, strict=True)
+    return statistics.median(times) * 1000, statistics.median(sizes), max(sizes)
+
+
+def say(what: str, value: float, goal: float, unit: str, more: str = "") -> None:
+    """One line: the measure, its goal, their ratio."""
+    print(f"{what:<46} {value:8.5g} {unit:<2}  goal {goal:g}, ratio {value / goal:.2f}{more}")
+
+
+def fsync_ms(folder: Path) -> float:
+    """What writing a line to this disk costs at least."""
+    times = []
+    with (folder / "line").open("ab") as stream:
+        for _ in range(50):
+            start = time.perf_counter()
+            stream.write(b"x" * 400)
+            stream.flush()
+            os.fsync(stream.fileno())
+            times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1000
+
+
+def toggles(out: Path, colour: str, advance: bool) -> None:
+    """Reject and accept at 100 × 50 with 200 lesions, median of 100; opening, median of 10."""
+    with review(out, COLORTERM=colour, TMTV_ADVANCE=str(advance).lower()) as terminal:
+        terminal.until("case-1")
+        terminal.read(1.0)
+        opens = []
+        for _ in range(10):
+            opens.append(answer(terminal, "\r", 0.4))
+            answer(terminal, "q", 0.4)
+        answer(terminal, "\r", 1.0)
+        keys = "xakxak" if advance else "xa"
+        found = []
+        for k in range(TOGGLES * (3 if advance else 2) // 2):
+            key = keys[k % len(keys)]
+            took = answer(terminal, key)
+            found += [took] if key != "k" else []
+        _, whole = answer(terminal, "\x0c", 0.5)
+    name = f"{colour or '256 colours'}, {'going on' if advance else 'staying'}"
+    ms, size, most = median(found)
+    say(f"toggle, {name}: to the screen", ms, 30, "ms", f"; median of {len(found)}")
+    repaint = f"; largest {most}; repainting all: {whole} B, {whole / size:.0f} times as much"
+    say(f"toggle, {name}: bytes", size, 2048, "B", repaint)
+    ms, size, _ = median(opens)
+    say(f"open a case of {COUNT} lesions", ms / 1000, 0.3, "s", f"; {size:.0f} B")
+
+
+def worklist(out: Path) -> None:
+    """1,000 cases from the start of the process; the cursor's steps among them."""
+    start = time.perf_counter()
+    with review(out) as terminal:
+
+        def seen(holds: Callable[[str], bool]) -> float:
+            while not holds(terminal.screen.text(100, 50)):
+                terminal.read(0.0, 0.02)
+            return time.perf_counter() - start
+
+        bare = seen(lambda text: "cases" in text)
+        first = seen(lambda text: "c0001" in text or "c0010" in text)
+        whole = seen(lambda text: f"{MANY} cases" in text and "reading" not in text)
+        terminal.read(1.0)
+        steps = [answer(terminal, "jjjk"[k % 4], 0.1) for k in range(40)]
+    more = f"; the empty screen after {bare:.2f} s"
+    say(f"{MANY} cases: first rows from the start", first, 1, "s", more)
+    say(f"{MANY} cases: all from the start", whole, 3, "s")
+    ms, size, _ = median(steps)
+    say("one step in the worklist", ms, 30, "ms", f"; {size:.0f} B")
+
+
+def main() -> None:
+    """Measure."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cores, disk = os.cpu_count(), fsync_ms(folder)
+        print(f"load {os.getloadavg()[0]:.1f} on {cores} cores; an fsync takes {disk:.1f} ms")
+        case = cases.make_case(folder / "many")
+        text = (case.path / "case.json").read_text()
+        for k in range(MANY - 1):
+            (folder / "many" / f"c{k:04d}").mkdir()
+            path = folder / "many" / f"c{k:04d}" / "case.json"
+            path.write_text(text.replace('"case-1"', f'"c{k:04d}"'))
+        worklist(folder / "many")
+        cases.make_volume = volume
+        cases._finder = finder
+        cases.make_case(folder / "one")
+        for colour in ("", "truecolor"):
+            for advance in (False, True):
+                toggles(folder / "one", colour, advance)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ SHOTS = (
     ("help", ("escape", "question_mark")),
     ("compare", ("escape", "c")),
 )
+REASONS = ("bladder", "bladder", "bladder", "bowel", "inflammation")
 ALONE = (  # name, size, settings
     ("small", (80, 24), {"theme": "dark"}),
     ("light", (132, 44), {"theme": "light"}),
@@ -91,10 +92,12 @@ def main() -> None:
         for k, path in enumerate(cases):
             shutil.rmtree(path / "review", ignore_errors=True)
             case = read_case(path)
-            ids = [int(row["id"]) for row in case.record["lesions"][:2]]
-            for number, reason in zip(ids, ("brain", "kidney"), strict=False):
+            ids = [int(row["id"]) for row in case.record["lesions"]]
+            for number, reason in zip(ids[:5], REASONS, strict=False):
                 if k < 4:
                     record(case, Decision("reject", (number,), reason=reason), "CD")
+            if k < 4:
+                record(case, Decision("accept", (ids[-1],)), "CD")
             if k in (1, 3):
                 record(case, Decision("sign" if k == 1 else "flag"), "CD")
         asyncio.run(shoot(out))
