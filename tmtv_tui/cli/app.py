@@ -106,6 +106,7 @@ app.command(epilog=example("tmtv verify results", "tmtv verify results/case-1 --
 
 def main(arguments: list[str] | None = None) -> int:
     """Run ``tmtv``; returns the exit status 0, 1 (something failed) or 2 (wrong usage)."""
+    console.VOICE.quiet = False  # a command says so itself
     try:
         status = app(arguments, prog_name="tmtv", standalone_mode=False)
     except typer.Abort:
