@@ -13,6 +13,7 @@ from rich.segment import Segment
 from textual import work
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
+from textual.binding import Binding
 from textual.color import Color
 from textual.driver import Driver
 from textual.filter import LineFilter
@@ -20,7 +21,7 @@ from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
 
 from tmtv_engine.case import read_case
-from tmtv_engine.errors import TmtvError
+from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.journal import Decision, login
 from tmtv_engine.review import Session, refresh
 from tmtv_engine.text import clean
@@ -29,6 +30,7 @@ from tmtv_tui.messages import CaseChanged
 from tmtv_tui.opened import Opened
 from tmtv_tui.rows import alias, case_row
 from tmtv_tui.screens.case import CaseScreen
+from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.worklist import Worklist
 from tmtv_tui.thrift import ExactLayout, ExactUpdate, Shown
 from tmtv_tui.widgets.keybar import keys_of
@@ -70,6 +72,16 @@ def _harmless(segment: Segment) -> Segment:
     return Segment(text, segment.style)
 
 
+def _known_actions(keys: Iterable[str]) -> None:
+    """Raise `UsageError` for settings of keys that no screen has."""
+    screens = (Worklist, CaseScreen, CompareScreen)
+    bindings = [b for screen in screens for b in screen.BINDINGS if isinstance(b, Binding)]
+    known = sorted({b.id for b in bindings if b.id})
+    for name in keys:
+        if name not in known:
+            raise UsageError(f"no action is called {clean(name)!r}", f"Known: {', '.join(known)}.")
+
+
 class ReviewApp(App[None]):
     """``tmtv review``: `out` holds the cases; every decision goes to ``reader``'s journal.
 
@@ -94,6 +106,7 @@ class ReviewApp(App[None]):
     ) -> None:
         super().__init__()
         self.config = config or Config()
+        _known_actions(self.config.keys)
         self.out = out
         self.reader = reader or self.config.reader or login()
         self.read_only, self.blind, self.order_seed = read_only, blind, order_seed

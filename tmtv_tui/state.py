@@ -126,7 +126,7 @@ def describe(line: Any) -> str:
     words = [line.at[11:19], line.action, *(f"#{n}" for n in line.lesions[:6])]
     if len(line.lesions) > 6:
         words.append(f"and {len(line.lesions) - 6} more")
-    if line.target is not None:
+    if line.target is not None and line.action != "reject":  # there it only gains its reason
         words.append(f"line {line.target}")
     if line.reason:
         words.append(f"({line.reason})")

@@ -1,4 +1,4 @@
-"""A terminal's cells as a small SVG: one rectangle a run of a colour, one text a run of letters."""
+"""A terminal's cells as a small SVG: one path a colour, one text a run of letters."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ def svg(strips: list[Strip]) -> str:
                 elif part.strip():
                     words.append(_word(part, x, y, fore, style or Style()))
                 x += len(part)
-    body = "".join(_box(*box) for box in _joined(boxes))
+    paths: dict[str, str] = {}
+    for at, line, wide, high, colour in _joined(boxes):
+        w, h = wide * WIDE // 2, high * HIGH // 2
+        place = f"M{at * WIDE // 2} {line * HIGH // 2}h{w}v{h}h-{w}z"
+        paths[colour] = paths.get(colour, "") + place
+    body = "".join(f'<path fill="{colour}" d="{d}"/>' for colour, d in paths.items())
     view = f"0 0 {cols * WIDE} {rows * HIGH}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}" font-size="{SIZE}" '
@@ -87,11 +92,6 @@ def _runs(line: dict[int, str]) -> Iterator[tuple[int, int, str]]:
         if x == len(line) or line[x] != line[start]:
             yield start, x - start, line[start]
             start = x
-
-
-def _box(x: int, y: int, wide: int, high: int, colour: str) -> str:
-    place = f'width="{wide * WIDE // 2}" height="{high * HIGH // 2}" fill="{colour}"'
-    return f'<rect x="{x * WIDE // 2}" y="{y * HIGH // 2}" {place}/>'
 
 
 def _word(text: str, x: int, y: int, colour: str, style: Style) -> str:

@@ -83,6 +83,9 @@ def test_settings_come_from_file_and_environment(
         file.write_text(text)
         with pytest.raises(UsageError):
             read_config()
+    file.write_text('[keys]\naccpt = "y"\n')
+    with pytest.raises(UsageError, match="accpt"):
+        review(tmp_path, None, False, False, None, None, None, None)
     file.unlink()
     with pytest.raises(UsageError, match="sixel"):
         review(tmp_path, None, False, False, None, None, None, "sixel")
