@@ -43,16 +43,21 @@ def small_case(
 ) -> Case:
     """A case of `drawn_labels` on a small PET, cut by 41 and raw; ``bend`` as in `write_series`."""
     write_series(tmp_path / "dicom", cosines=cosines, bend=bend)
-    (study,) = find_studies(tmp_path / "dicom")
+    return case_of(tmp_path / "dicom", tmp_path / "out", drawn_labels(kind))
+
+
+def case_of(dicom: Path, out: Path, labels: np.ndarray[Any, Any] | None = None) -> Case:
+    """The case of a PET with these lesions (`drawn_labels`), cut by methods 41 and raw."""
+    labels = drawn_labels("some") if labels is None else labels
+    (study,) = find_studies(dicom)
     assert isinstance(study, Study)
 
     def find(suv: Volume, ct: Volume | None) -> Found:
-        lesions = from_labels(suv.with_array(drawn_labels(kind), Unit.LABEL), suv)
+        lesions = from_labels(suv.with_array(labels, Unit.LABEL), suv)
         return Found(lesions, tuple({"source": "model", "probability": 0.8} for _ in lesions.ids))
 
     finder = Finder(find, {"name": "vnet", "sha256": "ab" * 32, "trained_on": "digital patients"})
-    methods = (parse_method("41"), parse_method("raw"))
-    return run_case(study, finder, CaseConfig(tmp_path / "out", methods))
+    return run_case(study, finder, CaseConfig(out, (parse_method("41"), parse_method("raw"))))
 
 
 def errors_of(path: Path) -> list[str]:

@@ -351,8 +351,13 @@ def _source(study: Study, stack: Stack, ct: dict[str, Any] | None) -> dict[str, 
     from tmtv_engine.dicom.read import header_json
 
     folder = study.folder.resolve()
+    several = len({s.path for s in stack.slices}) < len(stack.slices)
     instances = [
-        {"uid": str(s.head.get("SOPInstanceUID", "")), "position_mm": s.position_mm.tolist()}
+        {
+            "uid": str(s.head.get("SOPInstanceUID", "")),
+            "position_mm": s.position_mm.tolist(),
+            **({"frame": s.frame + 1} if several else {}),
+        }
         for s in stack.slices
     ]
     return {
@@ -363,7 +368,7 @@ def _source(study: Study, stack: Stack, ct: dict[str, Any] | None) -> dict[str, 
             "files": [_below(s.path, folder) for s in stack.slices],
             "header": header_json(stack.slices[0].head),
             "instances": instances,
-            "frames": len({s.path for s in stack.slices}) == 1,
+            "frames": several,
         },
         "ct": None if ct is None else {"folder": str(folder), **ct},
     }

@@ -144,12 +144,10 @@ class Job:
 
     @cached_property
     def slices(self) -> list[Dataset]:
-        """One dataset a slice of the PET, in the array's order: what a reference to it needs."""
-        if self.source["pet"].get("frames"):
-            raise CaseError(
-                f"{self.case.name}: its PET is one multi-frame object, which export cannot take",
-                "Export nifti or csv.",
-            )
+        """One dataset a slice of the PET, in the array's order: what a reference to it needs.
+
+        Those of a multi-frame PET are all of one SOP instance, with their ReferencedFrameNumber.
+        """
         head = self.header()
         lean = patient_of(head)
         for keyword in _REFERRED:
@@ -164,6 +162,8 @@ class Job:
             piece.update(lean)
             piece.SOPInstanceUID = instance["uid"]
             piece.ImagePositionPatient = [round(float(v), 6) for v in instance["position_mm"]]
+            if "frame" in instance:
+                piece.ReferencedFrameNumber = instance["frame"]
             found.append(piece)
         return found
 

@@ -122,6 +122,8 @@ def _image(source: Dataset) -> Dataset:
     image = Dataset()
     image.ReferencedSOPClassUID = source.SOPClassUID
     image.ReferencedSOPInstanceUID = source.SOPInstanceUID
+    if "ReferencedFrameNumber" in source:
+        image.ReferencedFrameNumber = source.ReferencedFrameNumber
     return image
 
 

@@ -12,6 +12,7 @@ from pydicom.valuerep import format_number_as_ds
 
 from tmtv_engine import __version__
 from tmtv_engine.export.encode import encoded_sequence, ready
+from tmtv_engine.export.frames import sources_of
 from tmtv_engine.export.job import MAKER, UNICODE, Job, dated, settle
 from tmtv_engine.thresholds import Method
 
@@ -37,7 +38,7 @@ def write_seg(job: Job, method: Method, path: Path) -> bool:
     for number, (_, voxels) in enumerate(cut, start=1):
         flat[voxels] = number
     labels = flat.reshape(job.lesions.grid.shape)
-    used = np.flatnonzero(labels.any(axis=(1, 2)))
+    sources, planes = sources_of(job.slices, np.flatnonzero(labels.any(axis=(1, 2))))
     name, version = job.algorithm()
     family = Code("123110", "DCM", "Artificial Intelligence")
     if job.case.record["model"]["name"] in ("hotspot", "roi"):
@@ -57,8 +58,8 @@ def write_seg(job: Job, method: Method, path: Path) -> bool:
     ]
     named = seg_of(job, method)
     seg = Segmentation(
-        source_images=[job.slices[k] for k in used],
-        pixel_array=labels[used],
+        source_images=sources,
+        pixel_array=labels[planes],
         segmentation_type="BINARY",
         segment_descriptions=described,
         series_instance_uid=named.SeriesInstanceUID,
@@ -98,7 +99,8 @@ def _share(job: Job, seg: Dataset) -> None:
     """Encode once what many frames say: their slice and its place, their segment."""
     for frame in seg.PerFrameFunctionalGroupsSequence:
         (source,) = frame.DerivationImageSequence[0].SourceImageSequence
-        names = dict.fromkeys(_BY_SLICE, source.ReferencedSOPInstanceUID)
+        plane = (source.ReferencedSOPInstanceUID, source.get("ReferencedFrameNumber"))
+        names: dict[str, object] = dict.fromkeys(_BY_SLICE, plane)
         if "SegmentIdentificationSequence" in frame:  # not where there is one for all frames
             (segment,) = frame.SegmentIdentificationSequence
             names["SegmentIdentificationSequence"] = segment.ReferencedSegmentNumber
