@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 from pydicom.uid import SegmentationStorage
 from pydicom.valuerep import format_number_as_ds
 
@@ -17,6 +21,9 @@ from tmtv_engine.export.job import MAKER, UNICODE, Job, dated, settle
 from tmtv_engine.thresholds import Method
 
 SERIES_NUMBER = 901
+NEOPLASM = Code("108369006", "SCT", "Neoplasm")
+NETWORK = Code("123110", "DCM", "Artificial Intelligence")
+CLUSTERING = Code("123107", "DCM", "Cluster Analysis")
 _BY_SLICE = ("DerivationImageSequence", "PlanePositionSequence")
 
 
@@ -26,10 +33,7 @@ def write_seg(job: Job, method: Method, path: Path) -> bool:
     Segments are numbered from 1 without gaps, as the standard wants; label and tracking
     identifier name the lesion.
     """
-    from highdicom import AlgorithmIdentificationSequence
-    from highdicom.seg import Segmentation, SegmentDescription
-    from pydicom.sr.codedict import codes
-    from pydicom.sr.coding import Code
+    from highdicom.seg import Segmentation
 
     cut = job.cut(method)
     if not cut:
@@ -39,35 +43,18 @@ def write_seg(job: Job, method: Method, path: Path) -> bool:
         flat[voxels] = number
     labels = flat.reshape(job.lesions.grid.shape)
     sources, planes = sources_of(job.slices, np.flatnonzero(labels.any(axis=(1, 2))))
-    name, version = job.algorithm()
-    family = Code("123110", "DCM", "Artificial Intelligence")
-    if job.case.record["model"]["name"] in ("hotspot", "roi"):
-        family = Code("123107", "DCM", "Cluster Analysis")
-    described = [
-        SegmentDescription(
-            segment_number=number,
-            segment_label=f"Lesion {int(job.lesions.ids[row])}",
-            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
-            segmented_property_type=Code("108369006", "SCT", "Neoplasm"),
-            algorithm_type="SEMIAUTOMATIC" if _by_hand(job) else "AUTOMATIC",
-            algorithm_identification=AlgorithmIdentificationSequence(name, family, version),
-            tracking_uid=job.tracking_uid(row),
-            tracking_id=job.tracking_id(row),
-        )
-        for number, (row, _) in enumerate(cut, start=1)
-    ]
     named = seg_of(job, method)
     seg = Segmentation(
         source_images=sources,
         pixel_array=labels[planes],
         segmentation_type="BINARY",
-        segment_descriptions=described,
+        segment_descriptions=_segments(job, [row for row, _ in cut]),
         series_instance_uid=named.SeriesInstanceUID,
         series_number=SERIES_NUMBER + [m.key for m in job.methods].index(method.key),
         sop_instance_uid=named.SOPInstanceUID,
         instance_number=1,
         manufacturer=MAKER,
-        manufacturer_model_name=name,
+        manufacturer_model_name=job.algorithm()[0],
         software_versions=__version__,
         device_serial_number="0",
         content_label=f"TMTV {method.key}".upper().replace(".", "_"),
@@ -83,6 +70,30 @@ def write_seg(job: Job, method: Method, path: Path) -> bool:
     _share(job, seg)
     seg.save_as(path)
     return True
+
+
+def _segments(job: Job, rows: Sequence[int]) -> list[Any]:
+    """The description of each lesion's segment, in order."""
+    from highdicom import AlgorithmIdentificationSequence
+    from highdicom.seg import SegmentDescription
+
+    name, version = job.algorithm()
+    drawn = job.case.record["model"]["name"] in ("hotspot", "roi")
+    return [
+        SegmentDescription(
+            segment_number=number,
+            segment_label=f"Lesion {int(job.lesions.ids[row])}",
+            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+            segmented_property_type=NEOPLASM,
+            algorithm_type="SEMIAUTOMATIC" if _by_hand(job) else "AUTOMATIC",
+            algorithm_identification=AlgorithmIdentificationSequence(
+                name, CLUSTERING if drawn else NETWORK, version
+            ),
+            tracking_uid=job.tracking_uid(row),
+            tracking_id=job.tracking_id(row),
+        )
+        for number, row in enumerate(rows, start=1)
+    ]
 
 
 def seg_of(job: Job, method: Method) -> Dataset:

@@ -13,7 +13,7 @@ from pydicom.sr.coding import Code
 from tmtv_engine import __version__
 from tmtv_engine.export.encode import ready
 from tmtv_engine.export.job import MAKER, Job, dated, settle
-from tmtv_engine.export.seg import seg_of
+from tmtv_engine.export.seg import NEOPLASM, seg_of
 from tmtv_engine.measures import measure, suv_max, suv_peak, total
 from tmtv_engine.thresholds import Method
 
@@ -156,7 +156,7 @@ def _lesions(job: Job, method: Method) -> list[Any]:
                     ),
                 ),
                 finding_category=codes.SCT.MorphologicallyAbnormalStructure,
-                finding_type=Code("108369006", "SCT", "Neoplasm"),
+                finding_type=NEOPLASM,
                 method=method_code(method),
                 measurements=values,
             )
@@ -173,7 +173,7 @@ def _totals(job: Job, method: Method) -> Any:
         values.append(_number(DMAX, sums.dmax_mm, MM))
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(job.uid("total", method.key), f"TMTV {method.key}"),
-        finding_type=Code("108369006", "SCT", "Neoplasm"),
+        finding_type=NEOPLASM,
         method=method_code(method),
         measurements=values,
     )
