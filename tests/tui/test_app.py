@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 from textual.widgets import DataTable, Input, Static
 
 from tests.cases import SPACING_MM, make_case, make_volume, snapshot
-from tests.tui.drive import opened, running, settle, text_of
+from tests.engine.test_review import two_peaks
+from tests.tui.drive import opened, running, settle, shown, text_of, until
 from tmtv_engine.case import read_case
-from tmtv_engine.journal import Journal
+from tmtv_engine.journal import Decision, Journal
 from tmtv_engine.reading import reading_of
+from tmtv_engine.review import record
 from tmtv_engine.verify import verify
 from tmtv_tui.config import Config, read_config
 from tmtv_tui.screens.case import CaseScreen
@@ -272,3 +275,50 @@ def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tmtv" / "config.toml").write_text("colour = 1\n")
     with pytest.raises(Exception, match="colour"):
         read_config()
+
+
+async def test_a_lesion_that_runs_into_the_bladder_is_split_and_the_part_rejected(
+    tmp_path: Path,
+) -> None:
+    two_peaks(tmp_path)
+    async with running(tmp_path) as (app, pilot):
+        screen = await opened(app, pilot)
+        assert screen.opened is not None
+        table = screen.query_one(LesionTable)
+        whole = shown_total(screen, "2.5")
+        await pilot.press("p")
+        await settle(app, pilot)
+        assert table.current() == 2
+        assert screen.opened.reading.splits == {1: (2, 3)}
+        assert shown_total(screen, "2.5") == whole
+        assert "model part" in text_of(app)
+        await pilot.press("i")
+        await settle(app, pilot)
+        assert "no slice" not in text_of(app)
+        voxels = screen.opened.reading.lesions.counts
+        await pilot.press("x", "4")
+        await settle(app, pilot)
+        part = int(voxels[1]) * float(np.prod(SPACING_MM)) / 1000
+        assert shown_total(screen, "2.5") == round(part, 1)
+        assert screen.opened.reading.reasons == {2: "bladder"}
+        await pilot.press("u", "u")
+        await settle(app, pilot)
+        assert screen.opened.reading.splits == {}
+        assert shown_total(screen, "2.5") == whole
+    assert not [f for f in verify(tmp_path / "case-1") if f.failed]
+
+
+async def test_a_stale_label_map_is_refused_and_said(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    record(case, Decision("reject", (1,)), "AB")
+    path = case.path / "lesions.nii.gz"
+    raw = bytearray(gzip.decompress(path.read_bytes()))
+    raw[-1] ^= 1
+    path.write_bytes(gzip.compress(bytes(raw)))
+    before = (case.path / "review" / "AB.jsonl").read_bytes()
+    async with running(tmp_path) as (app, pilot):
+        await pilot.press("enter")
+        assert "was decided on other lesions" in await shown(app, pilot, "decided on other")
+        await pilot.press("x", "a", "u", "S", "m", "i", "c", "l", "X", "q")
+        await until(pilot, lambda: app.screen is app.worklist)
+    assert (case.path / "review" / "AB.jsonl").read_bytes() == before
