@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Sequence
+import json
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,29 @@ def write_drawn(
     dump_json(folder / "truth.json", {"seed": seed, **_facts(patient)})
 
 
-def write_manifest(out: Path, names: Sequence[str]) -> None:
-    """Write ``out/manifest.csv`` (case, pet, ct, roi), paths relative to it."""
+ROOMS = {
+    "nifti": ("pet.nii.gz", "ct.nii.gz", "rois.nii.gz"),
+    "dicom": ("PET", "CT", "RTSTRUCT/rois.dcm"),
+}
+
+
+def write_manifest(out: Path) -> Path:
+    """Write ``out/manifest.csv`` (case, pet, ct, roi, subtype) of every digital patient there.
+
+    Paths are relative to it. One file for `tmtv predict`, `tmtv train` and `tmtv report
+    --reference`; a healthy patient's ``roi`` is empty where there is no file of them.
+    """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["case", "pet", "ct", "roi"])
-    for name in names:
-        ct = f"{name}/ct.nii.gz" if (out / name / "ct.nii.gz").exists() else ""
-        rows.writerow([name, f"{name}/pet.nii.gz", ct, f"{name}/rois.nii.gz"])
-    write_text(out / "manifest.csv", text.getvalue())
+    rows.writerow(["case", "pet", "ct", "roi", "subtype"])
+    for truth in sorted(out.glob("*/truth.json")):
+        folder = truth.parent
+        form = "nifti" if (folder / ROOMS["nifti"][0]).exists() else "dicom"
+        paths = [f"{folder.name}/{p}" if (folder / p).exists() else "" for p in ROOMS[form]]
+        rows.writerow([folder.name, *paths, json.loads(truth.read_text("utf-8"))["subtype"]])
+    path = out / "manifest.csv"
+    write_text(path, text.getvalue())
+    return path
 
 
 def _facts(patient: Any) -> dict[str, Any]:

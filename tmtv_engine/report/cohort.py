@@ -73,11 +73,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Read:
-    """What the journal of one patient says of the reading."""
+    """What the journal of one patient says of the reading; ``minutes`` None: nobody timed it."""
 
     case: str
     reader: str
-    minutes: float
+    minutes: float | None
     decisions: int
     changed: Mapping[str, int] = field(default_factory=dict)
 
@@ -85,7 +85,8 @@ class Read:
 @dataclass(frozen=True)
 class Cohort:
     """Patients measured twice. ``names``: what the first and the second measurement are called;
-    ``inputs``: SHA-256 by file; ``pictures``: projections by case."""
+    ``before``: the pairs before two readers corrected them; ``inputs``: SHA-256 by file;
+    ``pictures``: projections by case."""
 
     pairs: tuple[Pair, ...]
     excluded: tuple[Excluded, ...] = ()
@@ -96,6 +97,7 @@ class Cohort:
     inputs: Mapping[str, str] = field(default_factory=dict)
     pictures: Mapping[str, Path] = field(default_factory=dict)
     models: tuple[str, ...] = ()
+    before: tuple[Pair, ...] = ()
 
     @property
     def cases(self) -> list[str]:
@@ -118,6 +120,9 @@ def numbers(
 ) -> Numbers:
     """The record of ``report.json``: nothing rounded, None where a number cannot be known."""
     cutoffs = tuple(cutoffs_ml)
+    reading = reading_numbers(cohort.read)
+    if reading is not None:
+        reading["before"] = _methods(cohort.before, cohort.methods, cutoffs, seed)
     return {
         "schema": SCHEMA,
         "created": utc_now(),
@@ -128,7 +133,7 @@ def numbers(
         "raw": _raw(cohort.raw),
         "rois": _rois(cohort.found),
         "detection": _detection(cohort.found),
-        "reading": _reading(cohort.read),
+        "reading": reading,
         "subtypes": {
             name: _methods(
                 [p for p in cohort.pairs if p.subtype == name], cohort.methods, cutoffs, seed
@@ -256,16 +261,22 @@ def froc(found: Sequence[Found], points: int = 200) -> list[Numbers]:
     return [curve[k] for k in chosen]
 
 
-def _reading(read: Sequence[Read]) -> Numbers | None:
+def reading_numbers(read: Sequence[Read]) -> Numbers | None:
+    """Minutes, decisions and changes, of all readings together and by reader."""
     if not read:
         return None
+    readers = sorted({r.reader for r in read})
+    by_reader = {name: _read([r for r in read if r.reader == name]) for name in readers}
+    return {**_read(read), "readers": readers, "by_reader": by_reader}
+
+
+def _read(read: Sequence[Read]) -> Numbers:
     changed: dict[str, int] = {}
     for r in read:
         for key, count in r.changed.items():
             changed[key] = changed.get(key, 0) + count
     return {
         "n": len(read),
-        "readers": sorted({r.reader for r in read}),
         "minutes": stats.describe([r.minutes for r in read]),
         "decisions": stats.describe([r.decisions for r in read]),
         "changed": changed,

@@ -134,6 +134,26 @@ def _panels(cohort: Cohort, report: Mapping[str, Any], panel: Callable[..., None
     return figure
 
 
+def distribution(columns: Mapping[str, Sequence[float]]) -> Picture:
+    """TMTV (mL) by method: a box and every patient, on a logarithmic scale that holds 0."""
+    with _styled():
+        drawn, (axis,) = _figure(1, 0.9 + 0.7 * max(1, len(columns)), 7.2)
+        drawn_boxes = axis.boxplot(
+            list(columns.values()), vert=False, sym="", whis=(5, 95), widths=0.5
+        )
+        for line in (x for part in drawn_boxes.values() for x in part):
+            line.set(color="#8a969e", linewidth=1.2)
+        for row, values in enumerate(columns.values(), start=1):
+            spread = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else np.zeros(1)
+            (dots,) = axis.plot(values, row + spread, "o", color=COLOURS[0], markersize=4)
+            dots.set(alpha=0.7, markeredgewidth=0, zorder=3)
+        axis.set_yticks(range(1, len(columns) + 1), [_plain(key) for key in columns])
+        axis.invert_yaxis()
+        axis.set_xscale("symlog", linthresh=1.0)
+        axis.set(xlabel="TMTV (mL)", xlim=(-0.3, None))
+        return _saved("tmtv", drawn)
+
+
 def _bland_altman(
     axis: Any,
     columns: tuple[stats.Row, stats.Row],

@@ -14,6 +14,7 @@ from tmtv_engine.finders import RoiMode
 from tmtv_engine.reading import Reading, predicted_status
 from tmtv_engine.report.cohort import Cohort, Excluded, Found, Pair, Raw, Read
 from tmtv_engine.report.sides import (
+    PREDICTION,
     Side,
     check_same_grid,
     found_of,
@@ -58,6 +59,7 @@ class Compared:
     inputs: dict[str, str] = field(default_factory=dict)
     picture: Path | None = None
     model: str = ""
+    before: tuple[Pair, ...] = ()
 
 
 def with_reference(
@@ -91,7 +93,7 @@ def with_reference(
         named.add(name)
     left += [Excluded(n, "has no row in the manifest") for n in folders if n not in named]
     inputs = {manifest.name: sha256_of(manifest)}
-    return _gathered(work, left, inputs, ("manual", _said(reader)), jobs, done)
+    return _gathered(work, left, inputs, ("manual", reader), jobs, done)
 
 
 def against(
@@ -120,8 +122,10 @@ def against(
     return _gathered(work, left, {}, names, jobs, done)
 
 
-def _said(reader: str | None) -> str:
-    return "predicted" if reader in (None, "prediction") else str(reader)
+def _said(reader: str | None, read: bool) -> str:
+    if reader not in (None, PREDICTION):
+        return str(reader)
+    return "reviewed" if read and reader is None else "predicted"
 
 
 def _side_name(sources: Sequence[Path], reader: str | None) -> str:
@@ -139,7 +143,7 @@ def _gathered(
     work: Sequence[Job],
     left: Sequence[Excluded],
     inputs: dict[str, str],
-    names: tuple[str, str],
+    names: tuple[str, str | None],
     jobs: int,
     done: Callable[[str], None],
 ) -> Cohort:
@@ -158,10 +162,11 @@ def _gathered(
         tuple(raw for part in parts for raw in part.raw),
         tuple(part.found for part in parts if part.found),
         tuple(read for part in parts for read in part.read),
-        names,
+        (names[0], _said(names[1], any(part.read for part in parts))),
         {**inputs, **{k: v for part in parts for k, v in part.inputs.items()}},
         {part.case: part.picture for part in parts if part.picture},
         tuple(dict.fromkeys(part.model for part in parts if part.model)),
+        tuple(pair for part in parts for pair in part.before),
     )
 
 
@@ -179,7 +184,11 @@ def compare_case(job: Job) -> Compared:
     try:
         return _compared(job)
     except TmtvError as error:
-        return Compared(job.folder.name, excluded=(Excluded(job.folder.name, error.what),))
+        return Compared(job.folder.name, excluded=(Excluded(job.folder.name, _why(job, error)),))
+
+
+def _why(job: Job, error: TmtvError) -> str:
+    return error.what.removeprefix(f"{job.folder.name}: ")
 
 
 def _compared(job: Job) -> Compared:
@@ -187,7 +196,8 @@ def _compared(job: Job) -> Compared:
     reading = read_as(case, job.reader)
     side = side_of(case, reading)
     inputs = {f"{case.name}/case.json": case.record["provenance"]["files_sha256"]["case.json"]}
-    read = _read(case, reading)
+    read = read_of(case, reading)
+    before: tuple[Side, Side] | None = None
     if job.other is None:
         reference = roi_side(case, job.roi, job.mode)
         if job.roi is not None and job.roi.is_file():
@@ -196,7 +206,9 @@ def _compared(job: Job) -> Compared:
         other = read_case(job.other)
         theirs = read_as(other, job.other_reader)
         reference = side_of(other, theirs)
-        read += _read(other, theirs)
+        read += read_of(other, theirs)
+        if reading.reader is not None and theirs.reader is not None:
+            before = _predicted(case), _predicted(other)
     check_same_grid(side, reference, case.name)
     keys = {m.key for m in reference.cuts.methods}
     methods = [m for m in side.cuts.methods if m.key in keys]
@@ -211,7 +223,12 @@ def _compared(job: Job) -> Compared:
         inputs,
         picture if picture.is_file() else None,
         model_of(case),
+        tuple(_pair(case, *before, m, job.subtype) for m in methods) if before else (),
     )
+
+
+def _predicted(case: Case) -> Side:
+    return side_of(case, read_as(case, PREDICTION))
 
 
 def _pair(case: Case, side: Side, reference: Side, method: Method, subtype: str | None) -> Pair:
@@ -240,11 +257,12 @@ def _raw(
         yield Raw(case.name, method.key, overlaps(found), subtype)
 
 
-def _read(case: Case, reading: Reading) -> tuple[Read, ...]:
+def read_of(case: Case, reading: Reading) -> tuple[Read, ...]:
     """What the reader did, from the journal; nothing where nobody read or it was not asked."""
     if reading.reader is None or not is_reviewed(case.path):
         return ()
-    minutes = reading.seconds / 60
+    opened = any(line.action == "open" for line in reading.lines)
+    minutes = reading.seconds / 60 if opened else None  # decided from a script: nobody timed it
     return (Read(case.name, reading.reader, minutes, reading.decisions, changed(case, reading)),)
 
 

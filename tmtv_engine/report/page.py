@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -23,35 +24,35 @@ def page(cohort: Cohort, report: Mapping[str, Any], pictures: Sequence[Picture])
     first, second = report["names"]
     groups = [("All patients", report["methods"]), *report["subtypes"].items()]
     parts = [
-        _head(f"TMTV: {second} against {first}"),
         f"<p>{report['n']} patients, {escape(report['created'])}. Differences are "
         f"{escape(second)} minus {escape(first)}.</p>",
-        _section("Dice by method", _dice(groups)) if _known(report, "dice") else "",
-        _section("Volumes (mL)", _volumes(groups, report["names"])),
-        _section("Agreement", _agreement(groups)),
-        _section("Tests and correlation", _tests(groups)),
-        _section("Overlap by voxel, mean ± SD", _overlaps(groups)) if _known(report) else "",
+        section("Dice by method", _dice(groups)) if _known(report, "dice") else "",
+        section("Volumes (mL)", _volumes(groups, report["names"])),
+        section("Agreement", _agreement(groups)),
+        section("Tests and correlation", _tests(groups)),
+        section("Overlap by voxel, mean ± SD", _overlaps(groups)) if _known(report) else "",
         _lesions(report),
-        *(_figure(k, p, report) for k, p in enumerate(pictures, 1)),
+        *(figure(k, p, words.caption(p.name, report)) for k, p in enumerate(pictures, 1)),
         _worst(cohort),
-        _section("Patients", _patients(cohort)),
-        _left_out(report),
-        _section("Methods, for a paper", *(_p(t) for t in words.methods_text(report))),
-        _section("Versions and hashes", hashes(report)),
-        "</main>",
-        f"<script>{_beside('page.js')}</script></body></html>\n",
+        section("Patients", _patients(cohort)),
+        left_out(report),
+        section("Methods, for a paper", *(_p(t) for t in words.methods_text(report))),
+        section("Versions and hashes", hashes(report)),
     ]
-    return "\n".join(part for part in parts if part)
+    return document(f"TMTV: {second} against {first}", parts)
 
 
-def _head(title: str) -> str:
-    return (
+def document(title: str, parts: Sequence[str]) -> str:
+    """A page of its own: style and script inside, nothing asked of any server."""
+    head = (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{_beside('page.css')}</style></head>\n"
         f'<body><main><h1>{escape(title)}</h1>\n<p class="only">{words.RESEARCH}</p>'
     )
+    foot = f"</main>\n<script>{_beside('page.js')}</script></body></html>\n"
+    return "\n".join(part for part in (head, *parts, foot) if part)
 
 
 def _beside(name: str) -> str:
@@ -62,7 +63,8 @@ def _known(report: Mapping[str, Any], *keys: str) -> bool:
     return any(m[k]["n"] for m in report["methods"].values() for k in keys or OVERLAPS)
 
 
-def _section(title: str, *parts: str) -> str:
+def section(title: str, *parts: str) -> str:
+    """Parts under a heading."""
     return f"<section><h2>{escape(title)}</h2>\n" + "\n".join(parts) + "</section>"
 
 
@@ -70,7 +72,8 @@ def _p(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table; every cell is escaped."""
     head = "".join(f"<th>{escape(h)}</th>" for h in header)
     body = "\n".join(
         "<tr>" + "".join(f"<td>{escape(str(c))}</td>" for c in row) + "</tr>" for row in rows
@@ -108,7 +111,7 @@ def _dice(groups: Sequence[tuple[str, Any]]) -> str:
         rows[-1] += [_with(d["median"], d["median_ci"], 2) if d else "–" for d in own]
         rows.append(["", "mean ± SD", *(_spread(d) if d else "–" for d in own)])
         rows.append(["", "n", *(str(d["n"]) if d else "0" for d in own)])
-    return _table(["Group", "", *keys], rows)
+    return table(["Group", "", *keys], rows)
 
 
 def _volumes(groups: Sequence[tuple[str, Any]], names: Sequence[str]) -> str:
@@ -120,7 +123,7 @@ def _volumes(groups: Sequence[tuple[str, Any]], names: Sequence[str]) -> str:
                 values = [told(v[k]) for k in ("min", "max", "mean", "sd", "median", "q1", "q3")]
                 rows.append([group, key, name, v["n"], *values])
     header = ["Group", "Method", "", "n", "min", "max", "mean", "SD", "median", "Q1", "Q3"]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _agreement(groups: Sequence[tuple[str, Any]]) -> str:
@@ -136,7 +139,7 @@ def _agreement(groups: Sequence[tuple[str, Any]]) -> str:
             bias = _with(b["bias_ml"], b["bias_ci"])
             rows.append([group, key, m["n"], bias, limits, ratio, agreed, kappas])
     header = ["Group", "Method", "n", "Bias mL (95 % CI)", "Limits mL", "Ratio (limits)"]
-    return _table([*header, "≤ 10 % or 10 mL", "κ (at mL)"], rows)
+    return table([*header, "≤ 10 % or 10 mL", "κ (at mL)"], rows)
 
 
 def _tests(groups: Sequence[tuple[str, Any]]) -> str:
@@ -149,7 +152,7 @@ def _tests(groups: Sequence[tuple[str, Any]]) -> str:
         for key, m in methods.items()
     ]
     header = ["Group", "Method", "n", "Δ medians mL (95 % CI)", "t-test p", "Wilcoxon p"]
-    return _table([*header, "Spearman ρ", "Pearson r", "CCC", "ICC(2,1)"], rows)
+    return table([*header, "Spearman ρ", "Pearson r", "CCC", "ICC(2,1)"], rows)
 
 
 def _overlaps(groups: Sequence[tuple[str, Any]]) -> str:
@@ -158,7 +161,7 @@ def _overlaps(groups: Sequence[tuple[str, Any]]) -> str:
         for group, methods in groups
         for key, m in methods.items()
     ]
-    return _table(["Group", "Method", *map(_title, OVERLAPS), "both empty"], rows)
+    return table(["Group", "Method", *map(_title, OVERLAPS), "both empty"], rows)
 
 
 def _title(key: str) -> str:
@@ -173,7 +176,7 @@ def _lesions(report: Mapping[str, Any]) -> str:
             for key, r in report["raw"].items()
         ]
         header = ["Against", "n", "Dice, median", *map(_title, OVERLAPS)]
-        parts.append(_section("The prediction before any cut", _table(header, rows)))
+        parts.append(section("The prediction before any cut", table(header, rows)))
     if report["rois"]:
         d = report["detection"]
         rows = [
@@ -185,29 +188,37 @@ def _lesions(report: Mapping[str, Any]) -> str:
             f"(sensitivity {told(d['sensitivity'], 3)}); {told(d['false_per_patient'], 2)} false "
             f"lesions per patient."
         )
-        table = _table(["Lesions per patient", "n", "mean", "SD", "median"], rows)
-        parts.append(_section("Lesions", table, _p(said)))
+        counts = table(["Lesions per patient", "n", "mean", "SD", "median"], rows)
+        parts.append(section("Lesions", counts, _p(said)))
     if report["reading"]:
-        parts.append(_section("Reading", reading(report["reading"])))
+        parts.append(section("Reading", reading(report["reading"])))
     return "\n".join(parts)
 
 
 def reading(read: Mapping[str, Any]) -> str:
-    """What the journals say: minutes and decisions a patient, and what was changed."""
-    rows = [
-        [name.capitalize(), m["n"], told(m["mean"]), told(m["sd"]), told(m["median"])]
-        for name, m in ((k, read[k]) for k in ("minutes", "decisions"))
-    ]
-    changed = ", ".join(f"{count} {what}" for what, count in read["changed"].items() if count)
-    said = f"Readers: {', '.join(read['readers'])}. Changed: {changed or 'nothing'}."
-    return _table(["Per patient", "n", "mean", "SD", "median"], rows) + _p(said)
+    """What the journals say by reader: minutes and decisions a patient, and what was changed."""
+    rows = []
+    for name, r in read["by_reader"].items():
+        changed = ", ".join(f"{count} {what}" for what, count in r["changed"].items() if count)
+        minutes, decisions = r["minutes"], r["decisions"]
+        spent = [told(minutes["median"]), told(minutes["mean"]), told(minutes["sd"])]
+        rows.append([name, r["n"], *spent, told(decisions["median"]), changed or "nothing"])
+    header = ["Reader", "patients", "minutes, median", "mean", "SD", "decisions, median"]
+    parts = [table([*header, "changed"], rows)]
+    if read.get("before"):
+        said = (
+            f"{key}: Dice {_spread(m['dice'])}, within 10 % or 10 mL in {m['within_10']['n']} "
+            f"of {m['n']}"
+            for key, m in read["before"].items()
+        )
+        parts.append(_p(f"The same two sides before anyone had corrected them: {'; '.join(said)}."))
+    return "\n".join(parts)
 
 
-def _figure(number: int, picture: Picture, report: Mapping[str, Any]) -> str:
-    said = escape(words.caption(picture.name, report))
-    return (
-        f"<figure>{inline(picture)}<figcaption><b>Figure {number}.</b> {said}</figcaption></figure>"
-    )
+def figure(number: int, picture: Picture, caption: str) -> str:
+    """A figure with its number and caption."""
+    said = f"<b>Figure {number}.</b> {escape(caption)}"
+    return f"<figure>{inline(picture)}<figcaption>{said}</figcaption></figure>"
 
 
 def inline(picture: Picture) -> str:
@@ -245,47 +256,65 @@ def _worst(cohort: Cohort) -> str:
             f"<figcaption>{escape(said)}</figcaption></figure>"
         )
     title = f"The patients that agree least ({cohort.methods[0]})"
-    return _section(title, *shown) if shown else ""
+    return section(title, *shown) if shown else ""
 
 
-def _patients(cohort: Cohort) -> str:
-    """The table that sorts: its cells carry the unrounded number."""
-    first, second = cohort.names
-    text = ["Patient", "Method", "Subtype"]
-    header = [(h, "text") for h in text]
-    header += [(f"{n} mL", "number") for n in (first, second)] + [("Δ mL", "number")]
-    header += [(_title(k), "number") for k in OVERLAPS]
+@dataclass(frozen=True)
+class Column:
+    """A column of a table that sorts: its name, and the digits shown (None: text)."""
+
+    name: str
+    digits: int | None = None
+
+
+def sortable(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> str:
+    """A table that sorts at a click; the cells of numbers carry them unrounded."""
     head = "".join(
-        f'<th data-kind="{kind}"><button type="button">{escape(h)}</button></th>'
-        for h, kind in header
+        f'<th data-kind="{"text" if c.digits is None else "number"}">'
+        f'<button type="button">{escape(c.name)}</button></th>'
+        for c in columns
     )
-    body = "\n".join(_patient(p) for p in cohort.pairs)
+    body = "\n".join(
+        f"<tr>{''.join(_cell(v, c) for v, c in zip(row, columns, strict=True))}</tr>"
+        for row in rows
+    )
     return (
         f'<div class="wide tall"><table class="sorted"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
-def _patient(p: Pair) -> str:
-    volumes = (p.reference_ml, p.predicted_ml, p.predicted_ml - p.reference_ml)
-    cells = [f"<td>{escape(t)}</td>" for t in (p.case, p.method, p.subtype or "")]
-    cells += [_value(v, 1) for v in volumes] + [_value(p.overlaps.get(k), 3) for k in OVERLAPS]
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _value(value: float | None, digits: int) -> str:
+def _cell(value: Any, column: Column) -> str:
+    if column.digits is None:
+        return f"<td>{escape(str(value))}</td>"
     exact = "" if value is None else repr(value)
-    return f'<td data-v="{exact}">{told(value, digits)}</td>'
+    return f'<td data-v="{exact}">{told(value, column.digits)}</td>'
 
 
-def _left_out(report: Mapping[str, Any]) -> str:
+def _patients(cohort: Cohort) -> str:
+    first, second = cohort.names
+    columns = [Column(name) for name in ("Patient", "Method", "Subtype")]
+    columns += [Column(f"{name} mL", 1) for name in (first, second)] + [Column("Δ mL", 1)]
+    columns += [Column(_title(k), 3) for k in OVERLAPS]
+    rows = [
+        [
+            *(p.case, p.method, p.subtype or "", p.reference_ml, p.predicted_ml),
+            *(p.predicted_ml - p.reference_ml, *(p.overlaps.get(k) for k in OVERLAPS)),
+        ]
+        for p in cohort.pairs
+    ]
+    return sortable(columns, rows)
+
+
+def left_out(report: Mapping[str, Any]) -> str:
+    """What is not in the numbers, and why."""
     left = report["excluded"]
     if not left:
-        return _section("Left out", _p("Nothing."))
-    table = _table(["Case", "Why"], [[e["case"], e["why"]] for e in left[:SHOWN]])
+        return section("Left out", _p("Nothing."))
+    shown = table(["Case", "Why"], [[e["case"], e["why"]] for e in left[:SHOWN]])
     more = len(left) - SHOWN
     rest = [_p(f"{more} more are in report.json.")] if more > 0 else []
-    return _section(f"Left out ({len(left)})", table, *rest)
+    return section(f"Left out ({len(left)})", shown, *rest)
 
 
 def hashes(report: Mapping[str, Any]) -> str:
@@ -296,4 +325,4 @@ def hashes(report: Mapping[str, Any]) -> str:
         f"<li>{escape(name)}: <code>{escape(value)}</code></li>"
         for name, value in report["inputs_sha256"].items()
     )
-    return _table(["Software", "Version"], rows) + f"<p>SHA-256 of the inputs</p><ul>{inputs}</ul>"
+    return table(["Software", "Version"], rows) + f"<p>SHA-256 of the inputs</p><ul>{inputs}</ul>"

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.agreement import Overlap
 from tmtv_engine.case import Case
-from tmtv_engine.errors import CaseError, GeometryError, InputError
+from tmtv_engine.corrected import source_suv
+from tmtv_engine.errors import GeometryError
 from tmtv_engine.find import find_lesions
 from tmtv_engine.finders import RoiMode
 from tmtv_engine.lesions import Lesions, from_labels
@@ -57,7 +57,7 @@ def side_of(case: Case, reading: Reading) -> Side:
 
 def roi_side(case: Case, path: Path | None, mode: RoiMode) -> Side:
     """Manual ROIs on the case's own PET, read again; None: a patient without disease."""
-    suv = pet_of(case)
+    suv = source_suv(case)
     methods = Cuts.of_record(case.record, case.voxels().take([])).methods
     lesions = roi_lesions(path, suv, mode)
     around = np.full(len(lesions), np.nan)
@@ -87,35 +87,6 @@ def _is_empty(path: Path) -> bool:
     from tmtv_engine.nifti import read_nifti
 
     return not read_nifti(path, Unit.LABEL).array.any()
-
-
-def pet_of(case: Case) -> Volume:
-    """The SUV that the case was measured on, read again; raises `InputError` where it is gone."""
-    from tmtv_engine.studies import Study, load_study
-
-    source = case.source()
-    pet = source.get("pet") or {}
-    if not pet.get("folder") or not pet.get("files"):
-        raise CaseError(f"{case.name}: does not say where its PET lies", "Predict it again.")
-    folder = Path(pet["folder"])
-    files = tuple(dict.fromkeys(folder / name for name in pet["files"]))
-    missing = [path for path in files if not path.exists()]
-    if missing:
-        raise InputError(f"{case.name}: its PET is no longer at {missing[0]}", "Put it back.")
-    kind = "nifti" if source["kind"] == "nifti" else "dicom"
-    study = Study(case.name, kind, files, (), folder)  # type: ignore[arg-type]
-    return load_study(study, _overrides(case.record["overrides"])).suv
-
-
-def _overrides(record: dict[str, Any]) -> Any:
-    from datetime import datetime
-
-    from tmtv_engine.suv import Overrides
-
-    given = dict(record)
-    if given.get("injection_time"):
-        given["injection_time"] = datetime.fromisoformat(given["injection_time"])
-    return Overrides(**given)
 
 
 def check_same_grid(first: Side, second: Side, name: str) -> None:

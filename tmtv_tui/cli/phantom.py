@@ -21,7 +21,7 @@ def phantom(
     vendor: str = typer.Option("ge", "--vendor", help="Header of the PET: ge, siemens, philips."),
     quiet: bool = options.QUIET,
 ) -> int:
-    """Draw digital patients: PET, CT, the ROIs that are true and, as NIfTI, a manifest.
+    """Draw digital patients: PET, CT, the ROIs that are true, and a manifest that names them.
 
     The same seed draws the same patient.
     """
@@ -32,16 +32,13 @@ def phantom(
     from tmtv_engine.phantom.write import write_drawn, write_manifest
 
     progress = console.Progress(count)
-    names = []
     for number in range(seed, seed + count):
         name = f"digital-{number:04d}"
         progress.stage(0, 1, f"drawing {name}")
         with new_folder(out, name) as folder:
             write_drawn(folder, number, form, vendor=vendor, spacing_mm=spacing_mm)
-        names.append(name)
         progress.case_done()
         console.out(str(out / name))
-    if form == "nifti":
-        write_manifest(out, names)
-        console.say(f"{out / 'manifest.csv'} names them for tmtv predict")
+    manifest = write_manifest(out)
+    console.say(f"{manifest} names them for tmtv predict, train and report --reference")
     return 0

@@ -154,7 +154,7 @@ def _described(asked: _Asked, out: Path, as_json: bool) -> int:
         console.table(("method", "n", *(f"{k} mL" for k in SHORT)), rows)
     _tell_left_out(found)
     states = ", ".join(f"{n} {state}" for state, n in found["review"]["states"].items())
-    console.say(f"{found['n']} patients ({states}); the report is in {files[0].parent}")
+    console.say(f"{_patients(found['n'])} ({states}); the report is in {files[0].parent}")
     return 0
 
 
@@ -166,7 +166,11 @@ def _tell(found: Mapping[str, Any], files: Sequence[Path], as_json: bool) -> Non
         rows = [_row(name, key, m) for name, own in groups for key, m in own.items()]
         console.table((*HEADER, *MORE), rows)
     _tell_left_out(found)
-    console.say(f"{found['n']} patients; the report is in {files[0].parent}")
+    console.say(f"{_patients(found['n'])}; the report is in {files[0].parent}")
+
+
+def _patients(n: int) -> str:
+    return "1 patient" if n == 1 else f"{n} patients"
 
 
 def _tell_left_out(found: Mapping[str, Any]) -> None:
