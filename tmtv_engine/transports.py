@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmtv_engine.errors import UsageError
@@ -156,13 +157,11 @@ class Stow:
 
     def open(self, items: Sequence[Item]) -> None:
         """Make the client; whether the service answers shows with the first object."""
-        import requests
         from dicomweb_client.web import DICOMwebClient
 
-        session = requests.Session()
+        _context(self.security)  # which says so where a file cannot be read
+        session = _session(self.security.ca)
         session.auth = self._authorise  # always set: ~/.netrc is never asked
-        if self.security.ca is not None:
-            session.verify = str(self.security.ca)
         if self.security.cert is not None:
             cert, key = self.security.cert, self.security.key
             session.cert = (str(cert), str(key)) if key is not None else str(cert)
@@ -210,6 +209,18 @@ class Stow:
                 f"{self.web}: HTTP {code}: there is no STOW-RS", "Give the URL above /studies."
             )
         return Answer("later" if code in AGAIN else "refused", f"HTTP {code} {_reason(response)}")
+
+
+def _session(ca: Path | None) -> Any:
+    """A session that trusts ``ca`` where it is given, whatever REQUESTS_CA_BUNDLE says."""
+    import requests
+
+    class Session(requests.Session):
+        def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
+            settings = super().merge_environment_settings(*args, **kwargs)
+            return settings if ca is None else {**settings, "verify": str(ca)}
+
+    return Session()
 
 
 def _plain_type(response: Any, *_: Any, **__: Any) -> Any:

@@ -6,10 +6,13 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -211,14 +214,71 @@ def test_credentials_come_from_the_environment_only(tmp_path: Path) -> None:
     assert "s€cret" not in (case / "export" / "sent.jsonl").read_text()
 
 
-def test_tls_trusts_only_whom_it_is_told_to(tmp_path: Path) -> None:
-    case = exported(tmp_path)
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that signs itself, and its key."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
     if shutil.which("openssl") is None:
         pytest.skip("no openssl to make a certificate with")
     words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
     words += " -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 -keyout"
     subprocess.run([*words.split(), key, "-out", cert], capture_output=True, check=True)
+    return cert, key
+
+
+@contextmanager
+def web_service(cert: Path, key: Path) -> Iterator[tuple[str, list[str]]]:
+    """An https service that lets nobody store, and the Authorization headers that it was sent.
+
+    (Debian's Orthanc 1.10 crashes at the first https request.)
+    """
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append(self.headers.get("Authorization", ""))
+            self.send_response(403)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"https://127.0.0.1:{server.server_address[1]}/dicom-web", seen
+        finally:
+            server.shutdown()
+            thread.join(30)
+
+
+def test_https_trusts_only_whom_it_is_told_to(tmp_path: Path) -> None:
+    """And a token is sent to nobody else; it wins over a user."""
+    case = exported(tmp_path)
+    cert, key = certificate(tmp_path)
+    token = {"TMTV_TOKEN": "abc.def", "TMTV_USER": "ann", "TMTV_PASSWORD": "x"}
+    with web_service(cert, key) as (to, seen):
+        with pytest.raises(NetworkError, match="no TLS connection"):
+            go(case, to, environment=token)
+        assert seen == []
+        with pytest.raises(NetworkError, match="HTTP 403"):
+            go(case, to, environment=token, security=Security(ca=cert))
+        assert seen == ["Bearer abc.def"]
+        with pytest.raises(UsageError, match="cannot be read"):
+            go(case, to, security=Security(ca=tmp_path / "none.pem"))
+        with pytest.raises(UsageError, match="TMTV_TOKEN"):
+            go(case, to, environment={"TMTV_TOKEN": "abc\ndef"})
+
+
+def test_tls_trusts_only_whom_it_is_told_to(tmp_path: Path) -> None:
+    case = exported(tmp_path)
+    cert, key = certificate(tmp_path)
     settings = {
         "DicomTlsEnabled": True,
         "DicomTlsCertificate": str(cert),

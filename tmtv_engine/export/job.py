@@ -88,6 +88,11 @@ class Job:
         """Whether a reader has decided anything."""
         return self.reading.decisions > 0
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person had a part in it: a reader, or whoever drew the ROIs."""
+        return self.reviewed or self.case.record["model"]["name"] == "roi"
+
     @cached_property
     def seed(self) -> tuple[str, ...]:
         """What makes this export the one it is: the inputs, the prediction and the reading.

@@ -38,7 +38,7 @@ class Roi:
 
 def write_rtstruct(job: Job, method: Method, path: Path) -> bool:
     """Write the RTSTRUCT of a method; False, and nothing written, where no lesion is left."""
-    kind = "SEMIAUTOMATIC" if job.reviewed else "AUTOMATIC"
+    kind = "SEMIAUTOMATIC" if job.by_hand else "AUTOMATIC"
     rois = [
         Roi(int(job.lesions.ids[row]), f"Lesion {int(job.lesions.ids[row])}", voxels, kind)
         for row, voxels in job.cut(method)

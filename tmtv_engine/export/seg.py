@@ -85,7 +85,7 @@ def _segments(job: Job, rows: Sequence[int]) -> list[Any]:
             segment_label=f"Lesion {int(job.lesions.ids[row])}",
             segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
             segmented_property_type=NEOPLASM,
-            algorithm_type="SEMIAUTOMATIC" if _by_hand(job) else "AUTOMATIC",
+            algorithm_type="SEMIAUTOMATIC" if job.by_hand else "AUTOMATIC",
             algorithm_identification=AlgorithmIdentificationSequence(
                 name, CLUSTERING if drawn else NETWORK, version
             ),
@@ -121,7 +121,3 @@ def _share(job: Job, seg: Dataset) -> None:
             if (keyword, name) not in job.encoded:
                 job.encoded[keyword, name] = encoded_sequence(frame[keyword])
             frame[keyword] = job.encoded[keyword, name]
-
-
-def _by_hand(job: Job) -> bool:
-    return job.reviewed or job.case.record["model"]["name"] == "roi"
