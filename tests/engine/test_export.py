@@ -173,6 +173,39 @@ def test_dcmqi_reads_the_measures(tmp_path: Path) -> None:
     assert seen == 6
 
 
+def _numbers(container: Dataset) -> dict[str, tuple[float, str]]:
+    """The measured values of a group by code: the double, and the decimal string."""
+    found = {}
+    for item in container.ContentSequence:
+        if item.ValueType == "NUM":
+            (value,) = item.MeasuredValueSequence
+            code = item.ConceptNameCodeSequence[0].CodeValue
+            found[code] = (float(value.FloatingPointValue), str(value.NumericValue))
+    return found
+
+
+def test_the_report_s_totals_are_those_of_the_reviewed_case(tmp_path: Path) -> None:
+    case = small_case(tmp_path)
+    record(case, Decision("split", (1,)), "AB")
+    record(case, Decision("reject", (2,)), "AB")
+    refresh(case)
+    write_objects(read_case(case.path), ["sr"])
+    totals = read_case(case.path).record["totals"]
+    seen: dict[str, dict[str, tuple[float, str]]] = {}
+    for item in _walk(dcmread(case.path / "export" / "sr.dcm")):
+        texts = [str(i.get("TextValue", "")) for i in item.get("ContentSequence") or []]
+        seen |= {t.removeprefix("TMTV "): _numbers(item) for t in texts if t.startswith("TMTV ")}
+    assert set(seen) == set(totals) == {"41", "raw"}
+    for key, sums in totals.items():
+        names = {"126032": "tmtv_ml", "126033": "tlg_g", "DMAX": "dmax_mm"}
+        assert {names[code]: value for code, (value, _) in seen[key].items()} == {
+            name: sums[name] for name in names.values()
+        }
+        for value, text in seen[key].values():
+            assert len(text) <= 16
+            assert float(text) == pytest.approx(value, rel=1e-13)
+
+
 def test_nothing_accepted_is_zero_and_no_seg(tmp_path: Path) -> None:
     case = small_case(tmp_path, kind="none")
     written = write_objects(case, ["seg", "sr", "rtstruct"])
