@@ -148,7 +148,7 @@ def _gathered(
     done: Callable[[str], None],
 ) -> Cohort:
     parts: list[Compared] = []
-    for part in _all(work, jobs):
+    for part in compare_all(work, jobs):
         parts.append(part)
         done(part.case)
     pairs = tuple(pair for part in parts for pair in part.pairs)
@@ -170,7 +170,8 @@ def _gathered(
     )
 
 
-def _all(work: Sequence[Job], jobs: int) -> Iterator[Compared]:
+def compare_all(work: Sequence[Job], jobs: int) -> Iterator[Compared]:
+    """Compare cases in so many processes, in order; each holds one case at a time."""
     if jobs < 2 or len(work) < _POOL_FROM:
         yield from map(compare_case, work)
         return
