@@ -43,8 +43,12 @@ def review(
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_FPS", "120")
     os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", COLOURS[config.colours])
-    from tmtv_engine.journal import journal_path
-    from tmtv_tui.app import ReviewApp
+    gc.disable()  # what is imported stays: going through it took longer than opening a case
+    try:
+        from tmtv_engine.journal import journal_path
+        from tmtv_tui.app import ReviewApp
+    finally:
+        gc.enable()
 
     app = ReviewApp(
         out,
@@ -57,7 +61,7 @@ def review(
         config=config,
     )
     journal_path(out, app.reader)  # a name that is no file's is refused before anything is shown
-    gc.freeze()  # what was imported stays: going through it took longer than opening a case
+    gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     app.run()
     app.finish()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
 
 SORTS = ("name", "status", "TMTV", "change")
-CHUNK = 100
+CHUNK = 300
 
 
 class Worklist(Screen[None]):
@@ -104,7 +104,7 @@ class Worklist(Screen[None]):
 
     @work(thread=True, group="read")
     def _read(self) -> None:
-        """A hundred cases at a time, the first screenful before."""
+        """Some hundred cases at a time, the first screenful before."""
         worker = get_current_worker()
         rows: list[CaseRow] = []
         there = find_cases(self.app.out)
