@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tmtv_engine.errors import DeviceError, UsageError
+from tmtv_engine.redraw import redraw
 from tmtv_engine.resample import Shape, model_grid, ramp, resample, windows
 from tmtv_engine.train.recipes import Recipe
 from tmtv_engine.vnet import VNet
@@ -96,7 +97,8 @@ class NetworkSegmenter:
             air = torch.zeros_like(channels[0])
             channels.append(air if ct is None else scaled_hu(_hu_on(ct, grid)))
         chance = self._somewhere(torch.stack(channels))
-        return resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
+        found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
+        return redraw(found, suv) if self.recipe.redraw else found
 
     def _somewhere(self, image: Tensor) -> npt.NDArray[np.float32]:
         """Predict on the device; where its memory is too small, in halves, then on the CPU."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,16 @@ def _suv(shape: tuple[int, int, int] = (30, 20, 22)) -> Volume:
 def _segmenter(recipe: Recipe = RECIPE) -> tuple[NetworkSegmenter, Hot]:
     hot = Hot()
     return NetworkSegmenter(hot, recipe, RECORD, torch.device("cpu")), hot  # type: ignore[arg-type]
+
+
+def test_a_coarse_network_is_redrawn_where_its_recipe_says_so() -> None:
+    suv = _suv()
+    plain = _segmenter()[0](suv).array > 0.5
+    redrawn = _segmenter(dataclasses.replace(RECIPE, redraw=True))[0](suv).array > 0.5
+    ball = suv.array == 12.0
+    assert (plain & ~ball).any()  # 8 mm voxels overrun a ball on finer ones
+    assert not (redrawn & ~ball).any()
+    assert redrawn[ball].mean() > max(0.95, plain[ball].mean())
 
 
 def test_suv_is_scaled_to_one() -> None:

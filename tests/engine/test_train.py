@@ -21,7 +21,7 @@ from tmtv_engine.phantom.cohort import Sample
 from tmtv_engine.train.augment import motion, moved
 from tmtv_engine.train.curve import read_metrics, write_curve
 from tmtv_engine.train.dataset import prepare, read_dataset, split_of, truth_map
-from tmtv_engine.train.digital import framed, rate_at
+from tmtv_engine.train.digital import framed, piece, rate_at
 from tmtv_engine.train.loop import Clock, Lesson, Run, batch_of, lessons_of, train
 from tmtv_engine.train.recipes import RECIPES, Recipe
 from tmtv_engine.vnet import Architecture
@@ -158,6 +158,26 @@ def test_a_drawn_patient_is_framed_as_the_model_grid_frames_a_scan(
     sample = framed(Sample(7, suv, y, suv), RECIPES["coarse"])
     assert sample.suv.shape == sample.prob.shape == (32, kept[1] - kept[0], 16)
     assert (sample.ct[0, :, 0] == np.arange(*kept)).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_piece_is_laid_as_a_small_image_is(seed: int) -> None:
+    z, y, x = np.indices((100, 60, 40)).astype(np.float16)
+    suv = np.full_like(z, 0.3)
+    suv[[0, -1]] = suv[:, [0, -1]] = suv[:, :, [0, -1]] = 0.5  # rim: no place is empty
+    prob = np.zeros_like(z)
+    prob[12, 20, 30] = 1.0
+    parts = [piece(Sample(7, suv, a, prob), np.random.default_rng(seed)) for a in (z, y, x)]
+    filled = np.argwhere(parts[0].suv > 0)
+    low, high = filled.min(axis=0), filled.max(axis=0) + 1
+    assert len(filled) == np.prod(high - low) < suv.size / 2  # one box
+    assert high[0] == 100  # its top is the head end
+    assert abs(low[1] - (60 - high[1])) <= 1  # it lies amid rows
+    assert abs(low[2] - (40 - high[2])) <= 1  # and columns
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    for axis, part in enumerate(parts):  # nothing is turned or stretched: places are in a row
+        assert (np.diff(part.ct[box], axis=axis) == 1).all()
+        assert (part.ct[parts[0].suv == 0] == -1000).all()
 
 
 def test_the_rate_warms_up_and_falls_at_the_end() -> None:

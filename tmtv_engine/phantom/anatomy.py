@@ -7,14 +7,12 @@ network that has seen only drawings must have seen worse than any scan.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from tmtv_engine.phantom.belly import draw_abdomen, draw_bowel, draw_kidneys, draw_pelvis
-from tmtv_engine.phantom.build import SIDES, TRUNK_TOP, Build
+from tmtv_engine.phantom.build import SIDES, TRUNK_TOP, Build, log_uniform
 from tmtv_engine.phantom.canvas import Canvas, Shape, intersect
 
 
@@ -184,47 +182,53 @@ def _head(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     )
     canvas.put(canvas.ellipsoid((0, -70, 780), (16, 22, 22)), r.uniform(0.6, 2.5), -700)
     for side in SIDES:
+        temporal = canvas.ellipsoid((side * 40, -18, 787), (18, r.uniform(24, 36), 17))
+        canvas.put(temporal, level * r.uniform(0.6, 1.05), 35, hot=True)
         eye = r.uniform(0.8, 5)
         canvas.put(canvas.ellipsoid((side * 32, -72, 797), (12, 12, 12)), eye, 10, hot=eye > 2)
 
 
 def _neck(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
-    tonsil, gland = r.uniform(1.2, 7.5), r.uniform(0.8, 5)
+    gland = r.uniform(0.8, 5)
     thyroid = r.uniform(0.9, 2) if r.random() < 0.86 else r.uniform(2, 10)
     for side in SIDES:
-        spread = r.uniform(0.7, 1.3)
-        at = (side * 20, -20 + r.uniform(-5, 5), 735 + r.uniform(-6, 6))
-        canvas.put(canvas.ellipsoid(at, (9, 10, 14)), tonsil * spread, 45, hot=tonsil > 2)
         parotid = canvas.ellipsoid((side * 56, 0, 747), (12, 18, 25))
         canvas.put(parotid, gland * r.uniform(0.8, 1.2), 10, hot=gland > 2.2)
-        lower = canvas.ellipsoid((side * 30, -35, 715), (10, 14, 12))
+        lower = canvas.ellipsoid((side * 30, -35 + r.uniform(-8, 8), 715), (10, 14, 12))
         canvas.put(lower, gland * r.uniform(0.7, 1.2), 30, hot=gland > 2.2)
         lobe = canvas.ellipsoid((side * 18, -20, 660), (10, 10, 22))
         canvas.put(lobe, thyroid * r.uniform(0.7, 1.2), 90, hot=thyroid > 2)
-    _if(
-        r,
-        0.6,
-        lambda: canvas.put(  # floor of the mouth and tongue
-            canvas.ellipsoid((0, -45, 735), (22, 24, 12)), r.uniform(1, 6), 50, hot=True
-        ),
-    )
-    _if(
-        r,
-        0.45,
-        lambda: canvas.put(  # vocal cords
-            canvas.ellipsoid((0, -28, 690), (11, 13, 10)), r.uniform(1.5, 8), 40, hot=True
-        ),
-    )
-    _if(
-        r,
-        0.3,
-        lambda: canvas.put(  # nasopharynx
-            canvas.ellipsoid((0, -15, 765), (14, 10, 10)), r.uniform(1.5, 6), 40, hot=True
-        ),
-    )
+    if r.random() < 0.45:
+        cords = canvas.ellipsoid((0, -28, 690), (11, 13, 10))
+        canvas.put(cords, r.uniform(1.5, 8), 40, hot=True)
+    _mouth(canvas, r)
     canvas.put(canvas.column((0, -15), (8, 8), 560, 690), 0.3, -950)
 
 
-def _if(r: np.random.Generator, chance: float, then: Callable[[], None]) -> None:
-    if r.random() < chance:
-        then()
+def _mouth(canvas: Canvas, r: np.random.Generator) -> None:
+    """The ring of lymphoid tissue about the throat, and tongue, palate and chewing muscles.
+
+    Any of them may be silent or as hot as a lymphoma; how far forward a face reaches, varies.
+    """
+    tonsil, forward = log_uniform(r, 1.2, 12), r.uniform(-14, 4)
+    for side in SIDES:
+        at = (side * r.uniform(14, 22), -20 + forward * 0.6, 735 + r.uniform(-8, 8))
+        palatine = canvas.ellipsoid(at, (9, 10, r.uniform(10, 18)))
+        canvas.put(palatine, tonsil * r.uniform(0.6, 1.3), 45, hot=True)
+        if r.random() < 0.1:
+            chewing = canvas.ellipsoid((side * 52, -32 + forward, 742), (8, 14, 24))
+            canvas.put(chewing, r.uniform(1.5, 7), 55, hot=True)
+    parts = (  # chance, centre, radii, lowest and highest SUV
+        (0.6, (0, -45, 735), (22, 24, 12), (1.0, 7.0)),  # tongue and floor of the mouth
+        (0.4, (0, -58, 722), (16, 14, 9), (1.5, 9.0)),  # glands and muscle under the tongue
+        (0.35, (0, -24, 722), (14, 9, 10), (1.5, 9.0)),  # tonsil of the tongue's base
+        (0.35, (0, -34, 756), (17, 20, 8), (1.5, 8.0)),  # palate
+        (0.35, (0, -15, 765), (14, 10, 10), (1.5, 8.0)),  # nasopharynx
+        (0.1, (0, -84, 745), (24, 9, 13), (1.5, 5.0)),  # lips and gums
+    )
+    for chance, (x, y, z), radii, (low, high) in parts:
+        if r.random() < chance:
+            at = (x + r.uniform(-4, 4), y + forward, z + r.uniform(-6, 6))
+            size = r.uniform(0.7, 1.3, 3) * radii
+            part = canvas.ellipsoid(at, (float(size[0]), float(size[1]), float(size[2])))
+            canvas.put(part, log_uniform(r, low, high), 45, hot=True)

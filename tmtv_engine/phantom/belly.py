@@ -106,10 +106,13 @@ def draw_pelvis(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
 
 def _bladder(canvas: Canvas, r: np.random.Generator) -> None:
     """Empty to full, any shape: flat or lobed, pressed aside, urine of two concentrations."""
-    size, level = r.uniform(0.4, 1.6), log_uniform(r, 2, 95)
+    full = r.random() < 0.15  # it rises out of the pelvis, forward along the belly's wall
+    size, level = r.uniform(1.3, 2.1) if full else r.uniform(0.4, 1.6), log_uniform(r, 2, 95)
     x, y, z = r.uniform(-20, 20), r.uniform(-45, 12), -55 + r.uniform(-20, 24)
     shape = np.array((42.0, 36.0, 30.0)) * size * r.uniform(0.7, 1.4, 3)
-    if r.random() < 0.35:  # nearly empty: it collapses to a flat, often bent pool
+    if full:
+        y, z = y - 15, -60 + 0.8 * shape[2]
+    elif r.random() < 0.35:  # nearly empty: it collapses to a flat, often bent pool
         shape[2] = min(shape[2], r.uniform(7, 16))
         shape[:2] = np.maximum(shape[:2], (22, 22))
     main = canvas.ellipsoid((x, y, z), tuple(shape), r.normal(0, 0.25), r.normal(0, 0.4))

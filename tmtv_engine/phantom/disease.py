@@ -18,7 +18,7 @@ from tmtv_engine.phantom.canvas import Canvas, Shape, blur, intersect
 SUBTYPES = ("HL", "DLBCL", "FL")
 SHARES = (0.38, 0.42, 0.20)  # of the paper's 2,030 patients
 HOT_SUV = {"HL": (4.0, 22.0), "DLBCL": (4.0, 36.0), "FL": (3.0, 16.0)}
-HEALTHY = 0.07
+HEALTHY = 0.09
 
 STATIONS: dict[str, tuple[tuple[float, float, float], ...]] = {
     "cervical": ((40, 20, 680), (48, 25, 720), (44, 0, 700), (38, 35, 690)),
@@ -76,8 +76,8 @@ def draw_disease(r: np.random.Generator) -> Disease:
             lesions += _extranodal(r, str(site), base)
     if r.random() < 0.3:
         lesions += _extranodal(r, "anywhere", base)
-    if r.random() < 0.12:
-        lesions += _extranodal(r, str(r.choice(("limb", "soft tissue"))), base)
+    if r.random() < 0.2:
+        lesions += _mass(r, str(r.choice(("limb", "limb", "soft tissue"))), base)
     if stage in ("III", "IV") and r.random() < 0.3:
         lesions += _extranodal(r, "spleen", base)
     return Disease(subtype, stage, tuple(lesions[:60]))
@@ -122,6 +122,17 @@ def _extranodal(r: np.random.Generator, site: str, base: float) -> list[Lesion]:
     return found
 
 
+def _mass(r: np.random.Generator, site: str, base: float) -> list[Lesion]:
+    """A tumour of limb or trunk wall: one to four lobes, warm to hot, often hollow."""
+    centre, radius = _place(r, site), log_uniform(r, 10, 60)
+    level = base * r.uniform(0.4, 1.3)
+    lobes = [_lesion(r, site, centre, radius, level)]
+    for _ in range(r.integers(0, 4)):
+        aside = r.normal(0, 0.6, 3) * radius * (0.7, 0.7, 1.6)
+        lobes.append(_lesion(r, site, centre + aside, radius * r.uniform(0.4, 0.9), level))
+    return lobes
+
+
 def _place(r: np.random.Generator, site: str) -> np.ndarray:
     side, u = float(r.choice((-1, 1))), r.uniform
     spine = (u(-12, 12), u(50, 68), u(20, 620))
@@ -135,7 +146,7 @@ def _place(r: np.random.Generator, site: str) -> np.ndarray:
         "soft tissue": (side * u(40, 160), u(50, 95), u(-40, 560)),
         "skin": (side * u(20, 160), float(r.choice((-98, 98))), u(-60, 560)),
         "bowel": (u(-100, 100), u(-60, -5), u(20, 190)),
-        "limb": (side * u(55, 125), u(-50, 50), u(-520, -80)),
+        "limb": (side * u(45, 130), u(-60, 60), u(-560, -60)),
         "anywhere": (u(-130, 130), u(-75, 75), u(-250, 740)),
     }
     return np.array(places[site])
@@ -153,8 +164,8 @@ def _lesion(
         base * r.uniform(0.4, 1.5),
         r.uniform(-1.2, 1.2),
         r.uniform(-0.6, 0.6),
-        bool(radius > 17 and r.random() < 0.35),
-        float(r.uniform(0, 0.4)) if radius > 12 else 0.0,
+        bool(radius > 17 and r.random() < 0.4),
+        float(r.uniform(0, 0.6)) if radius > 12 else 0.0,
     )
 
 
@@ -190,9 +201,10 @@ def _uptake(canvas: Canvas, lesion: Lesion, shape: Shape, noise: torch.Generator
     if not lesion.coarse and not lesion.necrotic:
         return torch.full(shape.fill.shape, lesion.suv, device=device)
     rough = torch.randn(shape.fill.shape, generator=noise, device=device)
-    rough = blur(rough, tuple(9.0 / s for s in canvas.spacing))  # type: ignore[arg-type]
+    grain_mm = max(9.0, 0.3 * min(lesion.radii))
+    rough = blur(rough, tuple(grain_mm / s for s in canvas.spacing))  # type: ignore[arg-type]
     rough = rough / (rough.std() + 1e-6)
-    uptake = (lesion.suv * (1 + lesion.coarse * rough)).clamp(min=0.3 * lesion.suv)
+    uptake = (lesion.suv * (1 + lesion.coarse * rough)).clamp(min=0.2 * lesion.suv)
     if lesion.necrotic:
         inner = tuple(0.6 * a for a in lesion.radii)
         core = canvas.ellipsoid(lesion.centre, inner, lesion.tilt, lesion.lean)  # type: ignore[arg-type]

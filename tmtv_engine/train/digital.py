@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from tmtv_engine.train.recipes import RECIPES, Recipe
 from tmtv_engine.vnet import VNet
 
 CHECKPOINT_S = 60.0
+Half = npt.NDArray[np.float16]
 
 
 def framed(sample: Sample, recipe: Recipe) -> Sample:
@@ -45,6 +47,34 @@ def framed(sample: Sample, recipe: Recipe) -> Sample:
     return Sample(sample.seed, sample.suv[kept], sample.ct[kept], sample.prob[kept])
 
 
+def piece(sample: Sample, r: np.random.Generator) -> Sample:
+    """A piece of ``sample``, most often around disease, on its own grid; the rest is nothing.
+
+    It lies at the head end, amid rows and columns, as `model_grid` lays an image that is small.
+    """
+    chosen = sample.prob if r.random() < 0.8 and sample.prob.any() else sample.suv > BODY_SUV
+    voxels = np.argwhere(chosen)
+    if not len(voxels):
+        return sample
+    at = voxels[r.integers(len(voxels))]
+    reach = (r.integers(15, 70), *((64, 64) if r.random() < 0.4 else r.integers(16, 34, 2)))
+    first = [int(c - r.integers(n // 4, 3 * n // 4 + 1)) for c, n in zip(at, reach, strict=True)]
+    arrays = ((sample.suv, 0), (sample.ct, -1000), (sample.prob, 0))
+    return Sample(sample.seed, *(_moved(a, first, reach, empty) for a, empty in arrays))
+
+
+def _moved(array: Half, first: list[int], reach: tuple[int, ...], empty: float) -> Half:
+    """The box of ``array`` from ``first`` on, moved to the last slices and the middle of y, x."""
+    low = [max(0, a) for a in first]
+    high = [min(n, a + b) for n, a, b in zip(array.shape, first, reach, strict=True)]
+    box = array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    out = np.full_like(array, empty)
+    (nz, ny, nx), (z, y, x) = array.shape, box.shape
+    y0, x0 = (ny - y) // 2, (nx - x) // 2
+    out[nz - z :, y0 : y0 + y, x0 : x0 + x] = box
+    return out
+
+
 class Trainer:
     """A network, its running mean, its optimizer, and how many steps they have seen."""
 
@@ -59,8 +89,10 @@ class Trainer:
 
     def learn(self, sample: Sample, rate: float) -> tuple[float, float]:
         """One step on one patient; returns the loss and the soft Dice."""
-        sample = framed(sample, self.recipe)
         r = np.random.default_rng((self.recipe.seed, sample.seed))
+        if r.random() < self.recipe.pieces:
+            sample = piece(sample, r)
+        sample = framed(sample, self.recipe)
         gain = float(np.exp(r.uniform(-1, 1) * np.log(self.recipe.gain)))
         image = scaled(
             torch.from_numpy(sample.suv).to(self.device).float() * gain, self.recipe.scaling

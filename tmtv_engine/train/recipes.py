@@ -20,6 +20,8 @@ class Recipe:
     ``optimizer`` "sgd" ``momentum`` is used, with "adamw" ``weight_decay``. ``entropy`` weighs
     the cross-entropy beside soft Dice. ``average`` is the decay of the running mean of the
     weights (0: none). ``gain`` scales each SUV image by 1/gain … gain.
+    ``pieces``: the share of digital patients of which only a piece is shown, as where a limb alone
+    is scanned. ``redraw``: what the network finds is redrawn from the uptake (`redraw`).
     ``extra_copy``: each epoch sees every patient once more, moved a little (paper 2.4).
     """
 
@@ -38,6 +40,8 @@ class Recipe:
     clip: float = 0.0
     average: float = 0.0
     gain: float = 1.0
+    pieces: float = 0.0
+    redraw: bool = False
     extra_copy: bool = False
     bf16: bool = True
     seed: int = 0
@@ -62,6 +66,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             clip=1.0,
             average=0.998,
             gain=1.18,
+            pieces=0.12,
+            redraw=True,
         ),
     }
 )
