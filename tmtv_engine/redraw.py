@@ -14,16 +14,16 @@ from tmtv_engine.volume import Unit, Volume
 
 EDGE = 0.2
 CORE = 0.5
-SHARE = 0.4
+ENOUGH = 0.4
 
 
 def redraw(chance: Volume, suv: Volume) -> Volume:
     """``chance`` (z, y, x), 0 … 1, with every region in it drawn anew from the uptake.
 
     A region is a component of chance above 0.2 that exceeds 0.5 somewhere, split like a lesion
-    above 30 mL. It is kept where the mean chance of what two of the four cuts keep is at least
-    0.4. Within it a voxel's chance becomes the share of five votes: the network's, and those of
-    the four cuts. Everywhere else it is the network's, at most one half.
+    above 30 mL. What two of the four cuts keep of it is drawn; it stays where the mean chance m
+    of that is at least 0.4, and a voxel that the share s of the cuts keep then has the chance
+    (1 + m s) / 2. Everything else keeps its chance, but at most one half.
     """
     array = chance.require(Unit.PROBABILITY)
     out = np.minimum(array, CORE).reshape(-1)
@@ -32,13 +32,12 @@ def redraw(chance: Volume, suv: Volume) -> Volume:
     sure[np.unique(rooms[array > CORE])] = True
     regions = find_lesions(chance.with_array(sure[rooms], Unit.LABEL), suv)
     if len(regions):
-        votes = agreement(regions)
-        row = np.repeat(np.arange(len(regions)), np.diff(regions.starts))
-        drawn = votes >= CORE
-        count = np.bincount(row[drawn], minlength=len(regions))
-        total = np.bincount(
-            row[drawn], array.reshape(-1)[regions.voxels[drawn]], minlength=len(regions)
-        )
-        kept = ((count > 0) & (total >= SHARE * count))[row]
-        out[regions.voxels[kept]] = (1 + 4 * votes[kept]) / 5
+        share = agreement(regions)
+        drawn = share >= CORE
+        row, voxels, share = regions.owner[drawn], regions.voxels[drawn], share[drawn]
+        count = np.bincount(row, minlength=len(regions))
+        total = np.bincount(row, array.reshape(-1)[voxels], minlength=len(regions))
+        mean = (total / np.maximum(count, 1))[row]
+        kept = mean >= ENOUGH
+        out[voxels[kept]] = (1 + mean[kept] * share[kept]) / 2
     return chance.with_array(out.reshape(array.shape).astype(np.float32), Unit.PROBABILITY)

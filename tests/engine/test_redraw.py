@@ -12,7 +12,7 @@ from tmtv_engine.volume import Grid, Unit, Volume
 GRID = Grid.axial((7, 11, 13), (2.0, 3.0, 4.0))
 # 41 % of 10 is 4.1; Otsu parts 10 and 9 from the rest, its threshold 4.04 (bin 86 of 256)
 SUV = (10.0, 9.0, 4.03, 2.55, 1.0)
-SHARES = (1.0, 1.0, 0.6, 0.4, 0.2)  # (1 + 4), (1 + 4), (1 + 2.5 and 4.0), (1 + 2.5), 1 of five
+SHARES = (1.0, 1.0, 0.5)  # all four, all four, 2.5 and 4.0; of the others one cut and none
 
 
 def rows(*places: tuple[int, int, int], chance: float) -> tuple[np.ndarray, np.ndarray]:
@@ -35,7 +35,7 @@ def test_votes_of_a_region_worked_out_by_hand() -> None:
     chance, suv = rows((2, 3, 4), chance=0.45)
     chance[2, 3, 8] = 0.51  # sure of one voxel, and that of the faintest
     drawn = drawn_anew(chance, suv)
-    assert drawn[2, 3, 4:9] == pytest.approx(SHARES)
+    assert drawn[2, 3, 4:9] == pytest.approx((0.725, 0.725, 0.6125, 0.45, 0.5))
     assert np.count_nonzero(drawn) == 5
 
 
@@ -50,17 +50,17 @@ def test_a_region_needs_a_mean_chance_of_two_fifths_where_the_uptake_draws_it(
 ) -> None:
     chance, suv = rows((1, 2, 3), chance=level)
     chance[1, 2, 7] = 0.9  # SUV 1: no two cuts keep it, so it does not count in the mean
-    expected = SHARES if kept else (level,) * 4 + (0.5,)
-    assert drawn_anew(chance, suv)[1, 2, 3:8] == pytest.approx(expected)
+    first = [(1 + level * share) / 2 for share in SHARES] if kept else [level] * 3
+    assert drawn_anew(chance, suv)[1, 2, 3:8] == pytest.approx((*first, level, 0.5))
 
 
 def test_regions_are_cut_each_by_its_own_maximum() -> None:
     chance, suv = rows((1, 2, 0), (5, 8, 7), chance=0.8)
     suv[5, 8, 7:12] = (20.0, 18.0, 6.0, 2.45, 1.0)  # 6 is above 4.1 but not above 8.2
     drawn = drawn_anew(chance, suv)
-    assert drawn[1, 2, 0:5] == pytest.approx(SHARES)
-    assert drawn[5, 8, [7, 8, 10, 11]] == pytest.approx((1.0, 1.0, 0.2, 0.2))
-    assert drawn[5, 8, 9] < 1.0
+    assert drawn[1, 2, 0:5] == pytest.approx((0.9, 0.9, 0.7, 0.5, 0.5))
+    assert drawn[5, 8, [7, 8, 10, 11]] == pytest.approx((0.9, 0.9, 0.5, 0.5))
+    assert drawn[5, 8, 9] < 0.9
 
 
 def test_nothing_found_stays_nothing() -> None:
