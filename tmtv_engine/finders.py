@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from tmtv_engine.find import find_lesions
-from tmtv_engine.lesions import Lesions, from_labels
+from tmtv_engine.lesions import Lesions
 from tmtv_engine.models import Model
+from tmtv_engine.rois import RoiMode, read_rois
 from tmtv_engine.segment import CANDIDATE_ML, FLOOR_SUV, Segmenter, hotspots, paper_rule, vote
 from tmtv_engine.volume import FloatArray, Unit, Volume
 
 Rule = Literal["paper", "vote"]
-RoiMode = Literal["auto", "labels", "components"]
 Notices = tuple[tuple[str, str], ...]
 
 
@@ -51,19 +51,6 @@ def finder_of(model: Model, *, rule: Rule = "paper", min_ml: float = 0.0) -> Fin
         return Found(found.lesions, found.rows, model.warnings + said + found.notices)
 
     return Finder(find, {**model.record, "rule": rule}, model.device)
-
-
-def roi_finder(labels: Volume, *, as_labels: bool, notices: Notices = ()) -> Finder:
-    """The finder of ROIs on the PET's grid: each label a lesion, or components of them all."""
-
-    def find(suv: Volume, ct: Volume | None) -> Found:
-        if as_labels:
-            lesions = from_labels(labels, suv)
-        else:
-            lesions = find_lesions(labels.with_array(labels.array > 0), suv)
-        return Found(lesions, tuple({"source": "roi"} for _ in lesions.ids), notices)
-
-    return Finder(find, {"name": "roi"}, "cpu", "rois")
 
 
 def _hotspots(suv: Volume, ct: Volume | None) -> Found:
@@ -111,17 +98,12 @@ def joined(first: Lesions, second: Lesions) -> Lesions:
 def file_finder(
     path: Path, *, mode: RoiMode = "auto", names: Sequence[str] | None = None
 ) -> Finder:
-    """The finder of the ROIs in a file, read onto the PET's grid once that is known.
-
-    ``auto`` takes each label as one lesion, but the components of a binary mask.
-    """
+    """The finder of the ROIs in a file, read onto the PET's grid once that is known."""
 
     def find(suv: Volume, ct: Volume | None) -> Found:
-        from tmtv_engine.rois import read_rois
-
         rois = read_rois(path, suv.grid, names=names)
-        as_labels = rois.kind != "mask" if mode == "auto" else mode == "labels"
+        lesions = rois.lesions(suv, mode)
         notices = tuple((n.code, n.message) for n in rois.notices)
-        return roi_finder(rois.labels, as_labels=as_labels, notices=notices).find(suv, ct)
+        return Found(lesions, tuple({"source": "roi"} for _ in lesions.ids), notices)
 
     return Finder(find, {"name": "roi"}, "cpu", "rois")

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.errors import GeometryError, InputError, UsageError
+from tmtv_engine.find import find_lesions
+from tmtv_engine.lesions import Lesions, from_labels
 from tmtv_engine.nifti import read_nifti
 from tmtv_engine.resample import resample
 from tmtv_engine.text import clean
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 Kind = Literal["mask", "labels", "rtstruct", "seg"]
+RoiMode = Literal["auto", "labels", "components"]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -32,6 +35,15 @@ class Rois:
     names: tuple[str, ...]
     kind: Kind
     notices: tuple[Notice, ...] = ()
+
+    def lesions(self, suv: Volume, mode: RoiMode = "auto") -> Lesions:
+        """Each ROI as one lesion (``labels``), or the ``components`` of them all.
+
+        ``auto`` parts a binary mask and takes every other file's ROIs as they are.
+        """
+        if mode == "labels" or (mode == "auto" and self.kind != "mask"):
+            return from_labels(self.labels, suv)
+        return find_lesions(self.labels.with_array(self.labels.array > 0), suv)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +71,21 @@ def read_rois(path: Path, grid: Grid, *, names: Sequence[str] | None = None) -> 
     if np.count_nonzero(labels) < sum(size.values()):
         notices = (*notices, notice("overlapping-rois"))
     return Rois(Volume(labels, grid, Unit.LABEL), tuple(roi.name for roi in filled), kind, notices)
+
+
+def drawn_lesions(path: Path | None, suv: Volume, mode: RoiMode = "auto") -> Lesions:
+    """The lesions of a file of ROIs by `Rois.lesions`.
+
+    None of no file, and of a NIfTI mask that is empty: a patient without disease, no mistake.
+    """
+    if path is None or _is_empty(path):
+        return from_labels(suv.with_array(np.zeros(suv.grid.shape, np.uint8), Unit.LABEL), suv)
+    return read_rois(path, suv.grid).lesions(suv, mode)
+
+
+def _is_empty(path: Path) -> bool:
+    nifti = path.name.endswith((".nii", ".nii.gz"))
+    return nifti and not read_nifti(path, Unit.LABEL).array.any()
 
 
 def _read(path: Path, grid: Grid) -> tuple[list[_Roi], Kind, tuple[Notice, ...]]:

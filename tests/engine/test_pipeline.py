@@ -13,8 +13,9 @@ from tests.cases import make_case, make_loaded, make_volume
 from tmtv_engine import batch
 from tmtv_engine.case import Case
 from tmtv_engine.errors import InputError, UsageError
-from tmtv_engine.finders import Finder, finder_of, roi_finder
+from tmtv_engine.finders import Finder, file_finder, finder_of
 from tmtv_engine.models import Model, load
+from tmtv_engine.nifti import write_nifti
 from tmtv_engine.picture import caption
 from tmtv_engine.pipeline import CaseConfig, inputs_sha256, liver_threshold, run_loaded
 from tmtv_engine.volume import Grid, Unit, Volume
@@ -71,16 +72,17 @@ def test_a_network_that_finds_nothing_gives_an_empty_case(tmp_path: Path) -> Non
 
 def test_rois_are_lesions_as_drawn_or_components(tmp_path: Path) -> None:
     suv, labels = make_volume()
-    one_label = labels.with_array((labels.array > 0).astype(np.uint16))
-    drawn = _run(tmp_path, roi_finder(one_label, as_labels=True), suv)
-    assert len(drawn["lesions"]) == 1
-    assert drawn["lesions"][0]["voxels"] == int((labels.array > 0).sum())
-    parted = _run(tmp_path, roi_finder(one_label, as_labels=False), suv)
-    assert [r["voxels"] for r in parted["lesions"]] == [229, 287, 99]
-    kept = labels.with_array(np.where(labels.array == 2, 7, 0))
-    assert [r["id"] for r in _run(tmp_path, roi_finder(kept, as_labels=True), suv)["lesions"]] == [
-        7
-    ]
+    mask = tmp_path / "mask.nii.gz"
+    write_nifti(labels.with_array((labels.array > 0).astype(np.uint8)), mask)
+    drawn = _run(tmp_path, file_finder(mask, mode="labels"), suv)
+    assert [r["voxels"] for r in drawn["lesions"]] == [int((labels.array > 0).sum())]
+    for mode in ("auto", "components"):
+        parted = _run(tmp_path, file_finder(mask, mode=mode), suv)
+        assert [r["voxels"] for r in parted["lesions"]] == [229, 287, 99]
+        assert {r["source"] for r in parted["lesions"]} == {"roi"}
+    several = tmp_path / "labels.nii.gz"
+    write_nifti(labels.with_array(np.where(labels.array == 2, 7, labels.array)), several)
+    assert len(_run(tmp_path, file_finder(several), suv)["lesions"]) == labels.array.max()
 
 
 def test_liver_threshold_is_one_and_a_half_means_and_two_sds() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from tmtv_engine.case import Case, find_cases, is_reviewed, read_case, sha256_of
 from tmtv_engine.errors import TmtvError, UsageError
-from tmtv_engine.finders import RoiMode
 from tmtv_engine.reading import Reading, predicted_status
 from tmtv_engine.report.cohort import Cohort, Excluded, Found, Pair, Raw, Read
 from tmtv_engine.report.sides import (
@@ -25,6 +24,7 @@ from tmtv_engine.report.sides import (
     side_of,
 )
 from tmtv_engine.report.tables import read_rows
+from tmtv_engine.rois import RoiMode
 from tmtv_engine.text import safe_name
 from tmtv_engine.thresholds import Method, parse_method
 

@@ -16,14 +16,12 @@ from tmtv_engine.agreement import Overlap
 from tmtv_engine.case import Case
 from tmtv_engine.corrected import source_suv
 from tmtv_engine.errors import GeometryError
-from tmtv_engine.find import find_lesions
-from tmtv_engine.finders import RoiMode
-from tmtv_engine.lesions import Lesions, from_labels
+from tmtv_engine.lesions import Lesions
 from tmtv_engine.reading import Reading, Replayer, reading_of
 from tmtv_engine.report.cohort import OVERLAPS, Found
 from tmtv_engine.results import Cuts
+from tmtv_engine.rois import RoiMode, drawn_lesions
 from tmtv_engine.thresholds import Method, background_suv, kept
-from tmtv_engine.volume import Unit, Volume
 
 Voxels = npt.NDArray[np.int64]
 PREDICTION = "prediction"
@@ -59,34 +57,11 @@ def roi_side(case: Case, path: Path | None, mode: RoiMode) -> Side:
     """Manual ROIs on the case's own PET, read again; None: a patient without disease."""
     suv = source_suv(case)
     methods = Cuts.of_record(case.record, case.voxels().take([])).methods
-    lesions = roi_lesions(path, suv, mode)
+    lesions = drawn_lesions(path, suv, mode)
     around = np.full(len(lesions), np.nan)
     if any(m.needs_background for m in methods):
         around = background_suv(lesions, suv)
     return Side(lesions, Cuts(methods, around, case.record["provenance"]["liver_threshold_suv"]))
-
-
-def roi_lesions(path: Path | None, suv: Volume, mode: RoiMode) -> Lesions:
-    """The lesions of a file of ROIs by the rule of ``--rois``; none where it is empty."""
-    nothing = suv.with_array(np.zeros(suv.grid.shape, np.uint8), Unit.LABEL)
-    if path is None or _is_empty(path):
-        return from_labels(nothing, suv)
-    from tmtv_engine.rois import read_rois
-
-    rois = read_rois(path, suv.grid)
-    as_labels = rois.kind != "mask" if mode == "auto" else mode == "labels"
-    if as_labels:
-        return from_labels(rois.labels, suv)
-    return find_lesions(rois.labels.with_array(rois.labels.array > 0), suv)
-
-
-def _is_empty(path: Path) -> bool:
-    """Whether a NIfTI mask is empty on its own grid: a patient without disease, no mistake."""
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
-        return False
-    from tmtv_engine.nifti import read_nifti
-
-    return not read_nifti(path, Unit.LABEL).array.any()
 
 
 def check_same_grid(first: Side, second: Side, name: str) -> None:

@@ -18,12 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tmtv_engine.errors import InputError
-from tmtv_engine.find import find_lesions
 from tmtv_engine.infer import HU_TOP
-from tmtv_engine.lesions import Lesions, from_labels
-from tmtv_engine.nifti import read_nifti
 from tmtv_engine.resample import model_grid, resample
-from tmtv_engine.rois import read_rois
+from tmtv_engine.rois import drawn_lesions
 from tmtv_engine.studies import Failure, Study, find_studies, load_study
 from tmtv_engine.text import safe_name
 from tmtv_engine.thresholds import probability
@@ -142,21 +139,10 @@ def _prepared(study: Study, recipe: Recipe) -> dict[str, Tensor]:
 
 def truth_map(study: Study, suv: Volume) -> Volume:
     """TMTVprob of a study's ROIs on the PET's grid (paper 2.3); nothing where a mask is empty."""
-    lesions = _drawn(study, suv)
+    lesions = drawn_lesions(study.roi, suv)
     flat = np.zeros(int(np.prod(suv.grid.shape)), np.float32)
-    if lesions is not None:
-        flat[lesions.voxels] = probability(lesions)
+    flat[lesions.voxels] = probability(lesions)
     return Volume(flat.reshape(suv.grid.shape), suv.grid, Unit.PROBABILITY)
-
-
-def _drawn(study: Study, suv: Volume) -> Lesions | None:
-    path = study.roi or Path()
-    if path.name.endswith((".nii", ".nii.gz")) and not read_nifti(path, Unit.LABEL).array.any():
-        return None  # a healthy patient teaches too
-    rois = read_rois(path, suv.grid)
-    if rois.kind == "mask":
-        return find_lesions(rois.labels.with_array(rois.labels.array > 0), suv)
-    return from_labels(rois.labels, suv)
 
 
 def load_patient(path: Path) -> dict[str, Tensor]:
