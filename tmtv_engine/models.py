@@ -47,6 +47,8 @@ def load(name: str | None = None, device: str = "auto") -> Model:
 
 
 def _nnunet(folder: str, device: str) -> Model:
+    if not folder:
+        raise UsageError("--model nnunet: names no folder", "Write nnunet:DIR.")
     from tmtv_engine.nnunet import load_model
 
     return _model(load_model(Path(folder), device), device)

@@ -62,15 +62,15 @@ def parse_method(text: str) -> Method:
 
 def _meant(text: str) -> str:
     if re.fullmatch(r"[1-9],[0-9]+", text):
-        return f"write the decimal point: {text.replace(',', '.')}"
+        return f"Write the decimal point: {text.replace(',', '.')}."
     if re.fullmatch(r"[1-9][0-9] ?%", text):
-        return f"for a percentage of SUVmax write {text[:2]}"
+        return f"For a percentage of SUVmax write {text[:2]}."
     if re.fullmatch(r"0?\.[0-9]{1,9}", text) and 0.1 <= float(text) < 0.995:
-        return f"for a percentage of SUVmax write {round(float(text) * 100)}"
+        return f"For a percentage of SUVmax write {round(float(text) * 100)}."
     if re.fullmatch(r"[1-9][0-9]\.[0-9]+", text):
-        return f"SUV cuts lie below 10; for a percentage of SUVmax write {int(float(text))}"
+        return f"SUV cuts lie below 10; for a percentage of SUVmax write {int(float(text))}."
     named = ", ".join(METHODS)
-    return f"write a percentage from 10 to 99, an SUV from 1 to 9.99, or one of {named}"
+    return f"Write a percentage from 10 to 99, an SUV from 1 to 9.99, or one of {named}."
 
 
 def thresholds(

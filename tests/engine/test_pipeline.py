@@ -121,9 +121,12 @@ def test_the_picture_shows_the_totals_and_the_lesions(tmp_path: Path) -> None:
     assert {(200, 20, 30), (0, 110, 190)} <= colours
 
 
-def test_unknown_models_are_wrong_usage() -> None:
-    with pytest.raises(UsageError, match="no such model"):
-        load("nothing-of-that-name")
+@pytest.mark.parametrize(
+    ("name", "said"), [("nothing-of-that-name", "no such model"), ("nnunet:", "names no folder")]
+)
+def test_unknown_models_are_wrong_usage(name: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        load(name)
 
 
 def test_a_batch_goes_on_skips_and_remakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,6 +153,7 @@ def test_nothing_to_report(tmp_path: Path) -> None:
     [
         ["--reference", "manual.csv", "--against", "results"],
         ["--reader", "nobody", "--against-reader", "prediction"],
+        ["--reader", "nobody"],
     ],
 )
 def test_what_cannot_be_compared_is_one_error(

@@ -75,7 +75,7 @@ def test_names_of_methods(text: str, method: Method) -> None:
         ("41 %", "write 41"),
         ("10.0", "write 10"),
         ("41.0", "write 41"),
-        ("2,5", "write the decimal point: 2.5"),
+        ("2,5", "Write the decimal point: 2.5."),
         ("100", "from 10 to 99"),
         ("0", "from 10 to 99"),
         ("0.999", "from 10 to 99"),

@@ -71,9 +71,11 @@ def patients_in(
         except TmtvError as error:
             excluded.append(Excluded(folder.name, error.what))
     if not patients:
-        why = f": {excluded[0].why}" if excluded else ""
+        if excluded:
+            left_out = f"{excluded[0].case}: {excluded[0].why}"
+            raise UsageError(f"no case can be reported: {left_out}", "Check the names and folders.")
         raise UsageError(
-            f"there is no case in {sources[0]}{why}", "Give a table or what tmtv predict wrote."
+            f"there is no case in {sources[0]}", "Give a table or what tmtv predict wrote."
         )
     return patients, excluded
 
