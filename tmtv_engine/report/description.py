@@ -72,8 +72,8 @@ def patients_in(
             excluded.append(Excluded(folder.name, error.what))
     if not patients:
         if excluded:
-            left_out = f"{excluded[0].case}: {excluded[0].why}"
-            raise UsageError(f"no case can be reported: {left_out}", "Check the names and folders.")
+            first = excluded[0].why
+            raise UsageError(f"no case can be reported: {first}", "Check the names and folders.")
         raise UsageError(
             f"there is no case in {sources[0]}", "Give a table or what tmtv predict wrote."
         )
