@@ -9,31 +9,35 @@ from __future__ import annotations
 import numpy as np
 
 from tmtv_engine.find import components, find_lesions
+from tmtv_engine.segment import CORE_SUV, mean_above
 from tmtv_engine.thresholds import probability as agreement
 from tmtv_engine.volume import Unit, Volume
 
 EDGE = 0.2
-CORE = 0.5
+SURE = 0.5
 ENOUGH = 0.4
 
 
 def redraw(chance: Volume, suv: Volume) -> Volume:
     """``chance`` (z, y, x), 0 … 1, with every region in it drawn anew from the uptake.
 
-    A region is a component of chance above 0.2 that exceeds 0.5 somewhere, split like a lesion
-    above 30 mL. What two of the four cuts keep of it is drawn; it stays where the mean chance m
-    of that is at least 0.4, and a voxel that the share s of the cuts keep then has the chance
-    (1 + m s) / 2. Everything else keeps its chance, but at most one half.
+    A region is a component of chance above 0.2 that exceeds 0.5 somewhere, and whole hot spots
+    (SUV > 4) of a mean chance above 0.5; above 30 mL it is split like a lesion. What two of the
+    four cuts keep of it is drawn; it stays where the mean chance m of that is at least 0.4, and a
+    voxel that the share s of the cuts keep then has the chance (1 + m s) / 2. Everything else
+    keeps its chance, but at most one half.
     """
     array = chance.require(Unit.PROBABILITY)
-    out = np.minimum(array, CORE).reshape(-1)
+    out = np.minimum(array, SURE).reshape(-1)
     rooms = components(array > EDGE)
     sure = np.zeros(int(rooms.max()) + 1, bool)
-    sure[np.unique(rooms[array > CORE])] = True
-    regions = find_lesions(chance.with_array(sure[rooms], Unit.LABEL), suv)
+    sure[np.unique(rooms[array > SURE])] = True
+    spots = components(suv.require(Unit.SUV) > CORE_SUV)
+    mask = sure[rooms] | mean_above(spots, array, SURE)[spots]
+    regions = find_lesions(chance.with_array(mask, Unit.LABEL), suv)
     if len(regions):
         share = agreement(regions)
-        drawn = share >= CORE
+        drawn = share >= SURE
         row, voxels, share = regions.owner[drawn], regions.voxels[drawn], share[drawn]
         count = np.bincount(row, minlength=len(regions))
         total = np.bincount(row, array.reshape(-1)[voxels], minlength=len(regions))
