@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import time
@@ -12,9 +13,10 @@ import pytest
 import torch
 
 from tmtv_engine.lesions import from_labels
+from tmtv_engine.phantom.canvas import Canvas
 from tmtv_engine.phantom.cohort import stream
 from tmtv_engine.phantom.dicom import VENDORS, write_patient
-from tmtv_engine.phantom.disease import HEALTHY, draw_disease
+from tmtv_engine.phantom.disease import HEALTHY, Disease, Lesion, draw_disease, draw_lesions
 from tmtv_engine.phantom.draw import draw_patient, draw_tensors, person_of
 from tmtv_engine.phantom.truth import tmtv_probability
 from tmtv_engine.rois import read_rois
@@ -53,6 +55,21 @@ def test_uptake_and_density_are_those_of_a_body() -> None:
         assert 200.0 < float(drawn.ct.max()) <= 3000.0
         body = drawn.suv[drawn.ct > -300]
         assert 0.3 < float(body.median()) < 2.5
+
+
+@pytest.mark.parametrize(("suv", "count"), [(3.9, 0), (4.5, 1)])
+def test_what_cannot_be_seen_is_no_lesion(suv: float, count: int) -> None:
+    person = person_of(5)
+    canvas = Canvas((40, 32, 36), (8.0, 9.0, 10.0), 420.0, person.pose, "cpu")
+    canvas.suv += 3.0  # a liver everywhere
+    first = Lesion("liver", (0.0, 0.0, 255.0), (20.0, 25.0, 22.0), suv, 0.0, 0.0, False, 0.0)
+    lobe = dataclasses.replace(first, centre=(8.0, 4.0, 262.0))  # on the first, yet seen as it
+    disease = Disease("HL", "IV", (first, lobe))
+    body = torch.ones(canvas.shape)
+    marks, drawn = draw_lesions(canvas, disease, body, torch.Generator())
+    assert drawn == 2 * count
+    assert bool(marks.any()) == bool(count)
+    assert float(canvas.suv.max()) == pytest.approx(suv if count else 3.0)
 
 
 def test_the_map_is_the_mean_of_four_cuts_and_lies_in_the_rois() -> None:

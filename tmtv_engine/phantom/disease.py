@@ -19,6 +19,7 @@ SUBTYPES = ("HL", "DLBCL", "FL")
 SHARES = (0.38, 0.42, 0.20)  # of the paper's 2,030 patients
 HOT_SUV = {"HL": (4.0, 22.0), "DLBCL": (4.0, 36.0), "FL": (3.0, 16.0)}
 HEALTHY = 0.09
+VISIBLE = 1.4  # so many times the uptake of its place
 
 STATIONS: dict[str, tuple[tuple[float, float, float], ...]] = {
     "cervical": ((40, 20, 680), (48, 25, 720), (44, 0, 700), (38, 35, 690)),
@@ -174,15 +175,16 @@ def draw_lesions(
 ) -> tuple[Tensor, int]:
     """Draw the lesions where there is body; returns their marks (z, y, x) int16 and how many.
 
+    One that hardly exceeds what it lies in is left out: nobody could draw its outline.
     A voxel's mark is the last lesion that fills over 15 % of it and is no hot organ's.
     """
     marks = torch.zeros(canvas.shape, dtype=torch.int16, device=canvas.suv.device)
-    number = 0
+    number, healthy = 0, canvas.suv.clone()
     for lesion in disease.lesions:
         shape = intersect(
             canvas.ellipsoid(lesion.centre, lesion.radii, lesion.tilt, lesion.lean), body
         )
-        if shape is None or float(shape.fill.max()) < 0.3:
+        if shape is None or float(shape.fill.max()) < 0.3 or _unseen(healthy, lesion, shape):
             continue
         number += 1
         uptake = _uptake(canvas, lesion, shape, noise)
@@ -193,6 +195,11 @@ def draw_lesions(
         )
         canvas.hot[shape.box] &= shape.fill <= 0.5
     return marks, number
+
+
+def _unseen(healthy: Tensor, lesion: Lesion, shape: Shape) -> bool:
+    around = float((healthy[shape.box] * shape.fill).sum() / shape.fill.sum())
+    return lesion.suv < VISIBLE * around
 
 
 def _uptake(canvas: Canvas, lesion: Lesion, shape: Shape, noise: torch.Generator) -> Tensor:
