@@ -88,7 +88,13 @@ class NetworkSegmenter:
         self.said: tuple[Notice, ...] = ()
 
     def __call__(self, suv: Volume, ct: Volume | None = None, /) -> Volume:
-        """The probability of tumour on the PET's grid, 0 … 1 float32."""
+        """The probability of tumour on the PET's grid, 0 … 1 float32; `redraw`n where the recipe
+        says so."""
+        found = self.chance(suv, ct)
+        return redraw(found, suv) if self.recipe.redraw else found
+
+    def chance(self, suv: Volume, ct: Volume | None = None) -> Volume:
+        """The network's own probability on the PET's grid."""
         self.said = ()
         multiple = 2**self.recipe.architecture.levels
         grid = model_grid(suv, self.recipe.spacing_mm, self.recipe.shape, multiple)
@@ -97,8 +103,7 @@ class NetworkSegmenter:
             air = torch.zeros_like(channels[0])
             channels.append(air if ct is None else scaled_hu(_hu_on(ct, grid)))
         chance = self._somewhere(torch.stack(channels))
-        found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
-        return redraw(found, suv) if self.recipe.redraw else found
+        return resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
 
     def _somewhere(self, image: Tensor) -> npt.NDArray[np.float32]:
         """Predict on the device; where its memory is too small, in halves, then on the CPU."""
