@@ -89,6 +89,22 @@ def fsync_ms(folder: Path) -> float:
     return statistics.median(times) * 1000
 
 
+def pixels(out: Path, image: str) -> None:
+    """Reject and accept with pictures in pixels, median of 40."""
+    with review(out, "--image", image, TMTV_ADVANCE="false") as terminal:
+        terminal.until("case-1")
+        terminal.read(1.0)
+        _, whole = answer(terminal, "\r", 1.0)
+        ms, size, _ = median([answer(terminal, "xa"[k % 2]) for k in range(40)])
+    say(
+        f"toggle, --image {image}: to the screen",
+        ms,
+        30,
+        "ms",
+        f"; {size:.0f} B, opening {whole} B",
+    )
+
+
 def toggles(out: Path, colour: str, advance: bool) -> None:
     """Reject and accept at 100 × 50 with 200 lesions, median of 100; opening, median of 10."""
     with review(out, COLORTERM=colour, TMTV_ADVANCE=str(advance).lower()) as terminal:
@@ -156,6 +172,8 @@ def main() -> None:
         for colour in ("", "truecolor"):
             for advance in (False, True):
                 toggles(folder / "one", colour, advance)
+        for image in ("kitty", "sixel"):
+            pixels(folder / "one", image)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.color import ColorSystem
 from rich.console import RenderableType
@@ -25,7 +25,7 @@ from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.journal import Decision, login
 from tmtv_engine.review import Session, refresh
 from tmtv_engine.text import clean
-from tmtv_tui.config import THEMES, Config
+from tmtv_tui.config import PIXELS, THEMES, Config
 from tmtv_tui.messages import CaseChanged
 from tmtv_tui.opened import Opened
 from tmtv_tui.rows import alias, case_row
@@ -34,6 +34,9 @@ from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.worklist import Worklist
 from tmtv_tui.thrift import ExactLayout, ExactUpdate, Shown
 from tmtv_tui.widgets.keybar import keys_of
+
+if TYPE_CHECKING:
+    from tmtv_tui.painter import Painter
 
 CONTRAST = Theme(
     "contrast",
@@ -82,6 +85,14 @@ def _known_actions(keys: Iterable[str]) -> None:
             raise UsageError(f"no action is called {clean(name)!r}", f"Known: {', '.join(known)}.")
 
 
+def _painter(image: str, plain: bool) -> Painter | None:
+    if image not in PIXELS:
+        return None
+    from tmtv_tui.painter import Painter
+
+    return Painter(image, plain)
+
+
 class ReviewApp(App[None]):
     """``tmtv review``: `out` holds the cases; every decision goes to ``reader``'s journal.
 
@@ -117,6 +128,7 @@ class ReviewApp(App[None]):
         self._waiting: set[Path] = set()
         self._following: set[Path] = set()
         self._shown = Shown()
+        self._painter = _painter(self.config.image, self.no_color)
         self.worklist = Worklist()
 
     @property
@@ -134,6 +146,26 @@ class ReviewApp(App[None]):
         elif type(renderable) is LayoutUpdate:
             exact = ExactLayout(renderable, self._shown)
         super()._display(screen, exact)
+        if self._painter is not None and isinstance(exact, ExactUpdate | ExactLayout):
+            self._paint(self._painter, exact)
+
+    def _paint(self, painter: Painter, frame: ExactUpdate | ExactLayout) -> None:
+        """Send what changed of the pictures in pixels after a frame of text."""
+        if self._driver is None:
+            return
+        below = isinstance(self.screen, ModalScreen)
+        views: Any = None if below else self.screen.query("MipView, SliceView").nodes
+        text, torn = painter.follow(views, frame.written)
+        if text:
+            self._driver.write(text)
+            self._driver.flush()
+        if torn:
+            self._shown.forget()
+            self.call_next(self.refresh, repaint=True, layout=True)
+
+    def farewell(self) -> str:
+        """What takes the pictures in pixels off the terminal."""
+        return self._painter.farewell() if self._painter is not None else ""
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice; on a terminal the one that takes replies out of the input."""

@@ -12,15 +12,17 @@ from tmtv_engine.errors import UsageError
 
 THEMES = {"dark": "textual-dark", "light": "textual-light", "contrast": "contrast"}
 COLOURS = {"auto": "auto", "16": "standard", "256": "256", "truecolor": "truecolor"}
-IMAGES = ("half", "quad", "ascii")
+IMAGES = ("half", "quad", "ascii", "kitty", "sixel")
+PIXELS = ("kitty", "sixel")
 CHOICES = {"theme": tuple(THEMES), "colours": tuple(COLOURS), "image": IMAGES}
 
 
 @dataclass(frozen=True)
 class Config:
     """``reader`` None: the login name. ``theme``: dark, light or contrast. ``colours``: what the
-    terminal can show (auto, 16, 256, truecolor); ``image``: half blocks, quarter blocks or ascii.
-    ``advance``: whether a decision goes on to the next lesion. ``keys``: action → keys.
+    terminal can show (auto, 16, 256, truecolor); ``image``: half blocks, quarter blocks, ascii, or
+    pixels by kitty's protocol or as sixel. ``advance``: whether a decision goes on to the next
+    lesion. ``keys``: action → keys.
     """
 
     reader: str | None = None

@@ -41,6 +41,11 @@ class QuietDriver(LinuxDriver):
         except (EOFError, ParseError):
             pass
 
+    def stop_application_mode(self) -> None:
+        """Pictures go before the terminal is another's: at the end, suspended or broken."""
+        self.write(self._app.farewell())  # type: ignore[attr-defined]
+        super().stop_application_mode()
+
     def _dispatch(self, parser: XTermParser, tokens: Iterable[Token]) -> None:
         for token in tokens:
             if isinstance(token, Escape):

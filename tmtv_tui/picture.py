@@ -17,7 +17,8 @@ from tmtv_engine.lesions import Lesions
 from tmtv_engine.projections import Mip, project_points
 
 GREYS = 24
-CELLS = {"half": (2, 1), "quad": (2, 2), "ascii": (1, 1)}
+CELLS = {"half": (2, 1), "quad": (2, 2), "ascii": (1, 1), "kitty": (2, 1), "sixel": (2, 1)}
+"""Below pictures in pixels lie half blocks."""
 Cell = tuple[int, int]
 Pixels = npt.NDArray[np.int64]
 Image = npt.NDArray[np.uint8]
@@ -55,7 +56,7 @@ class Placed:
         there = (row >= top) & (row < bottom) & (col >= left) & (col < right)
         mask = np.zeros((bottom - top, right - left), np.uint8)
         mask[row[there] - top, col[there] - left] = 1
-        small = _pool(_pool(mask, int(self.grey.shape[0]), 0), self.wide, 1)
+        small = pool(pool(mask, int(self.grey.shape[0]), 0), self.wide, 1)
         return {(int(y), int(x)) for y, x in np.argwhere(small)}
 
     def spot(self, row: int, col: int) -> tuple[int, int] | None:
@@ -99,13 +100,13 @@ def place(
     scale = max(part.shape[0] / max(2 * rows, 1), part.shape[1] / max(cols, 1), 1e-6)
     lines = max(1, min(rows, round(part.shape[0] / scale / 2)))
     wide = max(1, min(cols, round(part.shape[1] / scale)))
-    small = _pool(_pool(part, lines * cell[0], 0), wide * cell[1], 1)
+    small = pool(pool(part, lines * cell[0], 0), wide * cell[1], 1)
     dark = np.clip(small / white_suv, 0, 1) * (GREYS - 1)
     return Placed((GREYS - 1 - np.rint(dark)).astype(np.uint8), box, cell)
 
 
 def _first(at: int, size: int, count: int) -> int:
-    """The first of ``count`` dots that ``_pool`` fills from position ``at`` of ``size``."""
+    """The first of ``count`` dots that ``pool`` fills from position ``at`` of ``size``."""
     found = min(count - 1, int(at * count / size))
     while found + 1 < count and int((found + 1) * (size / count)) <= at and count < size:
         found += 1
@@ -116,7 +117,8 @@ def _first(at: int, size: int, count: int) -> int:
     return found
 
 
-def _pool(image: npt.NDArray[Any], count: int, axis: int) -> npt.NDArray[Any]:
+def pool(image: npt.NDArray[Any], count: int, axis: int) -> npt.NDArray[Any]:
+    """``count`` dots along an axis: the maximum of what falls into one, or pixels repeated."""
     edges = (np.arange(count) * (image.shape[axis] / count)).astype(np.int64)
     if count >= image.shape[axis]:
         return np.asarray(np.take(image, edges, axis=axis))

@@ -51,11 +51,13 @@ class ExactUpdate(CompositorUpdate):
 
     def __init__(self, update: ChopsUpdate, shown: Shown) -> None:
         self.update, self.shown = update, shown
+        self.written: list[tuple[int, int, int]] = []
 
     def render_segments(self, console: Console) -> str:
-        """For the terminal."""
+        """For the terminal; leaves the runs (line, first, last + 1) in ``written``."""
         system = _system(console)
         pen = Pen()
+        written = self.written = []
         for y, x1, x2 in self.update.spans:
             there = self.shown.line(y, x2, system)
             ends, chops = self.update.chop_ends[y], self.update.chops[y]
@@ -67,6 +69,7 @@ class ExactUpdate(CompositorUpdate):
                 for low, high in _changed(cells, there[first:last]):
                     pen.move(y, first + low)
                     pen.write(cells[low:high])
+                    written.append((y, first + low, first + high))
                 there[first : first + len(cells)] = cells
         return pen.done()
 
@@ -76,6 +79,7 @@ class ExactLayout(CompositorUpdate):
 
     def __init__(self, update: LayoutUpdate, shown: Shown) -> None:
         self.update, self.shown = update, shown
+        self.written = None
 
     def render_segments(self, console: Console) -> str:
         """For the terminal."""

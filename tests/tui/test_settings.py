@@ -25,7 +25,7 @@ from tmtv_tui.widgets.mip import MipView
 
 async def test_keys_can_be_chosen(tmp_path: Path) -> None:
     make_case(tmp_path)
-    keys = {"accept": "y", "reject": "d"}
+    keys = {"accept": "y", "reject": "d", "zoom_in": "z"}
     async with running(tmp_path, config=Config(keys=keys, advance=False)) as (app, pilot):
         screen = await opened(app, pilot)
         assert screen.opened is not None
@@ -34,6 +34,8 @@ async def test_keys_can_be_chosen(tmp_path: Path) -> None:
         assert screen.opened.reading.status[1] == "accepted"
         await pilot.press("d")
         assert screen.opened.reading.status[1] == "rejected"
+        await pilot.press("z", "plus")
+        assert {view.zoom for view in screen.query(MipView)} == {2}
         await pilot.press("question_mark")
         await shown(app, pilot, "Tab n")
         assert re.search(r"\bd +reject", text_of(app))
@@ -87,8 +89,8 @@ def test_settings_come_from_file_and_environment(
     with pytest.raises(UsageError, match="accpt"):
         review(tmp_path, None, False, False, None, None, None, None)
     file.unlink()
-    with pytest.raises(UsageError, match="sixel"):
-        review(tmp_path, None, False, False, None, None, None, "sixel")
+    with pytest.raises(UsageError, match="braille"):
+        review(tmp_path, None, False, False, None, None, None, "braille")
 
 
 async def test_a_blind_reading_sees_the_prediction_and_its_own_doing_only(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def review(
     ),
     order: str | None = typer.Option(None, "--order", help="random:SEED for a reader study."),
     image: str | None = typer.Option(
-        None, "--image", help="half (blocks, the default), quad (quarter blocks) or ascii."
+        None, "--image", help="half (blocks, the default), quad, ascii; kitty or sixel: pixels."
     ),
 ) -> int:
     """Review cases in the terminal: accept, reject, split, sign."""
@@ -34,12 +34,17 @@ def review(
     if blind and (start or compare):
         raise UsageError("--blind shows no other reader", "Leave out --from and --compare.")
     seed = order_seed(order)
-    from tmtv_tui.config import COLOURS, IMAGES, read_config
+    from tmtv_tui.config import COLOURS, IMAGES, PIXELS, read_config
 
     config = read_config()
     if image is not None and image not in IMAGES:
         raise UsageError(f"--image {image!r} is unknown", f"Choose of {', '.join(IMAGES)}.")
     config = replace(config, image=image or config.image)
+    if config.image in PIXELS and (os.environ.get("TMUX") or os.environ.get("STY")):
+        raise UsageError(
+            f"--image {config.image}: pixels do not come through tmux or screen",
+            "Use --image half, or leave tmux.",
+        )
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_FPS", "120")
     os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", COLOURS[config.colours])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
 
 DIGITS = "1234567890"
+Hidden = partial(Binding, show=False)
 
 
 class CaseScreen(AskingScreen):
@@ -53,27 +55,29 @@ class CaseScreen(AskingScreen):
         Binding("r", "turn(1)", "rotate", id="rotate"),
         Binding("e", "note", "note", id="note"),
         Binding("f", "flag", "flag", id="flag"),
-        Binding("j", "move(1)", "down", show=False, id="down"),
-        Binding("k", "move(-1)", "up", show=False, id="up"),
-        Binding("tab,n", "next", "next undecided", key_display="Tab n", show=False, id="next"),
-        Binding("left_square_bracket", "patient(-1)", "previous case", key_display="[", show=False),
-        Binding("right_square_bracket", "patient(1)", "next case", key_display="]", show=False),
-        Binding("space", "mark", "mark", show=False, id="mark"),
-        Binding("v", "range", "mark up to here", show=False, id="range"),
-        Binding("X", "many", "reject marked, or by rule", key_display="X", show=False, id="many"),
-        Binding("t", "type_reason", "type a reason for the last reject", show=False, id="reason"),
-        Binding("M", "type_method", "type a method", key_display="M", show=False, id="type_method"),
-        Binding("R", "turn(-1)", "rotate back", key_display="R", show=False, id="rotate_back"),
-        Binding("o", "outlines", "outlines on or off", show=False, id="outlines"),
-        Binding("plus,equals_sign", "zoom(2)", "zoom in", key_display="+", show=False),
-        Binding("minus", "zoom(-2)", "zoom out", key_display="-", show=False),
-        Binding("comma", "window(-1)", "window: darker", key_display=",", show=False),
-        Binding("full_stop", "window(1)", "window: lighter", key_display=".", show=False),
-        Binding("w", "warnings", "warnings", show=False, id="warnings"),
-        Binding("c", "compare", "compare with another reader", show=False, id="compare"),
-        Binding("l", "log", "decision log", show=False, id="log"),
-        *[Binding(d, f"reason({k})", show=False) for k, d in enumerate(DIGITS)],
-        Binding("ctrl+l", "redraw", "redraw", show=False, id="redraw"),
+        Hidden("j", "move(1)", "down", id="down"),
+        Hidden("k", "move(-1)", "up", id="up"),
+        Hidden("tab,n", "next", "next undecided", key_display="Tab n", id="next"),
+        Hidden(
+            "left_square_bracket", "patient(-1)", "previous case", key_display="[", id="previous"
+        ),
+        Hidden("right_square_bracket", "patient(1)", "next case", key_display="]", id="following"),
+        Hidden("space", "mark", "mark", id="mark"),
+        Hidden("v", "range", "mark up to here", id="range"),
+        Hidden("X", "many", "reject marked, or by rule", key_display="X", id="many"),
+        Hidden("t", "type_reason", "type a reason for the last reject", id="reason"),
+        Hidden("M", "type_method", "type a method", key_display="M", id="type_method"),
+        Hidden("R", "turn(-1)", "rotate back", key_display="R", id="rotate_back"),
+        Hidden("o", "outlines", "outlines on or off", id="outlines"),
+        Hidden("plus,equals_sign", "zoom(2)", "zoom in", key_display="+", id="zoom_in"),
+        Hidden("minus", "zoom(-2)", "zoom out", key_display="-", id="zoom_out"),
+        Hidden("comma", "window(-1)", "window: darker", key_display=",", id="darker"),
+        Hidden("full_stop", "window(1)", "window: lighter", key_display=".", id="lighter"),
+        Hidden("w", "warnings", "warnings", id="warnings"),
+        Hidden("c", "compare", "compare with another reader", id="compare"),
+        Hidden("l", "log", "decision log", id="log"),
+        *[Hidden(d, f"reason({k})") for k, d in enumerate(DIGITS)],
+        Hidden("ctrl+l", "redraw", "redraw", id="redraw"),
     ]
 
     def __init__(self, path: Path) -> None:

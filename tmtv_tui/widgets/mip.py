@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,9 @@ from tmtv_tui.picture import (
 )
 from tmtv_tui.state import GLYPHS
 from tmtv_tui.widgets.blocks import draw_line
+
+if TYPE_CHECKING:
+    from tmtv_tui.pixels import Layer
 
 # Okabe and Ito's vermilion, blue and bluish green, as near as the 256 colours have them
 COLOURS = {"accepted": "rgb(215,95,0)", "candidate": "rgb(0,95,175)", "rejected": "rgb(95,95,95)"}
@@ -64,6 +68,7 @@ class MipView(Widget):
         self._pressed: tuple[int, int] | None = None
         self._dragged = False
         self._mip: Mip | None = None
+        self._image: npt.NDArray[np.floating] | None = None
         self._box = (0, 1, 0, 1)
         self._lesions: Lesions | None = None
         self._status: Mapping[int, str] = {}
@@ -159,13 +164,25 @@ class MipView(Widget):
         """As wide as there is room."""
         return container.width
 
+    def picture(self) -> Layer | None:
+        """What a picture in pixels shows of it."""
+        if self._placed is None or self._image is None or not self.region.area:
+            return None
+        from tmtv_tui.pixels import Layer
+
+        (x, y), (left, top) = self.region.offset, self._offset()
+        chosen = self._prints.pixels.get(self._chosen or 0) if self.outlines else None
+        white, signs = self.white_suv, self._glyphs
+        return Layer(y + top, x + left, self._placed, self._image, white, chosen, CHOSEN, signs)
+
     def _lay_out(self) -> None:
         if self._mip is None or self._lesions is None or self.size.area == 0:
             return
         mip = self._mip
         self._prints = footprints(self._lesions, mip, self.angle)
+        self._image = mip.suv(self.angle)
         self._placed = place(
-            mip.suv(self.angle),
+            self._image,
             self._part(),
             self.size.width,
             self.size.height,
@@ -294,6 +311,19 @@ class SliceView(Widget):
                 self._edge = outline(self._placed, self._pixels)
         self.refresh()
 
+    def picture(self) -> Layer | None:
+        """What a picture in pixels shows of it."""
+        if self._placed is None or self._image is None or not self.region.area:
+            return None
+        from tmtv_tui.pixels import Layer
+
+        x, y = self.region.offset
+        letters = self._letters(self._placed.cells[1])
+        return Layer(y, x, self._placed, self._image, self._white, self._pixels, CHOSEN, letters)
+
+    def _letters(self, wide: int) -> dict[tuple[int, int], tuple[str, str]]:
+        return {(0, 0): ("R", LETTERS), (0, wide - 1): ("L", LETTERS)}
+
     def render_line(self, y: int) -> Strip:
         """One line of cells."""
         width = self.size.width
@@ -303,8 +333,7 @@ class SliceView(Widget):
         high, wide = self._placed.cells
         if y >= high:
             return Strip.blank(width, self.rich_style)
-        letters = {(0, 0): ("R", LETTERS), (0, wide - 1): ("L", LETTERS)}
-        line = draw_line(self._placed, y, self._edge, CHOSEN, letters, self.rich_style)
+        line = draw_line(self._placed, y, self._edge, CHOSEN, self._letters(wide), self.rich_style)
         return Strip(line).simplify().adjust_cell_length(width, self.rich_style)
 
 

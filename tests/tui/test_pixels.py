@@ -1,0 +1,272 @@
+"""Pictures in pixels: what is sent, decoded by others' means, is what lies in the case."""
+
+from __future__ import annotations
+
+import io
+import re
+from base64 import standard_b64decode
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from tests.cases import make_case
+from tests.tui.terminal import Terminal, review
+from tests.tui.test_terminal import actions, enter
+from tmtv_engine.errors import UsageError
+from tmtv_tui.cli import review as command
+from tmtv_tui.painter import Painter
+from tmtv_tui.picture import body_box, footprints, place
+from tmtv_tui.pixels import Layer, greys, marks, png, sixel
+from tmtv_tui.widgets.mip import CHOSEN
+
+Rgb = npt.NDArray[np.uint8]
+KITTY = re.compile(rb"\x1b_G([^;\x1b]*);?([^\x1b]*)\x1b\\")
+SIXEL = re.compile(rb'\x1b7\x1b\[(\d+);(\d+)H\x1bP0;1;0q"1;1;(\d+);(\d+)(.*?)\x1b\\', re.DOTALL)
+SIX = re.compile(r"#(\d+)((?:;\d+){4})?|(?:!(\d+))?([?-~])|([$-])")
+QUESTION = re.compile(rb"\x1b\[(?:[>=?]?\d*c|\d*n|1[3-9]t|\?\d+u)|\x1b_G[^;\x1b]*a=q")
+PALETTE = [(0, 0, 0), (250, 128, 3), (0, 95, 175)]
+
+
+class Kitty:
+    """The images that a kitty would hold after what was sent."""
+
+    def __init__(self) -> None:
+        self.images: dict[int, tuple[dict[str, str], bytes]] = {}
+        self.seen = 0
+        self._open = 0
+
+    def take(self, raw: bytes) -> int:
+        """How many images came."""
+        came = 0
+        for keys, data in KITTY.findall(raw):
+            told = dict(pair.split("=") for pair in keys.decode().split(","))
+            assert told["q"] == "2", "a terminal would answer"
+            assert len(data) <= 4096
+            if told.get("a") == "d":
+                self.images.pop(int(told["i"]), None)
+                continue
+            if "a" in told:
+                self._open = int(told["i"])
+                self.images[self._open] = (told, b"")
+                came += 1
+            self.images[self._open] = (
+                self.images[self._open][0],
+                self.images[self._open][1] + data,
+            )
+        return came
+
+    def picture(self, number: int) -> Image.Image:
+        return Image.open(io.BytesIO(standard_b64decode(self.images[number][1])))
+
+
+def unsixel(body: bytes, wide: int, high: int) -> Rgb:
+    """Pixels (y, x, rgb) of a sixel body, drawn as the VT340's manual says."""
+    out = np.zeros((high + 6, wide, 3), np.uint8)
+    colours: dict[str, list[int]] = {}
+    x = y = 0
+    ink = [0, 0, 0]
+    for colour, define, repeat, letter, feed in SIX.findall(body.decode()):
+        if define:
+            colours[colour] = [round(int(n) * 2.55) for n in define.split(";")[2:]]
+        elif colour:
+            ink = colours[colour]
+        elif feed:
+            x, y = 0, y + (6 if feed == "-" else 0)
+        else:
+            count, bits = int(repeat or 1), ord(letter) - 63
+            for k in range(6):
+                if bits >> k & 1:
+                    out[y + k, x : x + count] = ink
+            x += count
+    return out[:high]
+
+
+def noise(shape: tuple[int, int], colours: int) -> npt.NDArray[np.uint8]:
+    blocks = np.random.default_rng(5).integers(0, colours, shape).astype(np.uint8)
+    return np.repeat(blocks, 7, axis=1)
+
+
+def test_a_png_is_what_others_read() -> None:
+    index = noise((13, 5), 3)
+    image = Image.open(io.BytesIO(png(index, PALETTE)))
+    assert (np.asarray(image.convert("RGB")) == np.array(PALETTE, np.uint8)[index]).all()
+    clear = np.asarray(Image.open(io.BytesIO(png(index, PALETTE, clear=True))).convert("RGBA"))
+    assert ((clear[..., 3] == 0) == (index == 0)).all()
+    assert (clear[index > 0][:, :3] == np.array(PALETTE, np.uint8)[index[index > 0]]).all()
+
+
+@pytest.mark.parametrize("high", [6, 13, 1])
+def test_a_sixel_is_what_it_was_made_of(high: int) -> None:
+    index = noise((high, 5), 3)
+    text = sixel(index, PALETTE)
+    head = f'\x1bP0;1;0q"1;1;35;{high}'
+    assert text.startswith(head)
+    assert text.endswith("\x1b\\")
+    drawn = unsixel(text[len(head) : -2].encode(), 35, high)
+    assert np.abs(drawn.astype(int) - np.array(PALETTE)[index]).max() <= 2  # colours in per cent
+
+
+def layer_of(tmp_path: Path, number: int) -> tuple[Layer, npt.NDArray[np.bool_]]:
+    """A case's front view of 17 lines, one lesion chosen, and its footprint in the box."""
+    case = make_case(tmp_path)
+    mip = case.mip()
+    prints, box = footprints(case.voxels(), mip, 0), body_box(mip)
+    placed = place(mip.suv(0), box, 40, 17, 10.0)
+    inside = np.zeros((box[1] - box[0], box[3] - box[2]), bool)
+    rows, cols = prints.pixels[number]
+    inside[rows - box[0], cols - box[2]] = True
+    signs = {(0, 0): ("R", "rgb(68,68,68)"), (3, 5): ("+", "rgb(215,95,0)")}
+    return Layer(2, 3, placed, mip.suv(0), 10.0, prints.pixels[number], CHOSEN, signs), inside
+
+
+def test_the_frame_lies_close_around_the_lesion(tmp_path: Path) -> None:
+    layer, inside = layer_of(tmp_path, 1)
+    palette = [(0, 0, 0)]
+    drawn = marks(layer, (16, 8), palette, False)
+    lines, columns = layer.placed.cells
+    assert drawn.shape == (16 * lines, 8 * columns)
+    frame = drawn == palette.index((0, 175, 135), 1)
+    y, x = np.nonzero(frame)
+    at = y * inside.shape[0] // drawn.shape[0], x * inside.shape[1] // drawn.shape[1]
+    assert frame.any()
+    assert not inside[at].any()
+    wide = np.pad(inside, 1)
+    near = np.any(
+        [wide[a : a + len(inside), b : b + inside.shape[1]] for a in range(3) for b in range(3)], 0
+    )
+    assert near[at].all()
+
+
+def test_signs_lie_in_their_cells_and_without_colour_all_are_black(tmp_path: Path) -> None:
+    layer, _ = layer_of(tmp_path, 1)
+    palette = [(0, 0, 0)]
+    drawn = marks(layer, (20, 10), palette, False)
+    plus = drawn == palette.index((215, 95, 0), 1)
+    assert plus[60:80, 50:60].sum() == plus.sum() == 13
+    assert plus[69, 51:58].all()
+    assert plus[66:73, 54].all()
+    palette = [(0, 0, 0)]
+    marks(layer, (20, 10), palette, True)
+    assert set(palette[1:]) == {(0, 0, 0), (255, 255, 255)}
+
+
+def test_the_picture_has_its_own_pixels_and_every_maximum(tmp_path: Path) -> None:
+    layer, _ = layer_of(tmp_path, 1)
+    top, bottom, left, right = layer.placed.box
+    part = layer.image[top:bottom, left:right]
+    fine = greys(layer, (16, 8))
+    assert fine.shape == part.shape  # not more than there is
+    assert (fine == np.rint(23 - 23 * np.clip(part / 10.0, 0, 1))).mean() > 0.99
+    coarse = greys(layer, (1, 1))
+    assert coarse.shape[0] == layer.placed.cells[0] < fine.shape[0]
+    assert coarse.min() == fine.min()
+
+
+def test_a_toggle_sends_the_marks_alone_and_dialogs_take_pictures_away(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    with review(tmp_path, "--image", "kitty") as terminal:
+        enter(terminal)
+        kitty = Kitty()
+        assert kitty.take(terminal.out) >= 4
+        first = sorted(kitty.images)
+        assert len(first) == 4  # two views, each a picture and what is marked in it
+        for base, over in (first[:2], first[2:]):
+            below, above = kitty.images[base][0], kitty.images[over][0]
+            assert (below["c"], below["r"]) == (above["c"], above["r"])
+            assert int(below["z"]) < int(above["z"])
+            assert kitty.picture(base).convert("L").getextrema()[0] < 60  # a hot lesion is dark
+            seen = np.asarray(kitty.picture(over).convert("RGBA"))
+            assert ((seen == (0, 175, 135, 255)).all(axis=2)).sum() > 8  # the chosen one's frame
+        terminal.type("x")
+        sent = terminal.wait(lambda: len(actions(tmp_path)) == 2) + terminal.read(0.6)
+        numbers = [keys.split(b"i=")[1].split(b",")[0] for keys, _ in KITTY.findall(sent)]
+        assert {int(n) for n in numbers} == set(first[1::2])
+        assert len(sent) < 4096
+        kitty.take(sent)
+        terminal.type("?")
+        kitty.take(terminal.wait(lambda: b"Click a lesion" in terminal.out[-20000:]))
+        kitty.take(terminal.read(0.5))
+        assert not kitty.images
+        terminal.type("q")
+        kitty.take(terminal.read(1.0))
+        assert len(kitty.images) == 4
+        terminal.size(80, 24)
+        kitty.take(terminal.read(1.0))
+        assert len(kitty.images) in (2, 4)
+        terminal.type("\x11")  # ctrl+q: the end, from within a case
+        terminal.wait(terminal.gone)
+        kitty.take(terminal.read(0.3))
+        assert not QUESTION.search(b"".join(KITTY.split(terminal.out)))
+    everything = Kitty()
+    everything.take(terminal.out)
+    assert not everything.images
+
+
+def sixels(terminal: Terminal, raw: bytes) -> list[tuple[int, int, Rgb]]:
+    return [
+        (int(line), int(column), unsixel(body, int(wide), int(high)))
+        for line, column, wide, high, body in SIXEL.findall(raw)
+    ]
+
+
+def test_sixels_show_the_case_and_come_again_after_a_dialog(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    with review(tmp_path, "--image", "sixel") as terminal:
+        enter(terminal)
+        _, _, front = sixels(terminal, terminal.out)[-2]
+        assert front.shape[0] % 20 == 0  # cells of a VT340 where the pty tells no pixels
+        assert front.shape[1] % 10 == 0
+        assert (np.abs(front.astype(int) - (0, 175, 135)).max(axis=2) <= 2).sum() > 8
+        assert front.min() < 60
+        terminal.type("j")
+        terminal.read(0.8)
+        terminal.type("?")
+        terminal.wait(lambda: b"Click a lesion" in terminal.out[-20000:])
+        assert not SIXEL.search(terminal.read(0.5))
+        terminal.type("q")
+        again = sixels(terminal, terminal.read(1.2))
+        assert len(again) >= 2
+        terminal.type("q")
+        assert not SIXEL.search(terminal.read(1.0))
+        terminal.type("q")
+        terminal.wait(terminal.gone)
+
+
+def test_pixels_are_refused_where_they_do_not_come_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for name in ("TMUX", "STY"):
+        monkeypatch.setenv(name, "/tmp/tmux-0/default,1,0")
+        for image in ("kitty", "sixel"):
+            with pytest.raises(UsageError, match="do not come through") as caught:
+                command.review(tmp_path, None, False, False, None, None, None, image)
+            assert "--image half" in str(caught.value.remedy)
+        monkeypatch.delenv(name)
+
+
+class View:
+    """A widget that shows one layer, or nothing."""
+
+    def __init__(self, layer: Layer | None) -> None:
+        self.now = layer
+
+    def picture(self) -> Layer | None:
+        return self.now
+
+
+def test_a_sixel_comes_again_only_where_text_was_written_over_it(tmp_path: Path) -> None:
+    layer, _ = layer_of(tmp_path, 1)
+    view, painter = View(layer), Painter("sixel")
+    lines, columns = layer.placed.cells
+    assert "\x1bP" in painter.follow([view], [])[0]
+    beside = [(0, 0, 200), (2, 3 + columns, 99), (2 + lines, 0, 99), (5, 0, 3)]
+    assert painter.follow([view], beside) == ("", False)
+    assert "\x1bP" in painter.follow([view], [(2 + lines - 1, 3 + columns - 1, 99)])[0]
+    assert painter.follow(None, [(5, 4, 9)]) == ("", False)  # a dialog over it: not now
+    assert "\x1bP" in painter.follow([view], [])[0]
+    assert painter.follow([], []) == ("", True)  # gone: the text must be written over it
+    assert painter.follow([], None) == ("", False)
