@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from tmtv_engine.find import components, find_lesions
-from tmtv_engine.segment import CORE_SUV, mean_above
+from tmtv_engine.segment import CORE_SUV, Mask, mean_above
 from tmtv_engine.thresholds import probability as agreement
-from tmtv_engine.volume import Unit, Volume
+from tmtv_engine.volume import Array, Unit, Volume
 
 EDGE = 0.2
 SURE = 0.5
@@ -29,11 +29,7 @@ def redraw(chance: Volume, suv: Volume) -> Volume:
     """
     array = chance.require(Unit.PROBABILITY)
     out = np.minimum(array, SURE).reshape(-1)
-    rooms = components(array > EDGE)
-    sure = np.zeros(int(rooms.max()) + 1, bool)
-    sure[np.unique(rooms[array > SURE])] = True
-    spots = components(suv.require(Unit.SUV) > CORE_SUV)
-    mask = sure[rooms] | mean_above(spots, array, SURE)[spots]
+    mask = _sure(array) | _likely(suv.require(Unit.SUV), array)
     regions = find_lesions(chance.with_array(mask, Unit.LABEL), suv)
     if len(regions):
         share = agreement(regions)
@@ -45,3 +41,17 @@ def redraw(chance: Volume, suv: Volume) -> Volume:
         kept = mean >= ENOUGH
         out[voxels[kept]] = (1 + mean[kept] * share[kept]) / 2
     return chance.with_array(out.reshape(array.shape).astype(np.float32), Unit.PROBABILITY)
+
+
+def _sure(chance: Array) -> Mask:
+    """Components of chance above 0.2 that exceed 0.5 somewhere."""
+    rooms = components(chance > EDGE)
+    sure = np.zeros(int(rooms.max(initial=0)) + 1, bool)
+    sure[rooms[chance > SURE]] = True
+    return np.asarray(sure[rooms])
+
+
+def _likely(suv: Array, chance: Array) -> Mask:
+    """Hot spots whose mean chance exceeds 0.5."""
+    spots = components(suv > CORE_SUV)
+    return np.asarray(mean_above(spots, chance, SURE)[spots])
