@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tmtv_engine.find import components, find_lesions
-from tmtv_engine.segment import CORE_SUV, Mask, mean_above
+from tmtv_engine.segment import Mask
 from tmtv_engine.thresholds import probability as agreement
 from tmtv_engine.volume import Array, Unit, Volume
 
@@ -21,16 +21,14 @@ ENOUGH = 0.4
 def redraw(chance: Volume, suv: Volume) -> Volume:
     """``chance`` (z, y, x), 0 … 1, with every region in it drawn anew from the uptake.
 
-    A region is a component of chance above 0.2 that exceeds 0.5 somewhere, and whole hot spots
-    (SUV > 4) of a mean chance above 0.5; above 30 mL it is split like a lesion. What two of the
-    four cuts keep of it is drawn; it stays where the mean chance m of that is at least 0.4, and a
-    voxel that the share s of the cuts keep then has the chance (1 + m s) / 2. Everything else
-    keeps its chance, but at most one half.
+    A region is a component of chance above 0.2 that exceeds 0.5 somewhere, split like a lesion
+    above 30 mL. What two of the four cuts keep of it is drawn; it stays where the mean chance m
+    of that is at least 0.4, and a voxel that the share s of the cuts keep then has the chance
+    (1 + m s) / 2. Everything else keeps its chance, but at most one half.
     """
     array = chance.require(Unit.PROBABILITY)
     out = np.minimum(array, SURE).reshape(-1)
-    mask = _sure(array) | _likely(suv.require(Unit.SUV), array)
-    regions = find_lesions(chance.with_array(mask, Unit.LABEL), suv)
+    regions = find_lesions(chance.with_array(_sure(array), Unit.LABEL), suv)
     if len(regions):
         share = agreement(regions)
         drawn = share >= SURE
@@ -49,9 +47,3 @@ def _sure(chance: Array) -> Mask:
     sure = np.zeros(int(rooms.max(initial=0)) + 1, bool)
     sure[rooms[chance > SURE]] = True
     return np.asarray(sure[rooms])
-
-
-def _likely(suv: Array, chance: Array) -> Mask:
-    """Hot spots whose mean chance exceeds 0.5."""
-    spots = components(suv > CORE_SUV)
-    return np.asarray(mean_above(spots, chance, SURE)[spots])

@@ -40,7 +40,7 @@ def vote(probability: Volume, suv: Volume, core_suv: float = CORE_SUV) -> Volume
     """
     chance = probability.require(Unit.PROBABILITY)
     cores = components(suv.require(Unit.SUV) > core_suv)
-    chosen = mean_above(cores, chance, 0.5)[cores]
+    chosen = _mean_above(cores, chance, 0.5)[cores]
     regions = components((chance > 0.5) | (cores > 0))
     refused = np.zeros(int(regions.max()) + 1, bool)
     refused[np.unique(regions[cores > 0])] = True
@@ -49,8 +49,7 @@ def vote(probability: Volume, suv: Volume, core_suv: float = CORE_SUV) -> Volume
     return probability.with_array(chosen | rest, Unit.LABEL)
 
 
-def mean_above(labels: npt.NDArray[np.uint32], values: Array, limit: float) -> Mask:
-    """Of each label 0 … n, whether the mean of its values exceeds ``limit``; never of 0."""
+def _mean_above(labels: npt.NDArray[np.uint32], values: Array, limit: float) -> Mask:
     flat = labels.reshape(-1)
     inside = np.flatnonzero(flat)
     count = np.bincount(flat[inside], minlength=int(flat.max(initial=0)) + 1)

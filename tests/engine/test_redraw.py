@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.ndimage import label
 
 from tmtv_engine.errors import GeometryError
 from tmtv_engine.redraw import redraw
@@ -55,18 +54,6 @@ def test_a_region_needs_a_mean_chance_of_two_fifths_where_the_uptake_draws_it(
     assert drawn_anew(chance, suv)[1, 2, 3:8] == pytest.approx((*first, level, 0.5))
 
 
-def test_a_hot_spot_is_drawn_whole_where_most_of_it_is_likely() -> None:
-    chance, suv = rows((1, 2, 0), (5, 8, 7), chance=0.0)
-    chance[1, 2, :2] = 0.9, 0.7  # mean of the three voxels above SUV 4: 0.533
-    chance[5, 8, 7:9] = 0.8, 0.6  # mean 0.467
-    drawn = drawn_anew(chance, suv)
-    mean = 1.6 / 3
-    assert drawn[1, 2, :3] == pytest.approx([(1 + mean * share) / 2 for share in SHARES])
-    assert (drawn[1, 2, 3:5] == 0).all()
-    assert (drawn[5, 8, 7:9] > 0.5).all()
-    assert drawn[5, 8, 9] == 0
-
-
 def test_regions_are_cut_each_by_its_own_maximum() -> None:
     chance, suv = rows((1, 2, 0), (5, 8, 7), chance=0.8)
     suv[5, 8, 7:12] = (20.0, 18.0, 6.0, 2.45, 1.0)  # 6 is above 4.1 but not above 8.2
@@ -95,6 +82,4 @@ def test_only_what_the_network_hints_at_is_ever_accepted(seed: int) -> None:
     drawn = drawn_anew(chance, suv)
     assert (chance == before).all()
     assert ((drawn >= 0) & (drawn <= 1)).all()
-    spots, count = label(suv > 4, np.ones((3, 3, 3)))
-    likely = [k for k in range(1, count + 1) if chance[spots == k].mean() > 0.5]
-    assert ((chance > 0.2) | np.isin(spots, likely))[drawn > 0.5].all()
+    assert (chance[drawn > 0.5] > 0.2).all()
