@@ -90,12 +90,14 @@ def fsync_ms(folder: Path) -> float:
 
 
 def pixels(out: Path, image: str) -> None:
-    """Reject and accept with pictures in pixels, median of 40."""
-    with review(out, "--image", image, TMTV_ADVANCE="false") as terminal:
+    """Reject and accept with pictures in pixels, going on, median of 40."""
+    with review(out, "--image", image) as terminal:
         terminal.until("case-1")
         terminal.read(1.0)
         _, whole = answer(terminal, "\r", 1.0)
-        ms, size, _ = median([answer(terminal, "xa"[k % 2]) for k in range(40)])
+        keys = ["xak"[k % 3] for k in range(60)]
+        found = [answer(terminal, key) for key in keys]
+    ms, size, _ = median([took for key, took in zip(keys, found, strict=True) if key != "k"])
     say(
         f"toggle, --image {image}: to the screen",
         ms,

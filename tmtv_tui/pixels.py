@@ -14,6 +14,7 @@ import termios
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from tmtv_tui.picture import GREYS, Placed, pool
 
 Index = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
+Spots = tuple[npt.NDArray[np.intp], ...]
 Colour = tuple[int, int, int]
 
 DOTS = (16, 8)  # of a cell, down and across, for kitty, which scales
@@ -84,15 +86,11 @@ def marks(layer: Layer, dots: tuple[int, int], palette: list[Colour], plain: boo
         inside = stretched(_footprint(layer), out.shape)
         out[_grown(inside, 2 * thick) & ~inside] = _number(layer.frame, palette, plain)
     for (line, column), (sign, colour) in layer.glyphs.items():
-        ink = np.kron(_bitmap(sign), np.ones((thick, thick), bool)).astype(bool)
-        ink = np.pad(ink, thick)
-        y = line * dots[0] + (dots[0] - ink.shape[0]) // 2
-        x = column * dots[1] + (dots[1] - ink.shape[1]) // 2
-        for mask, number in (
-            (_grown(ink, thick), _number("rgb(255,255,255)", palette, False)),
-            (ink, _number(colour, palette, plain)),
-        ):
-            _stamp(out, mask, y, x, number)
+        ink, rim, size = _stamps(sign, thick)
+        y = line * dots[0] + (dots[0] - size[0]) // 2
+        x = column * dots[1] + (dots[1] - size[1]) // 2
+        _stamp(out, rim, y, x, _number("rgb(255,255,255)", palette, False))
+        _stamp(out, ink, y, x, _number(colour, palette, plain))
     return out
 
 
@@ -126,13 +124,18 @@ def _grown(mask: Mask, by: int) -> Mask:
     return out
 
 
-def _bitmap(sign: str) -> Mask:
-    return np.array([[c == "#" for c in row] for row in GLYPHS.get(sign, GLYPHS["?"]).split()])
+@lru_cache
+def _stamps(sign: str, thick: int) -> tuple[Spots, Spots, tuple[int, int]]:
+    """Places (rows, cols) of a sign's strokes and of its rim, and the size of both."""
+    rows = GLYPHS.get(sign, GLYPHS["?"]).split()
+    strokes = np.array([[c == "#" for c in row] for row in rows])
+    ink = np.pad(np.kron(strokes, np.ones((thick, thick), bool)).astype(bool), thick)
+    high, wide = ink.shape
+    return np.nonzero(ink), np.nonzero(_grown(ink, thick)), (high, wide)
 
 
-def _stamp(out: Index, mask: Mask, y: int, x: int, number: int) -> None:
-    rows, cols = np.nonzero(mask)
-    rows, cols = rows + y, cols + x
+def _stamp(out: Index, spots: Spots, y: int, x: int, number: int) -> None:
+    rows, cols = spots[0] + y, spots[1] + x
     there = (rows >= 0) & (rows < out.shape[0]) & (cols >= 0) & (cols < out.shape[1])
     out[rows[there], cols[there]] = number
 

@@ -1,6 +1,6 @@
 """The pictures of `docs/review.md`, rendered from the app itself on digital patients.
 
-Run: ``tmtv phantom P -n 6 --seed 11 && tmtv predict P -o C && python docs/images/review.py C``;
+Run: ``tmtv phantom P -n 6 --seed 31 && tmtv predict P -o C && python docs/images/review.py C``;
 writes ``review-*.svg``.
 """
 
