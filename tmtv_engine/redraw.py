@@ -22,13 +22,15 @@ def redraw(chance: Volume, suv: Volume) -> Volume:
     """``chance`` (z, y, x), 0 … 1, with every region in it drawn anew from the uptake.
 
     A region is a component of chance above 0.2 that exceeds 0.5 somewhere, split like a lesion
-    above 30 mL. What two of the four cuts keep of it is drawn; it stays where the mean chance m
-    of that is at least 0.4, and a voxel that the share s of the cuts keep then has the chance
-    (1 + m s) / 2. Everything else keeps its chance, but at most one half.
+    above 30 mL. What two of the four cuts keep of it is drawn. It stays where the mean chance m
+    of that is at least 0.4, and of it the pieces that exceed 0.5 somewhere; a voxel that the share
+    s of the cuts keep then has the chance (1 + m s) / 2. Everything else keeps its chance, but at
+    most one half.
     """
     array = chance.require(Unit.PROBABILITY)
-    out = np.minimum(array, SURE).reshape(-1)
-    regions = find_lesions(chance.with_array(_sure(array), Unit.LABEL), suv)
+    plain = np.minimum(array, SURE).astype(np.float32)
+    out = plain.reshape(-1).copy()
+    regions = find_lesions(chance.with_array(_sure(array > EDGE, array), Unit.LABEL), suv)
     if len(regions):
         share = agreement(regions)
         drawn = share >= SURE
@@ -38,12 +40,16 @@ def redraw(chance: Volume, suv: Volume) -> Volume:
         mean = (total / np.maximum(count, 1))[row]
         kept = mean >= ENOUGH
         out[voxels[kept]] = (1 + mean[kept] * share[kept]) / 2
-    return chance.with_array(out.reshape(array.shape).astype(np.float32), Unit.PROBABILITY)
+    redrawn = out.reshape(array.shape)
+    return chance.with_array(
+        np.where(_sure(redrawn > SURE, array), redrawn, plain), Unit.PROBABILITY
+    )
 
 
-def _sure(chance: Array) -> Mask:
-    """Components of chance above 0.2 that exceed 0.5 somewhere."""
-    rooms = components(chance > EDGE)
+def _sure(mask: Mask, chance: Array) -> Mask:
+    """The components of a mask whose chance exceeds 0.5 somewhere."""
+    rooms = components(mask)
     sure = np.zeros(int(rooms.max(initial=0)) + 1, bool)
     sure[rooms[chance > SURE]] = True
+    sure[0] = False
     return np.asarray(sure[rooms])

@@ -33,9 +33,9 @@ def drawn_anew(chance: np.ndarray, suv: np.ndarray) -> np.ndarray:
 
 def test_votes_of_a_region_worked_out_by_hand() -> None:
     chance, suv = rows((2, 3, 4), chance=0.45)
-    chance[2, 3, 8] = 0.51  # sure of one voxel, and that of the faintest
+    chance[2, 3, 6] = 0.51  # sure of one voxel; the mean of the three that are drawn is 0.47
     drawn = drawn_anew(chance, suv)
-    assert drawn[2, 3, 4:9] == pytest.approx((0.725, 0.725, 0.6125, 0.45, 0.5))
+    assert drawn[2, 3, 4:9] == pytest.approx((0.735, 0.735, 0.6175, 0.45, 0.45))
     assert np.count_nonzero(drawn) == 5
 
 
@@ -48,10 +48,20 @@ def test_a_region_of_which_the_network_is_nowhere_sure_stays_out() -> None:
 def test_a_region_needs_a_mean_chance_of_two_fifths_where_the_uptake_draws_it(
     level: float, kept: bool
 ) -> None:
-    chance, suv = rows((1, 2, 3), chance=level)
-    chance[1, 2, 7] = 0.9  # SUV 1: no two cuts keep it, so it does not count in the mean
-    first = [(1 + level * share) / 2 for share in SHARES] if kept else [level] * 3
-    assert drawn_anew(chance, suv)[1, 2, 3:8] == pytest.approx((*first, level, 0.5))
+    chance, suv = rows((1, 2, 3), chance=0.9)  # SUV 1: no two cuts keep it, so it does not count
+    chance[1, 2, 3:6] = (0.6, *[(3 * level - 0.6) / 2] * 2)
+    first = [(1 + level * share) / 2 for share in SHARES]
+    expected = first if kept else np.minimum(chance[1, 2, 3:6], 0.5)
+    assert drawn_anew(chance, suv)[1, 2, 3:8] == pytest.approx((*expected, 0.5, 0.5))
+
+
+def test_a_piece_of_which_the_network_is_nowhere_sure_is_not_drawn() -> None:
+    chance, suv = rows((1, 2, 0), chance=0.45)
+    chance[1, 2, 5:10], suv[1, 2, 5:10] = 0.45, SUV  # one region, two hot ends, cool between
+    chance[1, 2, 0] = 0.6
+    drawn = drawn_anew(chance, suv)
+    assert (drawn[1, 2, :3] > 0.5).all()
+    assert (drawn[1, 2, 3:10] == np.float32(0.45)).all()
 
 
 def test_regions_are_cut_each_by_its_own_maximum() -> None:
