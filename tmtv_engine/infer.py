@@ -88,8 +88,7 @@ class NetworkSegmenter:
         self.said: tuple[Notice, ...] = ()
 
     def __call__(self, suv: Volume, ct: Volume | None = None, /) -> Volume:
-        """The probability of tumour on the PET's grid, 0 … 1 float32; `redraw`n where the recipe
-        says so."""
+        """The probability of tumour on the PET's grid, 0 … 1; redrawn where the recipe says so."""
         found = self.chance(suv, ct)
         return redraw(found, suv) if self.recipe.redraw else found
 
