@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.tui.emulator import Emulator
 
 ROOT = Path(__file__).resolve().parents[2]
+OURS = ("NO_COLOR", "COLORTERM", "TERM", "COLUMNS", "LINES", "TMUX", "STY")
 COMMAND = [sys.executable, "-c", "from tmtv_tui.cli.app import main; import sys; sys.exit(main())"]
 
 
@@ -78,7 +79,7 @@ def review(
 ) -> Iterator[Terminal]:
     """`tmtv review out`; ended by ``q`` if it can be, and killed otherwise."""
     ours, theirs = pty.openpty()
-    plain = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM", "TERM")}
+    plain = {k: v for k, v in os.environ.items() if k not in OURS}
     plain |= {"TERM": "xterm-256color", "TEXTUAL_ANIMATIONS": "none", "LANG": "C.UTF-8"}
     plain |= {"XDG_CONFIG_HOME": str(out / ".config"), "TMTV_READER": "AB", **env}
     terminal = Terminal(ours, None)  # type: ignore[arg-type]
