@@ -1,7 +1,7 @@
 """Pictures in pixels, over the blocks, where the reader asked for them: kitty's protocol or sixel.
 
-The blocks stay beneath: a terminal that knows neither protocol shows those. Nothing is ever asked
-of the terminal, for a late answer would arrive as keys. No text of a patient gets in here.
+The blocks stay beneath: a terminal that knows neither protocol shows those. Nothing is asked of it
+for them, for a late answer would arrive as keys. No text of a patient gets in here.
 """
 
 from __future__ import annotations
