@@ -65,7 +65,6 @@ class PictureScreen(Screen[None]):
         """The axial slice instead of the side view, or back."""
         shown = self.query_one("#slice")
         shown.display = not shown.display
-        self.query_one("#side").display = not shown.display
         self.set_class(bool(shown.display), "slice")
         self.show_slice()
 
