@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -69,8 +70,10 @@ class Terminal:
         return self.process.poll() is not None
 
     def size(self, cols: int, rows: int) -> None:
-        """Resize."""
+        """Resize, and tell the app, whose controlling terminal this is not."""
         fcntl.ioctl(self.handle, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+        if self.process is not None:
+            self.process.send_signal(signal.SIGWINCH)
 
 
 @contextmanager

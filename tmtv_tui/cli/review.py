@@ -40,7 +40,7 @@ def review(
     if image is not None and image not in IMAGES:
         raise UsageError(f"--image {image!r} is unknown", f"Choose of {', '.join(IMAGES)}.")
     config = replace(config, image=image or config.image)
-    if config.image in PIXELS and (os.environ.get("TMUX") or os.environ.get("STY")):
+    if config.image in PIXELS and _within():
         raise UsageError(
             f"--image {config.image}: pixels do not come through tmux or screen",
             "Use --image half, or leave tmux.",
@@ -71,6 +71,12 @@ def review(
     app.run()
     app.finish()
     return app.return_code or 0
+
+
+def _within() -> bool:
+    """Whether tmux or screen lies between: here, or before an ssh, which tells by TERM only."""
+    named = os.environ.get("TERM", "").startswith(("tmux", "screen"))
+    return named or bool(os.environ.get("TMUX") or os.environ.get("STY"))
 
 
 def order_seed(order: str | None) -> int | None:
