@@ -20,15 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from tmtv_engine.agreement import detection, dice
-from tmtv_engine.find import find_lesions
-from tmtv_engine.infer import NetworkSegmenter, load_model
-from tmtv_engine.lesions import Lesions, from_labels
+from tmtv_engine.image.volume import Array, Unit, Volume
+from tmtv_engine.lesion.find import find_lesions
+from tmtv_engine.lesion.lists import Lesions, from_labels
+from tmtv_engine.lesion.redraw import redraw
+from tmtv_engine.lesion.rules import paper_rule, vote
+from tmtv_engine.lesion.thresholds import DEFAULT_METHODS, kept, parse_method, probability
+from tmtv_engine.model.infer import NetworkSegmenter, load_model
 from tmtv_engine.phantom.draw import Patient, draw_patient
-from tmtv_engine.redraw import redraw
-from tmtv_engine.segment import paper_rule, vote
-from tmtv_engine.thresholds import DEFAULT_METHODS, kept, parse_method, probability
-from tmtv_engine.volume import Array, Unit, Volume
+from tmtv_engine.report.agreement import detection, dice
 
 Row = dict[str, Any]
 ARMS = ("network", "paper", "vote", "ceiling")

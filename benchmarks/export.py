@@ -21,15 +21,15 @@ from typing import Any
 from pydicom import dcmread
 
 from benchmarks.lesions import scene
-from tmtv_engine.case import Case
+from tmtv_engine.case.folder import Case
 from tmtv_engine.export.objects import write_objects
-from tmtv_engine.find import find_lesions
-from tmtv_engine.finders import Finder, Found
-from tmtv_engine.lesions import Lesions
+from tmtv_engine.image.volume import Volume
+from tmtv_engine.lesion.find import find_lesions
+from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.phantom.dicom import write_patient
 from tmtv_engine.pipeline import CaseConfig, run_case
-from tmtv_engine.studies import Study, find_studies
-from tmtv_engine.volume import Volume
+from tmtv_engine.study.find import Study, find_studies
 
 SHAPE, SPACING_MM, LESIONS = (545, 168, 168), (2.0, 4.07, 4.07), 60
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.digital_table import truth_map
-from tmtv_engine.infer import load_model
-from tmtv_engine.lesions import from_labels
+from tmtv_engine.image.volume import Array
+from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.lesion.rules import paper_rule
+from tmtv_engine.model.infer import load_model
 from tmtv_engine.phantom.draw import draw_patient
-from tmtv_engine.segment import paper_rule
-from tmtv_engine.volume import Array
 
 EACH = 3
 TOP_SUV = 10.0

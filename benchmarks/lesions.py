@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_engine.find import SEED_DISTANCE_MM, SPLIT_OVER_ML, find_lesions
-from tmtv_engine.lesions import SPHERE_RADIUS_MM
-from tmtv_engine.measures import measure, suv_max, suv_peak
-from tmtv_engine.thresholds import DEFAULT_METHODS, kept, parse_method
-from tmtv_engine.volume import Array, Grid, Unit, Volume
+from tmtv_engine.image.volume import Array, Grid, Unit, Volume
+from tmtv_engine.lesion.find import SEED_DISTANCE_MM, SPLIT_OVER_ML, find_lesions
+from tmtv_engine.lesion.lists import SPHERE_RADIUS_MM
+from tmtv_engine.lesion.measures import measure, suv_max, suv_peak
+from tmtv_engine.lesion.thresholds import DEFAULT_METHODS, kept, parse_method
 
 SHAPE = (360, 200, 200)
 SPACING_MM = (2.0, 4.07, 4.07)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tmtv_engine.nifti import write_nifti
-from tmtv_engine.volume import Grid, Unit, Volume
+from tmtv_engine.image.nifti import write_nifti
+from tmtv_engine.image.volume import Grid, Unit, Volume
 
 SHAPE = (900, 400, 400)
 

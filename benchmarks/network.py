@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tmtv_engine.find import find_lesions
-from tmtv_engine.infer import load_model, scaled, scaled_hu
-from tmtv_engine.lesions import Lesions
+from tmtv_engine.image.resample import model_grid, resample
+from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.lesion.find import find_lesions
+from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.rules import paper_rule
+from tmtv_engine.model.infer import load_model, scaled, scaled_hu
+from tmtv_engine.model.vnet import PAPER, VNet
 from tmtv_engine.phantom.draw import draw_patient
-from tmtv_engine.resample import model_grid, resample
-from tmtv_engine.segment import paper_rule
-from tmtv_engine.vnet import PAPER, VNet
-from tmtv_engine.volume import Unit, Volume
 
 SEED = 1
 LARGE_ML = 5.0

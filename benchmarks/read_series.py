@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tmtv_engine.image.volume import Array, Grid, Unit, Volume
 from tmtv_engine.phantom.dicom import write_patient
-from tmtv_engine.studies import Study, find_studies, load_study
-from tmtv_engine.volume import Array, Grid, Unit, Volume
+from tmtv_engine.study.find import Study, find_studies
+from tmtv_engine.study.load import load_study
 
 REAL = Path(__file__).resolve().parents[2] / "shared/data/ge_wholebody_STS_001_raw/image"
 SHAPE, SPACING_MM = (267, 128, 128), (3.27, 4.6875, 4.6875)

@@ -20,12 +20,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_engine import models
-from tmtv_engine.find import components
-from tmtv_engine.rois import read_rois
-from tmtv_engine.segment import paper_rule, vote
-from tmtv_engine.studies import Study, find_studies, load_study
-from tmtv_engine.volume import Volume
+from tmtv_engine.image.volume import Volume
+from tmtv_engine.lesion.find import components
+from tmtv_engine.lesion.rules import paper_rule, vote
+from tmtv_engine.model import registry as models
+from tmtv_engine.study.find import Study, find_studies
+from tmtv_engine.study.load import load_study
+from tmtv_engine.study.rois import read_rois
 
 Mask = npt.NDArray[np.bool_]
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tmtv_engine.nifti import read_nifti, write_nifti
-from tmtv_engine.volume import Grid, Unit, Volume
+from tmtv_engine.image.nifti import read_nifti, write_nifti
+from tmtv_engine.image.volume import Grid, Unit, Volume
 
 RUNS = 5
 LIMIT_S = 3.0
@@ -74,7 +74,7 @@ def make_case(folder: Path) -> None:
 
 def compare_maps(folder: Path, cases: int) -> None:
     """Print our seconds a case, the plain loop's, their ratio, and the memory of one process."""
-    from tmtv_engine.case import find_cases
+    from tmtv_engine.case.folder import find_cases
     from tmtv_engine.report.folders import JOBS, Job, compare_all
 
     make_case(folder)

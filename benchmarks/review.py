@@ -20,11 +20,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests import cases
-from tests.tui.terminal import Terminal, review
-from tmtv_engine.finders import Finder, Found
-from tmtv_engine.lesions import from_labels
-from tmtv_engine.volume import Grid, Unit, Volume
+from tests.support import cases
+from tests.support.terminal import Terminal, review
+from tmtv_engine.image.volume import Grid, Unit, Volume
+from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.model.finders import Finder, Found
 
 COUNT, MANY, TOGGLES = 200, 1000, 100
 

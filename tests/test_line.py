@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cases import make_volume
-from tmtv_engine.case import read_case, validate
-from tmtv_engine.nifti import write_nifti
+from tests.support.cases import make_volume
+from tmtv_engine.case.folder import read_case, validate
+from tmtv_engine.image.nifti import write_nifti
 from tmtv_tui.cli.app import main
 
 REFERENCE_ML = {"41": 113.0, "2.5": 181.6, "4.0": 55.9}

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tmtv_engine.case import Case, is_complete, read_case
+from tmtv_engine.case.folder import Case, is_complete, read_case
+from tmtv_engine.case.results import update_summary, write_summary
 from tmtv_engine.errors import TmtvError
-from tmtv_engine.finders import Finder
+from tmtv_engine.model.finders import Finder
 from tmtv_engine.pipeline import CaseConfig, run_case
-from tmtv_engine.results import update_summary, write_summary
 
 if TYPE_CHECKING:
-    from tmtv_engine.studies import Study
+    from tmtv_engine.study.find import Study
 
 State = Literal["done", "skipped", "failed"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,18 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tmtv_engine import __version__
-from tmtv_engine.case import Case, Record, sha256_of, utc_now, write_case, write_text
+from tmtv_engine.case.folder import Case, write_case
+from tmtv_engine.case.picture import write_picture
+from tmtv_engine.case.results import Cuts, body_surface, lesion_rows, lesions_csv, totals
 from tmtv_engine.errors import InputError
-from tmtv_engine.finders import Finder, Found
-from tmtv_engine.picture import write_picture
-from tmtv_engine.projections import project, slices_of
-from tmtv_engine.results import Cuts, body_surface, lesion_rows, lesions_csv, totals
-from tmtv_engine.thresholds import DEFAULT_METHODS, Method, background_suv, parse_method
-from tmtv_engine.volume import Unit, Volume
+from tmtv_engine.files import Record, inputs_sha256, utc_now, write_text
+from tmtv_engine.image.projections import project
+from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.lesion.slices import slices_of
+from tmtv_engine.lesion.thresholds import DEFAULT_METHODS, Method, background_suv, parse_method
+from tmtv_engine.model.finders import Finder, Found
 
 if TYPE_CHECKING:
-    from tmtv_engine.studies import Loaded, Study
-    from tmtv_engine.suv import Overrides
+    from tmtv_engine.study.find import Study
+    from tmtv_engine.study.load import Loaded
+    from tmtv_engine.suv.factor import Overrides
 
 PACKAGES = ("numpy", "scipy", "scikit-image", "connected-components-3d", "pydicom", "torch")
 STAGES = 5
@@ -53,8 +55,8 @@ def run_case(study: Study, finder: Finder, config: CaseConfig) -> Case:
 
     Raises `TmtvError` with the file and the way out; then nothing of the case is left.
     """
-    from tmtv_engine.studies import load_study
-    from tmtv_engine.suv import Overrides
+    from tmtv_engine.study.load import load_study
+    from tmtv_engine.suv.factor import Overrides
 
     seconds: dict[str, float] = {}
     with _stage(seconds, "read", 0, config):
@@ -70,7 +72,7 @@ def run_loaded(
     seconds: dict[str, float] | None = None,
 ) -> Case:
     """The line after reading: find, cut, measure and write as the case ``name``."""
-    from tmtv_engine.nifti import write_nifti
+    from tmtv_engine.image.nifti import write_nifti
 
     seconds = {} if seconds is None else seconds
     with _stage(seconds, finder.stage, 1, config):
@@ -98,17 +100,6 @@ def run_loaded(
             "mip.png": lambda path: write_picture(path, mip, found.lesions, record),
         },
     )
-
-
-def inputs_sha256(files: Sequence[Path]) -> str:
-    """SHA-256 over the SHA-256 (hexadecimal, one a line) of each input file, sorted.
-
-    Empty where there are none.
-    """
-    if not files:
-        return ""
-    lines = sorted(sha256_of(Path(path)) for path in files)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def liver_threshold(suv: Volume, centre_mm: tuple[float, float, float]) -> float:

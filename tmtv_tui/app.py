@@ -20,23 +20,23 @@ from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
 
-from tmtv_engine.case import read_case
+from tmtv_engine.case.folder import read_case
 from tmtv_engine.errors import TmtvError, UsageError
-from tmtv_engine.journal import Decision, login
-from tmtv_engine.review import Session, refresh
+from tmtv_engine.review.journal import Decision, login
+from tmtv_engine.review.session import Session, refresh
 from tmtv_engine.text import clean
 from tmtv_tui.config import PIXELS, THEMES, Config
 from tmtv_tui.messages import CaseChanged
-from tmtv_tui.opened import Opened
-from tmtv_tui.rows import alias, case_row
+from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.rows import alias, case_row
 from tmtv_tui.screens.case import CaseScreen
 from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.worklist import Worklist
-from tmtv_tui.thrift import ExactLayout, ExactUpdate, Shown
+from tmtv_tui.terminal.thrift import ExactLayout, ExactUpdate, Shown
 from tmtv_tui.widgets.keybar import keys_of
 
 if TYPE_CHECKING:
-    from tmtv_tui.painter import Painter
+    from tmtv_tui.terminal.painter import Painter
 
 CONTRAST = Theme(
     "contrast",
@@ -88,7 +88,7 @@ def _known_actions(keys: Iterable[str]) -> None:
 def _painter(image: str, plain: bool) -> Painter | None:
     if image not in PIXELS:
         return None
-    from tmtv_tui.painter import Painter
+    from tmtv_tui.terminal.painter import Painter
 
     return Painter(image, plain)
 
@@ -171,7 +171,7 @@ class ReviewApp(App[None]):
         """Textual's choice; on a terminal the one that takes replies out of the input."""
         found = super().get_driver_class()
         if found.__name__ == "LinuxDriver":
-            from tmtv_tui.driver import QuietDriver
+            from tmtv_tui.terminal.driver import QuietDriver
 
             return QuietDriver
         return found

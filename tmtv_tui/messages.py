@@ -7,8 +7,8 @@ from pathlib import Path
 
 from textual.message import Message
 
-from tmtv_tui.opened import Opened
-from tmtv_tui.rows import CaseRow
+from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.rows import CaseRow
 
 
 class RowsRead(Message):

@@ -21,10 +21,10 @@ from svg import svg
 from textual.pilot import Pilot
 from textual.strip import Strip
 
-from tests.tui.drive import settle
-from tmtv_engine.case import read_case
-from tmtv_engine.journal import Decision
-from tmtv_engine.review import record
+from tests.support.drive import settle
+from tmtv_engine.case.folder import read_case
+from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.session import record
 from tmtv_tui.app import ReviewApp
 from tmtv_tui.config import Config
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cases import make_case
+from tests.support.cases import make_case
 from tmtv_engine.batch import Outcome
 from tmtv_engine.errors import InputError
 from tmtv_tui.cli import console, options, show

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases import make_case
-from tmtv_engine.case import read_case
+from tests.support.cases import make_case
+from tmtv_engine.case.folder import read_case
 from tmtv_engine.errors import UsageError
-from tmtv_engine.journal import Journal
+from tmtv_engine.review.journal import Journal
 from tmtv_tui.cli.app import main
 from tmtv_tui.cli.decide import numbers
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cases import make_case, make_volume
-from tests.dicom import SHAPE, write_series
-from tmtv_engine.case import Case, read_case
-from tmtv_engine.nifti import write_nifti
-from tmtv_engine.studies import Study, find_studies, load_study
-from tmtv_engine.suv import Overrides
-from tmtv_engine.volume import Unit, Volume
+from tests.support.cases import make_case, make_volume
+from tests.support.dicom import SHAPE, write_series
+from tmtv_engine.case.folder import Case, read_case
+from tmtv_engine.image.nifti import write_nifti
+from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.study.find import Study, find_studies
+from tmtv_engine.study.load import load_study
+from tmtv_engine.suv.factor import Overrides
 from tmtv_tui.cli.app import main
 
 BOX = (slice(1, 5), slice(2, 9), slice(2, 9))  # 196 voxels of 24 mm3: 4.7 mL

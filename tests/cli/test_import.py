@@ -9,24 +9,24 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.cases import SPOTS, make_case, make_volume
-from tests.dicom import write_series
-from tmtv_engine.case import Case, read_case
-from tmtv_engine.corrected import correct, import_rois
+from tests.support.cases import SPOTS, make_case, make_volume
+from tests.support.dicom import write_series
+from tmtv_engine.case.folder import Case, read_case
+from tmtv_engine.case.results import Cuts
 from tmtv_engine.errors import CaseError, InputError, UsageError
 from tmtv_engine.export.objects import write_objects
-from tmtv_engine.finders import Finder, Found
-from tmtv_engine.journal import Decision, Journal
-from tmtv_engine.lesions import from_labels
-from tmtv_engine.nifti import write_nifti
+from tmtv_engine.image.nifti import write_nifti
+from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.lesion.thresholds import parse_method
+from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
-from tmtv_engine.reading import reading_of
-from tmtv_engine.results import Cuts
-from tmtv_engine.review import record
-from tmtv_engine.rois import Rois
-from tmtv_engine.studies import Study, find_studies
-from tmtv_engine.thresholds import parse_method
-from tmtv_engine.volume import Unit, Volume
+from tmtv_engine.review.corrected import correct, import_rois
+from tmtv_engine.review.journal import Decision, Journal
+from tmtv_engine.review.reading import reading_of
+from tmtv_engine.review.session import record
+from tmtv_engine.study.find import Study, find_studies
+from tmtv_engine.study.rois import Rois
 from tmtv_tui.cli.app import main
 
 Labels = npt.NDArray[np.uint16]

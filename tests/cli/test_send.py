@@ -9,15 +9,15 @@ import numpy as np
 import pydicom
 import pytest
 
-from tests.dicom import SHAPE, write_series
-from tests.orthanc import orthanc
-from tmtv_engine.case import Case
-from tmtv_engine.finders import Finder, Found
-from tmtv_engine.lesions import from_labels
+from tests.support.dicom import SHAPE, write_series
+from tests.support.orthanc import orthanc
+from tmtv_engine.case.folder import Case
+from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.lesion.thresholds import parse_method
+from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
-from tmtv_engine.studies import Study, find_studies
-from tmtv_engine.thresholds import parse_method
-from tmtv_engine.volume import Unit, Volume
+from tmtv_engine.study.find import Study, find_studies
 from tmtv_tui.cli.app import main
 
 OBJECTS = ["mip", "rtstruct_raw", "seg_raw", "sr"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tmtv_engine import stats
+from tmtv_engine.report import stats
 
 pg = pytest.importorskip("pingouin", reason="the extra stats-oracles is not installed")
 pd = pytest.importorskip("pandas", reason="the extra stats-oracles is not installed")

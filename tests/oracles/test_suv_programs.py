@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from tests.dicom import pixels, write_series
-from tmtv_engine.studies import Study, find_studies, load_study
+from tests.support.dicom import pixels, write_series
+from tmtv_engine.study.find import Study, find_studies
+from tmtv_engine.study.load import load_study
 
 mirp = pytest.importorskip("mirp", reason="the extra suv-oracles is not installed")
 zrad_image = pytest.importorskip("zrad.image", reason="the extra suv-oracles is not installed")

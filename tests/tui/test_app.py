@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from textual.widgets import DataTable, Input, Static
 
-from tests.cases import SPACING_MM, make_case, make_volume, snapshot
-from tests.engine.test_review import two_peaks
-from tests.tui.drive import opened, running, settle, shown, text_of, until
-from tmtv_engine.case import read_case
-from tmtv_engine.journal import Decision, Journal
-from tmtv_engine.reading import reading_of
-from tmtv_engine.review import record
-from tmtv_engine.verify import verify
+from tests.review.test_session import two_peaks
+from tests.support.cases import SPACING_MM, make_case, make_volume, snapshot
+from tests.support.drive import opened, running, settle, shown, text_of, until
+from tmtv_engine.case.folder import read_case
+from tmtv_engine.review.journal import Decision, Journal
+from tmtv_engine.review.reading import reading_of
+from tmtv_engine.review.session import record
+from tmtv_engine.review.verify import verify
 from tmtv_tui.config import Config, read_config
 from tmtv_tui.screens.case import CaseScreen
 from tmtv_tui.widgets.lesions import LesionTable
@@ -231,7 +231,7 @@ async def test_blind_shows_no_identity(tmp_path: Path) -> None:
 
 LIGHT = """
 import asyncio, sys
-from tests.tui.drive import read, settle, until
+from tests.support.drive import read, settle, until
 from tmtv_tui.app import ReviewApp
 from tmtv_tui.cli.app import main
 
@@ -249,7 +249,7 @@ async def drive(app):
 ReviewApp.run = lambda app: asyncio.run(drive(app))
 assert main(["review", sys.argv[1], "--reader", "AB"]) == 0
 print(*sorted({m.split(".")[0] for m in sys.modules}))
-print(*(m for m in sys.modules if m in ("tmtv_tui.pixels", "tmtv_tui.painter")))
+print(*(m for m in sys.modules if m in ("tmtv_tui.terminal.pixels", "tmtv_tui.terminal.painter")))
 """
 
 
@@ -260,7 +260,7 @@ def test_review_imports_nothing_heavy(tmp_path: Path) -> None:
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
     heavy = {"torch", "SimpleITK", "highdicom", "pydicom", "skimage", "matplotlib", "scipy"}
-    heavy |= {"nibabel", "cc3d", "PIL", "tmtv_tui.pixels", "tmtv_tui.painter"}
+    heavy |= {"nibabel", "cc3d", "PIL", "tmtv_tui.terminal.pixels", "tmtv_tui.terminal.painter"}
     assert not heavy & set(done.stdout.split())
     assert Journal(tmp_path / "case-1/review/AB.jsonl").read()[1].action == "reject"
 

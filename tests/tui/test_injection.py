@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from tests.cases import make_case
-from tests.tui.drive import opened, running, settle, text_of
-from tmtv_engine.journal import Decision
-from tmtv_engine.review import record
+from tests.support.cases import make_case
+from tests.support.drive import opened, running, settle, text_of
+from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.session import record
 
 VISIBLE = (
     "[/nope]",

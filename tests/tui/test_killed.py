@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases import make_case
-from tests.tui.terminal import ROOT, Terminal, review
-from tmtv_engine.case import read_case
-from tmtv_engine.journal import Journal
-from tmtv_engine.reading import reading_of
-from tmtv_engine.review import refresh
-from tmtv_engine.verify import verify
+from tests.support.cases import make_case
+from tests.support.terminal import ROOT, Terminal, review
+from tmtv_engine.case.folder import read_case
+from tmtv_engine.review.journal import Journal
+from tmtv_engine.review.reading import reading_of
+from tmtv_engine.review.session import refresh
+from tmtv_engine.review.verify import verify
 
 DECISIONS = 200
 SIZE = (100, 50)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cases import make_case
+from tests.support.cases import make_case
 from tmtv_engine.errors import UsageError
-from tmtv_tui.picture import body_box, footprints, nearest, outline, place
-from tmtv_tui.rules import Term, parse_rule
-from tmtv_tui.state import change, position
+from tmtv_tui.review.picture import body_box, footprints, nearest, outline, place
+from tmtv_tui.review.rules import Term, parse_rule
+from tmtv_tui.review.state import change, position
 
 
 def test_shrinking_keeps_every_maximum() -> None:

@@ -13,14 +13,14 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from tests.cases import make_case
-from tests.tui.terminal import review
+from tests.support.cases import make_case
+from tests.support.terminal import review
 from tests.tui.test_terminal import actions, enter
 from tmtv_engine.errors import UsageError
 from tmtv_tui.cli import review as command
-from tmtv_tui.painter import Painter
-from tmtv_tui.picture import body_box, footprints, place
-from tmtv_tui.pixels import Layer, greys, marks, png, sixel
+from tmtv_tui.review.picture import body_box, footprints, place
+from tmtv_tui.terminal.painter import Painter
+from tmtv_tui.terminal.pixels import Layer, greys, marks, png, sixel
 from tmtv_tui.widgets.mip import CHOSEN
 
 Rgb = npt.NDArray[np.uint8]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases import make_case
-from tests.tui.drive import opened, running, settle, text_of
+from tests.support.cases import make_case
+from tests.support.drive import opened, running, settle, text_of
 from tmtv_engine.errors import UsageError
-from tmtv_engine.journal import Decision
-from tmtv_engine.reading import reading_of
-from tmtv_engine.review import Session, record
+from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.reading import reading_of
+from tmtv_engine.review.session import Session, record
 from tmtv_tui.cli.review import review
 from tmtv_tui.screens.compare import CompareScreen
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
-from tmtv_tui.replies import ESCAPE_S, REST_S, Escape, Replies, Token
+from tmtv_tui.terminal.replies import ESCAPE_S, REST_S, Escape, Replies, Token
 
 REPLIES = {
     "DA1": "\x1b[?62;1;2;4;6;9;15;22;29c",

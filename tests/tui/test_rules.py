@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from textual.widgets import Input, Static
 
-from tests.cases import make_case, make_volume
-from tests.tui.drive import opened, running, settle, until
-from tmtv_engine.reading import reading_of
-from tmtv_tui.opened import Opened
-from tmtv_tui.rules import region_rule, rule_hits
+from tests.support.cases import make_case, make_volume
+from tests.support.drive import opened, running, settle, until
+from tmtv_engine.review.reading import reading_of
+from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.rules import region_rule, rule_hits
 from tmtv_tui.widgets.mip import MipView
 
 
@@ -47,7 +47,7 @@ def test_positions_are_those_of_the_maximum(tmp_path: Path) -> None:
 @pytest.mark.parametrize("angle", [0, 3, 6, 12, 20])
 def test_a_region_takes_what_it_shows(tmp_path: Path, angle: int) -> None:
     case = Opened.of(make_case(tmp_path, hotspots=True).path, "AB")
-    from tmtv_tui.picture import footprints
+    from tmtv_tui.review.picture import footprints
 
     peaks = footprints(case.reading.lesions, case.mip, angle).peaks
     for number, (row, col) in peaks.items():

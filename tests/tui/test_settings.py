@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cases import make_case, make_volume
-from tests.tui.drive import opened, read, running, settle, shown, text_of, until
-from tmtv_engine.case import read_case
+from tests.support.cases import make_case, make_volume
+from tests.support.drive import opened, read, running, settle, shown, text_of, until
+from tmtv_engine.case.folder import read_case
 from tmtv_engine.errors import UsageError
-from tmtv_engine.journal import Decision
-from tmtv_engine.lesions import from_labels
-from tmtv_engine.review import record
-from tmtv_engine.volume import Grid
+from tmtv_engine.image.volume import Grid
+from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.session import record
 from tmtv_tui.cli.review import review
 from tmtv_tui.config import Config, read_config
-from tmtv_tui.opened import Opened
-from tmtv_tui.rows import alias, case_row
+from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.rows import alias, case_row
 from tmtv_tui.widgets.mip import MipView
 
 
@@ -161,7 +161,7 @@ def test_a_slice_lies_as_radiologists_look_at_it(tmp_path: Path, flip: tuple[int
     affine[:, 2] *= flip[0]
     affine[:, 1] *= flip[1]
     grid = Grid(suv.grid.shape, affine, suv.grid.frame_uid)
-    from tests import cases
+    from tests.support import cases
 
     turned = type(suv)(suv.array, grid, suv.unit), type(labels)(labels.array, grid, labels.unit)
     with pytest.MonkeyPatch.context() as patch:

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from rich.style import Style
 
-from tests.cases import make_case
-from tests.tui.drive import opened, running, settle
-from tmtv_engine.journal import Decision
-from tmtv_engine.review import record
+from tests.support.cases import make_case
+from tests.support.drive import opened, running, settle
+from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.session import record
 from tmtv_tui.app import ReviewApp
 from tmtv_tui.config import Config
 

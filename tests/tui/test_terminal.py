@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases import make_case
-from tests.tui.terminal import COMMAND, ROOT, Terminal, review
+from tests.support.cases import make_case
+from tests.support.terminal import COMMAND, ROOT, Terminal, review
 from tests.tui.test_replies import REPLIES
-from tmtv_engine.journal import Journal
-from tmtv_engine.verify import verify
+from tmtv_engine.review.journal import Journal
+from tmtv_engine.review.verify import verify
 
 GREYS = (16, 59, 102, 145, 188, 231)
 INDEXED = re.compile(rb"[34]8;5;(\d+)")

@@ -13,11 +13,11 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tests.cases import make_case
-from tests.tui.drive import opened, running, settle, text_of
-from tests.tui.emulator import Emulator
+from tests.support.cases import make_case
+from tests.support.drive import opened, running, settle, text_of
+from tests.support.emulator import Emulator
 from tmtv_tui.app import ReviewApp
-from tmtv_tui.thrift import ExactLayout, ExactUpdate, Shown
+from tmtv_tui.terminal.thrift import ExactLayout, ExactUpdate, Shown
 
 
 async def test_what_is_sent_is_what_is_shown(

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from pydicom.dataset import Dataset
 
 from tmtv_engine.errors import BadTag
-from tmtv_engine.suv import PetHeader
+from tmtv_engine.suv.factor import PetHeader
 from tmtv_engine.text import clean
 
 _GE, _PHILIPS = "GEMS_PETD_01", "Philips PET Private Group"

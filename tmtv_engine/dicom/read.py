@@ -22,8 +22,8 @@ from tmtv_engine.dicom.brief import glance
 from tmtv_engine.dicom.header import Header, number
 from tmtv_engine.dicom.parse import read_header
 from tmtv_engine.errors import BadTag, GeometryError, InputError, MissingTag
-from tmtv_engine.volume import Array, FloatArray, Grid
-from tmtv_engine.warnings import Notice, notice
+from tmtv_engine.image.volume import Array, FloatArray, Grid
+from tmtv_engine.notices import Notice, notice
 
 _OF_A_SLICE = (
     "SOPInstanceUID",

@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from tmtv_engine.errors import GeometryError, InputError
+from tmtv_engine.image.volume import FloatArray, Grid, Mask
 from tmtv_engine.text import clean
-from tmtv_engine.volume import FloatArray, Grid
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

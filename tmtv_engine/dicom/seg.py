@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from tmtv_engine.errors import GeometryError, InputError
-from tmtv_engine.resample import resample
+from tmtv_engine.image.resample import resample
+from tmtv_engine.image.volume import Array, FloatArray, Grid, Mask, Unit, Volume
 from tmtv_engine.text import clean
-from tmtv_engine.volume import Array, FloatArray, Grid, Unit, Volume
 
-Mask = npt.NDArray[np.bool_]
 SEGMENT = "SegmentIdentificationSequence"
 
 

@@ -22,15 +22,16 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from tmtv_engine import __version__
-from tmtv_engine.case import Case, Record, canonical
+from tmtv_engine.case.folder import Case
+from tmtv_engine.case.results import Cuts
 from tmtv_engine.errors import CaseError
 from tmtv_engine.export.encode import items_of
-from tmtv_engine.journal import Line
-from tmtv_engine.lesions import Lesions
-from tmtv_engine.reading import Reading, reading_of
-from tmtv_engine.results import Cuts
+from tmtv_engine.files import Record, canonical
+from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.thresholds import Method, kept
+from tmtv_engine.review.journal import Line
+from tmtv_engine.review.reading import Reading, reading_of
 from tmtv_engine.text import clean
-from tmtv_engine.thresholds import Method, kept
 
 MAKER = "tmtv"
 _LENGTHS = {"SH": 16, "LO": 64}

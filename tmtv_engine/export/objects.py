@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from tmtv_engine.case import Case, write_text
+from tmtv_engine.case.folder import Case
 from tmtv_engine.errors import UsageError
 from tmtv_engine.export.job import Job, job_of
+from tmtv_engine.files import write_text
 
 FOLDER = "export"
 Writer = Callable[[Job, Path], list[Path]]
@@ -72,7 +73,7 @@ def _mip(job: Job, folder: Path) -> list[Path]:
 
 def _nifti(job: Job, folder: Path) -> list[Path]:
     from tmtv_engine.export.tables import cut_labels
-    from tmtv_engine.nifti import write_nifti
+    from tmtv_engine.image.nifti import write_nifti
 
     written = []
     for method in job.methods:
@@ -84,8 +85,8 @@ def _nifti(job: Job, folder: Path) -> list[Path]:
 
 
 def _csv(job: Job, folder: Path) -> list[Path]:
-    from tmtv_engine.results import lesions_csv
-    from tmtv_engine.review import reviewed_record
+    from tmtv_engine.case.results import lesions_csv
+    from tmtv_engine.review.session import reviewed_record
 
     path = folder / "lesions.csv"
     write_text(path, lesions_csv(reviewed_record(job.case, job.reading)))

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from tmtv_engine import __version__
+from tmtv_engine.case.picture import write_picture
 from tmtv_engine.export.job import MAKER, Job, dated, patient_of
-from tmtv_engine.picture import write_picture
-from tmtv_engine.review import reviewed_record
+from tmtv_engine.review.session import reviewed_record
 
 SERIES_NUMBER = 961
 

@@ -14,8 +14,8 @@ from tmtv_engine import __version__
 from tmtv_engine.export.encode import ready
 from tmtv_engine.export.job import MAKER, Job, dated, settle
 from tmtv_engine.export.seg import NEOPLASM, seg_of
-from tmtv_engine.measures import measure, suv_max, suv_peak, total
-from tmtv_engine.thresholds import Method
+from tmtv_engine.lesion.measures import measure, suv_max, suv_peak, total
+from tmtv_engine.lesion.thresholds import Method
 
 SERIES_NUMBER = 951
 VOLUME = Code("126032", "DCM", "Metabolic Volume")

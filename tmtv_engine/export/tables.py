@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tmtv_engine.export.job import Job
-from tmtv_engine.thresholds import Method
-from tmtv_engine.volume import Unit, Volume
+from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.lesion.thresholds import Method
 
 
 def cut_labels(job: Job, method: Method) -> Volume:

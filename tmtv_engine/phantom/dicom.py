@@ -13,8 +13,8 @@ from pydicom.uid import UID
 
 from tmtv_engine.export.job import uid_of
 from tmtv_engine.export.rtstruct import Roi, save, structure_set
-from tmtv_engine.suv import F18_HALF_LIFE_S
-from tmtv_engine.volume import Array, Grid, Unit, Volume
+from tmtv_engine.image.volume import Array, Grid, Unit, Volume
+from tmtv_engine.suv.factor import F18_HALF_LIFE_S
 
 PET_CLASS = "1.2.840.10008.5.1.4.1.1.128"
 CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.phantom.anatomy import draw_body
 from tmtv_engine.phantom.build import Build
 from tmtv_engine.phantom.canvas import CONTROL, HEIGHTS_MM, Canvas, Pose, Triple
@@ -20,7 +21,6 @@ from tmtv_engine.phantom.disease import Disease, draw_disease, draw_lesions
 from tmtv_engine.phantom.pitfalls import draw_pitfalls
 from tmtv_engine.phantom.scanner import PRESETS, Scan, acquire, ct_of
 from tmtv_engine.phantom.truth import draw_rois, tmtv_probability
-from tmtv_engine.volume import Grid, Unit, Volume
 
 TRAINING_SEEDS = 1_000_000
 COARSE_MM = 8.0

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tmtv_engine.lesions import Lesions
+from tmtv_engine.image.volume import Grid
+from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.thresholds import probability
 from tmtv_engine.phantom.canvas import Triple
-from tmtv_engine.thresholds import probability
-from tmtv_engine.volume import Grid
 
 GENEROUS_MM = 6.0
 FAINTEST_SUV = 2.0

@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tmtv_engine.case import dump_json, write_text
-from tmtv_engine.volume import Volume
+from tmtv_engine.files import dump_json, write_text
+from tmtv_engine.image.volume import Volume
 
 
 def write_drawn(
@@ -39,7 +39,7 @@ def write_drawn(
             height_m=patient.height_m,
         )
     else:
-        from tmtv_engine.nifti import write_nifti
+        from tmtv_engine.image.nifti import write_nifti
 
         write_nifti(patient.suv, folder / "pet.nii.gz")
         if patient.ct is not None:

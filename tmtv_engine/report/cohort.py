@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tmtv_engine import __version__, stats
-from tmtv_engine.case import utc_now
+from tmtv_engine import __version__
+from tmtv_engine.files import utc_now
+from tmtv_engine.report import stats
 
 SCHEMA = "tmtv.report/1"
 OVERLAPS = ("dice", "jaccard", "sensitivity", "specificity", "ppv", "npv")

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from tmtv_engine import __version__, stats
-from tmtv_engine.case import Case, find_cases, read_case, utc_now
+from tmtv_engine import __version__
+from tmtv_engine.case.folder import Case, find_cases, read_case
 from tmtv_engine.errors import TmtvError, UsageError
+from tmtv_engine.files import utc_now
+from tmtv_engine.report import stats
 from tmtv_engine.report.cohort import Excluded, Numbers, Read, reading_numbers
 from tmtv_engine.report.figures import Picture, distribution
 from tmtv_engine.report.folders import model_of, read_of

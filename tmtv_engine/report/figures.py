@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tmtv_engine import stats
+from tmtv_engine.report import stats
 from tmtv_engine.report.cohort import Cohort, Pair
 
 DPI = 120

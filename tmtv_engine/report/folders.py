@@ -8,9 +8,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tmtv_engine.case import Case, find_cases, is_reviewed, read_case, sha256_of
+from tmtv_engine.case.folder import Case, find_cases, is_reviewed, read_case
 from tmtv_engine.errors import TmtvError, UsageError
-from tmtv_engine.reading import Reading, predicted_status
+from tmtv_engine.files import sha256_of
+from tmtv_engine.lesion.drawn import RoiMode
+from tmtv_engine.lesion.thresholds import Method, parse_method
 from tmtv_engine.report.cohort import Cohort, Excluded, Found, Pair, Raw, Read
 from tmtv_engine.report.sides import (
     PREDICTION,
@@ -24,9 +26,8 @@ from tmtv_engine.report.sides import (
     side_of,
 )
 from tmtv_engine.report.tables import read_rows
-from tmtv_engine.rois import RoiMode
+from tmtv_engine.review.reading import Reading, predicted_status
 from tmtv_engine.text import safe_name
-from tmtv_engine.thresholds import Method, parse_method
 
 JOBS = 2
 _POOL_FROM = 4  # cases from which on a second process is worth its start

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_engine.agreement import Overlap
-from tmtv_engine.case import Case
-from tmtv_engine.corrected import source_suv
+from tmtv_engine.case.folder import Case
+from tmtv_engine.case.results import Cuts
 from tmtv_engine.errors import GeometryError
-from tmtv_engine.lesions import Lesions
-from tmtv_engine.reading import Reading, Replayer, reading_of
+from tmtv_engine.lesion.drawn import RoiMode, drawn_lesions
+from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.thresholds import Method, background_suv, kept
+from tmtv_engine.report.agreement import Overlap
 from tmtv_engine.report.cohort import OVERLAPS, Found
-from tmtv_engine.results import Cuts
-from tmtv_engine.rois import RoiMode, drawn_lesions
-from tmtv_engine.thresholds import Method, background_suv, kept
+from tmtv_engine.review.corrected import source_suv
+from tmtv_engine.review.reading import Reading, Replayer, reading_of
 
 Voxels = npt.NDArray[np.int64]
 PREDICTION = "prediction"

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tmtv_engine.case import dump_json, write_text
 from tmtv_engine.errors import UsageError
+from tmtv_engine.files import dump_json, write_text
 from tmtv_engine.report.cohort import Cohort
 from tmtv_engine.report.figures import draw
 from tmtv_engine.report.page import page

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from tmtv_engine.errors import TmtvError, UsageError
-from tmtv_engine.infer import device_of
+from tmtv_engine.model.infer import device_of
+from tmtv_engine.model.recipes import RECIPES
 from tmtv_engine.train.dataset import prepare_all, read_dataset, split_of
 from tmtv_engine.train.loop import Say, processes, silent, train
-from tmtv_engine.train.recipes import RECIPES
 
 
 def train_dataset(

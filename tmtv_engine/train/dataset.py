@@ -18,14 +18,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tmtv_engine.errors import InputError
-from tmtv_engine.infer import HU_TOP
-from tmtv_engine.resample import model_grid, resample
-from tmtv_engine.rois import drawn_lesions
-from tmtv_engine.studies import Failure, Study, find_studies, load_study
+from tmtv_engine.image.resample import model_grid, resample
+from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.lesion.drawn import drawn_lesions
+from tmtv_engine.lesion.thresholds import probability
+from tmtv_engine.model.infer import HU_TOP
+from tmtv_engine.model.recipes import Recipe
+from tmtv_engine.study.find import Failure, Study, find_studies
+from tmtv_engine.study.load import load_study
 from tmtv_engine.text import safe_name
-from tmtv_engine.thresholds import probability
-from tmtv_engine.train.recipes import Recipe
-from tmtv_engine.volume import Unit, Volume
 
 SPLITS = ("train", "val", "test")
 SHARES = (0.6, 0.8)  # the paper's 60 / 20 / 20

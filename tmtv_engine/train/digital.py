@@ -18,13 +18,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tmtv_engine.infer import scaled
+from tmtv_engine.image.resample import BODY_SUV, SCATTER_ML
+from tmtv_engine.model.infer import scaled
+from tmtv_engine.model.recipes import RECIPES, Recipe
+from tmtv_engine.model.vnet import VNet
 from tmtv_engine.phantom.cohort import Sample, stream
 from tmtv_engine.phantom.draw import TRAINING_SEEDS
-from tmtv_engine.resample import BODY_SUV, SCATTER_ML
 from tmtv_engine.train.loss import dice_and_entropy
-from tmtv_engine.train.recipes import RECIPES, Recipe
-from tmtv_engine.vnet import VNet
 
 CHECKPOINT_S = 60.0
 Half = npt.NDArray[np.float16]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from tmtv_engine.checkpoint import write_model
+from tmtv_engine.model.checkpoint import write_model
+from tmtv_engine.model.recipes import RECIPES
 from tmtv_engine.phantom.draw import TRAINING_SEEDS
-from tmtv_engine.train.recipes import RECIPES
 
 
 def export(run: Path, out: Path, recipe: str = "coarse") -> int:

@@ -24,15 +24,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tmtv_engine.checkpoint import write_model
 from tmtv_engine.errors import InputError
-from tmtv_engine.infer import scaled, scaled_hu
+from tmtv_engine.model.checkpoint import write_model
+from tmtv_engine.model.infer import scaled, scaled_hu
+from tmtv_engine.model.recipes import Recipe
+from tmtv_engine.model.vnet import VNet
 from tmtv_engine.train.augment import motion, moved
 from tmtv_engine.train.curve import write_curve
 from tmtv_engine.train.dataset import Cohort, load_patient
 from tmtv_engine.train.loss import dice_and_entropy, soft_dice_loss
-from tmtv_engine.train.recipes import Recipe
-from tmtv_engine.vnet import VNet
 
 COLUMNS = ("epoch", "loss", "val_dice", "rate", "seconds")
 FREE = ("epochs",)  # what a run that goes on may change of its recipe

@@ -12,8 +12,8 @@ from tmtv_engine.errors import UsageError
 from tmtv_tui.cli import console, options, show
 
 if TYPE_CHECKING:
-    from tmtv_engine.journal import Decision
-    from tmtv_engine.reading import Reading
+    from tmtv_engine.review.journal import Decision
+    from tmtv_engine.review.reading import Reading
 
 CASE: Any = typer.Argument(..., metavar="CASE", help="A case folder.")
 LESIONS: Any = typer.Argument(..., metavar="N...", help="Numbers of lesions; 3-7 for several.")
@@ -116,8 +116,8 @@ def numbers(words: Iterable[str]) -> tuple[int, ...]:
 
 
 def _recorded(path: Path, reader: str | None, action: str, **what: Any) -> Reading:
-    from tmtv_engine.case import read_case
-    from tmtv_engine.review import Decision, record
+    from tmtv_engine.case.folder import read_case
+    from tmtv_engine.review.session import Decision, record
 
     decision: Decision = Decision(action, **what)
     return record(read_case(path), decision, reader)
@@ -129,7 +129,7 @@ def _decide(path: Path, reader: str | None, as_json: bool, action: str, **what: 
 
 
 def _shown(path: Path, as_json: bool) -> int:
-    from tmtv_engine.case import read_case
+    from tmtv_engine.case.folder import read_case
 
     record = read_case(path).record
     if as_json:

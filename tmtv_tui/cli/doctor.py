@@ -30,7 +30,8 @@ EXTRAS = {"nnunet": "nnunetv2", "suv-oracles": "mirp", "stats-oracles": "pingoui
 
 def doctor(as_json: bool = options.JSON) -> int:
     """Show device, terminal graphics, optional extras and versions."""
-    from tmtv_engine import __version__, models
+    from tmtv_engine import __version__
+    from tmtv_engine.model import registry as models
 
     found = {
         "tmtv": __version__,
@@ -56,7 +57,7 @@ def doctor(as_json: bool = options.JSON) -> int:
 def device() -> str:
     """The device that ``--device auto`` takes; asked of the engine, which alone knows torch."""
     try:
-        from tmtv_engine.infer import device_of
+        from tmtv_engine.model.infer import device_of
     except ImportError:
         return "cpu (no network is installed)"
     return str(device_of("auto"))

@@ -24,7 +24,7 @@ def export(
 
     The same reading gives the same bytes; a changed one a new series.
     """
-    from tmtv_engine.case import find_cases, read_case
+    from tmtv_engine.case.folder import find_cases, read_case
     from tmtv_engine.export.objects import write_objects
 
     console.VOICE.quiet = quiet

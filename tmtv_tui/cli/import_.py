@@ -23,8 +23,8 @@ def import_(
     as_json: bool = options.JSON,
 ) -> int:
     """Take ROIs corrected in another viewer as decisions: accept, reject, add."""
-    from tmtv_engine.case import read_case
-    from tmtv_engine.corrected import import_rois
+    from tmtv_engine.case.folder import read_case
+    from tmtv_engine.review.corrected import import_rois
 
     found = import_rois(read_case(case), file, reader, same=same, names=roi, pet=pet)
     for notice in found.notices:

@@ -12,8 +12,8 @@ import typer
 from tmtv_engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from tmtv_engine.suv import Overrides
-    from tmtv_engine.thresholds import Method
+    from tmtv_engine.lesion.thresholds import Method
+    from tmtv_engine.suv.factor import Overrides
 
 OUT: Any = typer.Option(Path("tmtv-out"), "-o", "--out", help="Folder for the case folders.")
 METHOD: Any = typer.Option(
@@ -43,7 +43,7 @@ GAPS: Any = typer.Option(False, "--allow-gaps", help="Interpolate missing slices
 
 def methods_of(names: Sequence[str] | None, liver: str | None) -> tuple[Method, ...]:
     """The methods named (each once), or the default ones; ``liver`` needs its sphere."""
-    from tmtv_engine.thresholds import DEFAULT_METHODS, parse_method
+    from tmtv_engine.lesion.thresholds import DEFAULT_METHODS, parse_method
 
     parts = [part for name in names or DEFAULT_METHODS for part in name.split(",")]
     found = {m.key: m for m in map(parse_method, parts)}
@@ -73,7 +73,7 @@ def overrides_of(
                 f"--injection-time {injection_time!r} is no date and time",
                 "Write it as 2020-03-01T09:30:00.",
             ) from error
-    from tmtv_engine.suv import Overrides
+    from tmtv_engine.suv.factor import Overrides
 
     return Overrides(
         weight_kg=weight_kg,

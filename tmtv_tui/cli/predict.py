@@ -15,7 +15,7 @@ from tmtv_tui.cli.export import KINDS, kinds_of, tell_empty
 
 if TYPE_CHECKING:
     from tmtv_engine.batch import Outcome
-    from tmtv_engine.case import Case
+    from tmtv_engine.case.folder import Case
 
 
 def predict(
@@ -51,8 +51,9 @@ def predict(
     quiet: bool = options.QUIET,
 ) -> int:
     """Measure studies: DICOM or NIfTI in, a case folder each out."""
-    from tmtv_engine import finders, models
     from tmtv_engine.batch import run_batch
+    from tmtv_engine.model import finders
+    from tmtv_engine.model import registry as models
     from tmtv_engine.pipeline import CaseConfig
 
     console.VOICE.quiet = quiet
@@ -81,7 +82,7 @@ def find(
     paths: Sequence[Path], pet_series: str | None, pet_match: str | None, case_name: str
 ) -> tuple[list[Any], int]:
     """The studies of ``paths`` and the number of failures, each of which is told."""
-    from tmtv_engine.studies import Study, find_studies
+    from tmtv_engine.study.find import Study, find_studies
 
     found: list[Any] = []
     failures: list[TmtvError] = []

@@ -105,7 +105,7 @@ def _cohort(asked: _Asked) -> Cohort | None:
 
 
 def _compared(asked: _Asked) -> Cohort:
-    from tmtv_engine.case import find_cases
+    from tmtv_engine.case.folder import find_cases
     from tmtv_engine.report.folders import against, with_reference
 
     progress = console.Progress(max(1, sum(len(find_cases(path)) for path in asked.source)))

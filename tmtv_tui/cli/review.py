@@ -50,7 +50,7 @@ def review(
     os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", COLOURS[config.colours])
     gc.disable()  # what is imported stays: going through it took longer than opening a case
     try:
-        from tmtv_engine.journal import journal_path
+        from tmtv_engine.review.journal import journal_path
         from tmtv_tui.app import ReviewApp
     finally:
         gc.enable()

@@ -13,7 +13,7 @@ from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_tui.cli import console, options
 
 if TYPE_CHECKING:
-    from tmtv_engine.network import Sent
+    from tmtv_engine.pacs.send import Sent
 
 
 def send(
@@ -33,15 +33,16 @@ def send(
 
     DICOMweb credentials come from the environment: TMTV_TOKEN, or TMTV_USER and TMTV_PASSWORD.
     """
-    from tmtv_engine import network
-    from tmtv_engine.case import find_cases
+    from tmtv_engine.case.folder import find_cases
+    from tmtv_engine.pacs import peers
+    from tmtv_engine.pacs import send as sending
 
     console.VOICE.quiet = quiet
-    destination = network.parse_destination(to)
-    if (cert or key or ca) and isinstance(destination, network.Node) and not tls:
+    destination = sending.parse_destination(to)
+    if (cert or key or ca) and isinstance(destination, peers.Node) and not tls:
         raise UsageError("--cert, --key and --ca mean nothing without --tls")
-    security = network.Security(tls, cert, key, ca)
-    transport = network.transport_to(
+    security = peers.Security(tls, cert, key, ca)
+    transport = sending.transport_to(
         destination, caller=aet, security=security, environment=os.environ
     )
     folders = [folder for path in cases for folder in find_cases(path)]
@@ -52,12 +53,12 @@ def send(
     told = _Told(as_json, console.Progress(len(folders)))
     for folder in folders:
         try:
-            for path in network.outdated(folder):
+            for path in sending.outdated(folder):
                 console.complain(
                     f"warning: {folder.name}/{path.name} is from an earlier reading: export anew"
                 )
-            network.send(folder, destination, transport, progress=partial(told.tell, folder))
-        except network.NetworkError:
+            sending.send(folder, destination, transport, progress=partial(told.tell, folder))
+        except peers.NetworkError:
             told.finish()
             raise
         except TmtvError as error:

@@ -41,7 +41,7 @@ def threshold(
 ) -> int:
     """Cut and measure the ROIs of one PET by every method."""
     from tmtv_engine.batch import run_batch
-    from tmtv_engine.finders import file_finder
+    from tmtv_engine.model.finders import file_finder
     from tmtv_engine.pipeline import CaseConfig
 
     console.VOICE.quiet = quiet

@@ -16,9 +16,9 @@ def verify(
     quiet: bool = options.QUIET,
 ) -> int:
     """Check hashes of inputs and results and every journal's chain; 1 if a byte was changed."""
-    from tmtv_engine.case import find_cases
+    from tmtv_engine.case.folder import find_cases
     from tmtv_engine.errors import UsageError
-    from tmtv_engine.verify import verify as check
+    from tmtv_engine.review.verify import verify as check
 
     console.VOICE.quiet = quiet
     cases = find_cases(out)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tmtv_engine.errors import TmtvError
-from tmtv_engine.journal import Decision, journals
-from tmtv_engine.reading import Reading, reading_of
-from tmtv_tui.opened import Opened
-from tmtv_tui.rules import EXPLAINED, rule_hits
+from tmtv_engine.review.journal import Decision, journals
+from tmtv_engine.review.reading import Reading, reading_of
+from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.rules import EXPLAINED, rule_hits
+from tmtv_tui.review.state import describe
 from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.dialogs import Ask, Page
 from tmtv_tui.screens.pictures import PictureScreen
-from tmtv_tui.state import describe
 from tmtv_tui.widgets.lesions import LesionTable
 
 if TYPE_CHECKING:

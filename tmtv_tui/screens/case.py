@@ -14,18 +14,18 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tmtv_engine.errors import TmtvError
-from tmtv_engine.journal import Decision
-from tmtv_engine.reading import Reading
-from tmtv_engine.review import who_has_open
+from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.reading import Reading
+from tmtv_engine.review.session import who_has_open
 from tmtv_tui.messages import CaseRead, LesionPicked, RegionDrawn
-from tmtv_tui.opened import Opened
-from tmtv_tui.picture import CELLS
-from tmtv_tui.rows import day
-from tmtv_tui.rules import region_rule
+from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.picture import CELLS
+from tmtv_tui.review.rows import day
+from tmtv_tui.review.rules import region_rule
+from tmtv_tui.review.state import REASONS, difference
 from tmtv_tui.screens.asking import AskingScreen
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, fit
 from tmtv_tui.screens.pictures import WINDOWS
-from tmtv_tui.state import REASONS, difference
 from tmtv_tui.widgets.keybar import KeyBar
 from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.mip import MipView, SliceView

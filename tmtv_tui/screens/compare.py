@@ -13,13 +13,13 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import DataTable, Static
 
-from tmtv_engine.compare import Difference, differences
 from tmtv_engine.errors import TmtvError
-from tmtv_engine.journal import Decision
-from tmtv_engine.reading import Reading
-from tmtv_tui.opened import Opened
+from tmtv_engine.review.compare import Difference, differences
+from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.reading import Reading
+from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.state import Table, position
 from tmtv_tui.screens.dialogs import TOO_SMALL, Page, fit, help_lines
-from tmtv_tui.state import Table, position
 from tmtv_tui.widgets.keybar import KeyBar
 from tmtv_tui.widgets.table import MeasuredTable
 

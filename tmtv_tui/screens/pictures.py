@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.screen import Screen
 
-from tmtv_tui.opened import Opened
+from tmtv_tui.review.opened import Opened
 from tmtv_tui.screens.dialogs import Page, help_lines
 from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.mip import MipView, SliceView

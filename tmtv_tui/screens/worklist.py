@@ -14,11 +14,11 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
-from tmtv_engine.case import find_cases
+from tmtv_engine.case.folder import find_cases
 from tmtv_tui.messages import CaseChanged, RowsRead
-from tmtv_tui.rows import STATES, CaseRow, case_row, order_of, stamp_of
+from tmtv_tui.review.rows import STATES, CaseRow, case_row, order_of, stamp_of
+from tmtv_tui.review.state import change
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, Page, fit, help_lines
-from tmtv_tui.state import change
 from tmtv_tui.widgets.keybar import KeyBar
 from tmtv_tui.widgets.table import MeasuredTable
 

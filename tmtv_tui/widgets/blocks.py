@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rich.segment import Segment
 from rich.style import Style
 
-from tmtv_tui.picture import GREYS, Placed
+from tmtv_tui.review.picture import GREYS, Placed
 
 QUADS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"  # bits: upper left 1, upper right 2, lower left 4, lower right 8
 RAMP = "@%#*+=-:. "  # from hot to cold

@@ -13,9 +13,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tmtv_engine.reading import Reading
-from tmtv_tui.opened import Opened
-from tmtv_tui.state import GLYPHS, lesion_cells
+from tmtv_engine.review.reading import Reading
+from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.state import GLYPHS, lesion_cells
 
 STYLES = {
     "accepted": Style(bold=True),

@@ -13,10 +13,10 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tmtv_engine.lesions import Lesions
-from tmtv_engine.projections import Mip
+from tmtv_engine.image.projections import Mip
+from tmtv_engine.lesion.lists import Lesions
 from tmtv_tui.messages import LesionPicked, RegionDrawn
-from tmtv_tui.picture import (
+from tmtv_tui.review.picture import (
     CELLS,
     Footprints,
     Pixels,
@@ -28,11 +28,11 @@ from tmtv_tui.picture import (
     place,
     sides,
 )
-from tmtv_tui.state import GLYPHS
+from tmtv_tui.review.state import GLYPHS
 from tmtv_tui.widgets.blocks import draw_line
 
 if TYPE_CHECKING:
-    from tmtv_tui.pixels import Layer
+    from tmtv_tui.terminal.pixels import Layer
 
 # Okabe and Ito's vermilion, blue and bluish green, as near as the 256 colours have them
 COLOURS = {"accepted": "rgb(215,95,0)", "candidate": "rgb(0,95,175)", "rejected": "rgb(95,95,95)"}
@@ -168,7 +168,7 @@ class MipView(Widget):
         """What a picture in pixels shows of it."""
         if self._placed is None or self._image is None or not self.region.area:
             return None
-        from tmtv_tui.pixels import Layer
+        from tmtv_tui.terminal.pixels import Layer
 
         (x, y), (left, top) = self.region.offset, self._offset()
         chosen = self._prints.pixels.get(self._chosen or 0) if self.outlines else None
@@ -315,7 +315,7 @@ class SliceView(Widget):
         """What a picture in pixels shows of it."""
         if self._placed is None or self._image is None or not self.region.area:
             return None
-        from tmtv_tui.pixels import Layer
+        from tmtv_tui.terminal.pixels import Layer
 
         x, y = self.region.offset
         letters = self._letters(self._placed.cells[1])

@@ -1,0 +1,67 @@
+"""A model's folder: written, read, and refused when it was touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tmtv_engine.errors import InputError
+from tmtv_engine.model.checkpoint import read_model, recipe_of, write_model
+from tmtv_engine.model.recipes import RECIPES, Recipe
+from tmtv_engine.model.vnet import Architecture, VNet
+
+TINY = Recipe(
+    "tiny", Architecture(1, 2, 3, (1, 1), True, 0.0), 8.0, (8, 8, 8), "log", "adamw", 0.01
+)
+
+
+def _written(folder: Path, *, half: bool = True) -> VNet:
+    torch.manual_seed(1)
+    net = VNet(TINY.architecture)
+    write_model(
+        folder, net.state_dict(), TINY, name="tiny", trained_on="nothing", half=half, steps=7
+    )
+    return net
+
+
+def test_weights_come_back_to_half_precision(tmp_path: Path) -> None:
+    net = _written(tmp_path)
+    weights, recipe, record = read_model(tmp_path)
+    assert recipe == TINY
+    assert (record["name"], record["trained_on"], record["steps"]) == ("tiny", "nothing", 7)
+    for key, value in net.state_dict().items():
+        assert torch.equal(weights[key], value.half().float())
+
+
+def test_whole_weights_come_back_exactly(tmp_path: Path) -> None:
+    net = _written(tmp_path, half=False)
+    weights = read_model(tmp_path)[0]
+    assert all(torch.equal(weights[k], v) for k, v in net.state_dict().items())
+
+
+def test_one_changed_byte_is_seen(tmp_path: Path) -> None:
+    _written(tmp_path)
+    path = tmp_path / "weights.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match=r"not the file that model\.json describes"):
+        read_model(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"recipe": {"architecture": {}}}', "[1]"])
+def test_what_is_no_model_is_refused(tmp_path: Path, text: str) -> None:
+    _written(tmp_path)
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(InputError, match="is no trained model"):
+        read_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_recipes_survive_json(name: str) -> None:
+    import dataclasses
+    import json
+
+    assert recipe_of(json.loads(json.dumps(dataclasses.asdict(RECIPES[name])))) == RECIPES[name]

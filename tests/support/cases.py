@@ -1,0 +1,126 @@
+"""A real case folder from a small synthetic volume, through the pipeline, for any test."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from tmtv_engine.case.folder import Case
+from tmtv_engine.case.results import update_summary
+from tmtv_engine.image.volume import Grid, Unit, Volume
+from tmtv_engine.lesion.lists import Lesions, from_labels
+from tmtv_engine.lesion.thresholds import parse_method
+from tmtv_engine.model.finders import Finder, Found, joined
+from tmtv_engine.pipeline import CaseConfig, run_loaded
+
+SHAPE = (21, 33, 39)
+SPACING_MM = (4.0, 3.0, 2.0)
+ORIGIN_MM = (-40.0, -60.0, 100.0)
+SPOTS = (  # centre (z, y, x), radii in voxels, SUV at the centre, accepted at first
+    ((5, 9, 9), (3, 4, 5), 9.0, True),
+    ((13, 20, 25), (3, 4, 6), 6.0, True),
+    ((17, 8, 30), (2, 3, 4), 14.0, False),
+)
+
+
+def make_volume() -> tuple[Volume, Volume]:
+    """SUV (background 1, three ellipsoids falling off from their middle) and their labels 1–3."""
+    index = np.indices(SHAPE).astype(np.float64)
+    suv = np.ones(SHAPE, np.float32)
+    suv[:1], suv[:, :2], suv[:, :, :2] = 0, 0, 0
+    labels = np.zeros(SHAPE, np.uint16)
+    for number, (centre, radii, peak, _) in enumerate(SPOTS, start=1):
+        far = sum(((index[k] - centre[k]) / radii[k]) ** 2 for k in range(3))
+        inside = far <= 1.0
+        suv[inside] = (peak - (peak - 2.6) * far)[inside]
+        labels[inside] = number
+    grid = Grid.axial(SHAPE, SPACING_MM, ORIGIN_MM, "1.2.826.0.1.3680043.2.1")
+    return Volume(suv, grid, Unit.SUV), Volume(labels, grid, Unit.LABEL)
+
+
+def make_lesions() -> Lesions:
+    """The three spots as lesions 1, 2 (accepted) and 3 (a candidate)."""
+    suv, labels = make_volume()
+    return from_labels(labels, suv)
+
+
+def make_case(
+    tmp_path: Path,
+    name: str = "case-1",
+    *,
+    methods: tuple[str, ...] = ("41", "2.5", "4.0"),
+    hotspots: bool = False,
+    info: dict[str, Any] | None = None,
+    source: dict[str, Any] | None = None,
+) -> Case:
+    """Write ``tmp_path/name`` as a network (or, with ``hotspots``, the hot spots) would.
+
+    Two accepted lesions and one candidate; patient of 70 kg and 1.75 m. ``info`` and ``source``
+    replace keys of `case.json` and `source.json` (a DICOM header for export, say).
+    """
+    suv, labels = make_volume()
+    config = CaseConfig(tmp_path, tuple(parse_method(key) for key in methods))
+    case = run_loaded(name, make_loaded(suv, info, source), _finder(labels, hotspots), config)
+    update_summary(tmp_path, case.record)
+    return case
+
+
+def make_loaded(
+    suv: Volume, info: dict[str, Any] | None = None, source: dict[str, Any] | None = None
+) -> Any:
+    """What `studies.load_study` would return for ``suv``."""
+    z, y, x = suv.grid.shape
+    record = {
+        "patient": {"id": "P1", "sex": "F", "weight_kg": 70.0, "height_m": 1.75, "age_years": 50.0},
+        "study": {"uid": "1.2.3", "date": "2020-01-02"},
+        "pet": {
+            "series_uid": "1.2.3.4",
+            "shape": [z, y, x],
+            "spacing_mm": list(suv.grid.spacing_mm),
+            "voxel_ml": suv.grid.voxel_ml,
+            "units": "SUV",
+            "suv_factor": 1.0,
+            "suv_rule": "the file is in SUV",
+            "manufacturer": None,
+        },
+        "ct": None,
+        "overrides": {},
+        **(info or {}),
+    }
+    told = {"schema": "tmtv.source/1", "kind": "nifti", "pet": {"folder": None}, "ct": None}
+    notice = SimpleNamespace(code="no-ct", message="there is no CT")
+    return SimpleNamespace(
+        suv=suv,
+        ct=None,
+        info=record,
+        notices=(notice,),
+        source={**told, **(source or {})},
+        input_files=[],
+    )
+
+
+def _finder(labels: Volume, hotspots: bool) -> Finder:
+    def find(suv: Volume, ct: Volume | None) -> Found:
+        lesions = from_labels(labels, suv)
+        model = joined(lesions.take([0, 1]), lesions.take([2]))
+        rows: list[dict[str, Any]] = [
+            {"source": "model", "probability": 0.9 - 0.1 * k} for k in range(2)
+        ]
+        rows.append({"source": "hotspot", "status": "candidate", "floor_suv": 2.5})
+        if hotspots:
+            rows = [{"source": "hotspot", "floor_suv": 2.5} for _ in range(3)]
+        notices = (("unreviewed-hotspots", "totals are uptake"),) if hotspots else ()
+        return Found(model, tuple(rows), notices)
+
+    record = {"name": "hotspot"} if hotspots else {"name": "vnet", "sha256": "0" * 64}
+    return Finder(find, record if hotspots else {**record, "trained_on": "digital patients"})
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file below ``folder`` by its relative path."""
+    files = (Path(root) / name for root, _, names in os.walk(folder) for name in names)
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}

@@ -1,0 +1,157 @@
+"""The line after reading: hot spots, a network with candidates, ROIs; picture, liver, batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.cases import make_case, make_loaded, make_volume
+from tmtv_engine import batch
+from tmtv_engine.case.folder import Case
+from tmtv_engine.case.picture import caption
+from tmtv_engine.errors import InputError, UsageError
+from tmtv_engine.files import inputs_sha256
+from tmtv_engine.image.nifti import write_nifti
+from tmtv_engine.image.volume import Grid, Unit, Volume
+from tmtv_engine.model.finders import Finder, file_finder, finder_of
+from tmtv_engine.model.registry import Model, load
+from tmtv_engine.pipeline import CaseConfig, liver_threshold, run_loaded
+
+
+def _run(tmp_path: Path, finder: Finder, suv: Volume) -> dict[str, Any]:
+    return run_loaded("one", make_loaded(suv), finder, CaseConfig(tmp_path)).record
+
+
+def test_hot_spots_are_accepted_and_warned_about(tmp_path: Path) -> None:
+    suv, _ = make_volume()
+    record = _run(tmp_path, finder_of(load("hotspot")), suv)
+    assert record["model"] == {"name": "hotspot"}
+    assert {r["source"] for r in record["lesions"]} == {"hotspot"}
+    assert {r["status"] for r in record["lesions"]} == {"accepted"}
+    assert {r["floor_suv"] for r in record["lesions"]} == {2.5}
+    codes = [w["code"] for w in record["warnings"]]
+    assert codes == ["no-ct", "unreviewed-hotspots", "below-floor"]  # 41 % of 6.0 is 2.46
+
+
+@pytest.mark.parametrize("rule", ["paper", "vote"])
+def test_a_network_lists_what_it_missed_as_candidates(tmp_path: Path, rule: Any) -> None:
+    suv, labels = make_volume()
+
+    def segment(suv: Volume, ct: Volume | None, /) -> Volume:
+        return suv.with_array(np.where(labels.array == 1, 0.75, 0.0), Unit.PROBABILITY)
+
+    model = Model(segment, {"name": "toy"}, warnings=(("toy-model", "a toy"),))
+    record = _run(tmp_path, finder_of(model, rule=rule), suv)
+    told = [(r["id"], r["source"], r["status"], r["probability"]) for r in record["lesions"]]
+    assert told == [
+        (1, "model", "accepted", 0.75),
+        (2, "hotspot", "candidate", 0.0),
+        (3, "hotspot", "candidate", 0.0),
+    ]
+    assert record["lesions"][0]["voxels"] == int((labels.array == 1).sum())
+    assert record["totals"]["4.0"]["lesions"] == 1
+    assert "toy-model" in [w["code"] for w in record["warnings"]]
+    assert record["model"]["rule"] == rule
+
+
+def test_a_network_that_finds_nothing_gives_an_empty_case(tmp_path: Path) -> None:
+    suv, _ = make_volume()
+    cold = suv.with_array(np.ones_like(suv.array))
+
+    def segment(suv: Volume, ct: Volume | None, /) -> Volume:
+        return suv.with_array(np.zeros(suv.grid.shape, np.float32), Unit.PROBABILITY)
+
+    record = _run(tmp_path, finder_of(Model(segment, {"name": "toy"})), cold)
+    assert record["lesions"] == []
+    assert record["totals"]["41"]["tmtv_ml"] == 0
+    assert record["totals"]["41"]["suv_max"] is None
+
+
+def test_rois_are_lesions_as_drawn_or_components(tmp_path: Path) -> None:
+    suv, labels = make_volume()
+    mask = tmp_path / "mask.nii.gz"
+    write_nifti(labels.with_array((labels.array > 0).astype(np.uint8)), mask)
+    drawn = _run(tmp_path, file_finder(mask, mode="labels"), suv)
+    assert [r["voxels"] for r in drawn["lesions"]] == [int((labels.array > 0).sum())]
+    for mode in ("auto", "components"):
+        parted = _run(tmp_path, file_finder(mask, mode=mode), suv)
+        assert [r["voxels"] for r in parted["lesions"]] == [229, 287, 99]
+        assert {r["source"] for r in parted["lesions"]} == {"roi"}
+    several = tmp_path / "labels.nii.gz"
+    write_nifti(labels.with_array(np.where(labels.array == 2, 7, labels.array)), several)
+    assert len(_run(tmp_path, file_finder(several), suv)["lesions"]) == labels.array.max()
+
+
+def test_liver_threshold_is_one_and_a_half_means_and_two_sds() -> None:
+    rng = np.random.default_rng(0)
+    array = rng.normal(2.0, 0.3, (21, 25, 29)).astype(np.float32)
+    suv = Volume(array, Grid.axial(array.shape, (2.0, 2.5, 3.0), (10.0, 20.0, 30.0)), Unit.SUV)
+    centre = (10 + 14 * 3.0, 20 + 12 * 2.5, 30 + 10 * 2.0)
+    index = np.argwhere(np.ones(array.shape, bool))
+    near = np.linalg.norm(suv.grid.to_mm(index) - centre, axis=1) <= 15
+    values = array.reshape(-1)[near].astype(np.float64)
+    expected = 1.5 * values.mean() + 2 * values.std()
+    assert liver_threshold(suv, centre) == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(InputError, match="inside the PET"):
+        liver_threshold(suv, (10.0, 20.0, 30.0))
+
+
+def test_inputs_hash_depends_on_bytes_not_on_order(tmp_path: Path) -> None:
+    files = [tmp_path / "a", tmp_path / "b"]
+    for number, path in enumerate(files):
+        path.write_bytes(bytes([number]))
+    assert inputs_sha256(files) == inputs_sha256(files[::-1])
+    before = inputs_sha256(files)
+    files[0].write_bytes(b"x")
+    assert inputs_sha256(files) != before
+    assert inputs_sha256([]) == ""
+
+
+def test_the_picture_shows_the_totals_and_the_lesions(tmp_path: Path) -> None:
+    from PIL import Image
+
+    case = make_case(tmp_path)
+    tmtv = case.record["totals"]["41"]["tmtv_ml"]
+    assert f"TMTV    41: {tmtv:.1f} mL in 2 lesions" in caption(case.record)
+    with Image.open(case.path / "mip.png") as image:
+        colours = {c for _, c in image.convert("RGB").getcolors(1 << 24) or []}
+    assert {(200, 20, 30), (0, 110, 190)} <= colours
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("nothing-of-that-name", "no such model"), ("nnunet:", "names no folder")]
+)
+def test_unknown_models_are_wrong_usage(name: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        load(name)
+
+
+def test_a_batch_goes_on_skips_and_remakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_case(study: Any, finder: Any, config: CaseConfig) -> Case:
+        if study.case == "bad":
+            raise InputError("bad/slice.dcm: broken", "Send it again.")
+        return make_case(config.out, study.case)
+
+    monkeypatch.setattr(batch, "run_case", run_case)
+    studies: list[Any] = [SimpleNamespace(case=c) for c in ("a", "bad", "c")]
+    made = []
+
+    def finder() -> Any:
+        made.append(1)
+
+    def states(**options: Any) -> list[tuple[str, str]]:
+        found = batch.run_batch(studies, finder, CaseConfig(tmp_path), **options)
+        return sorted((o.name, o.state) for o in found)
+
+    assert states(jobs=2) == [("a", "done"), ("bad", "failed"), ("c", "done")]
+    assert states() == [("a", "skipped"), ("bad", "failed"), ("c", "skipped")]
+    assert states(fresh=True) == [("a", "done"), ("bad", "failed"), ("c", "done")]
+    studies.pop(1)
+    made.clear()
+    assert states() == [("a", "skipped"), ("c", "skipped")]
+    assert made == []
+    assert len((tmp_path / "summary.csv").read_text().splitlines()) == 7

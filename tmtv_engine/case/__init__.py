@@ -1,0 +1,1 @@
+"""The case folder: what was found and measured, on disk."""

@@ -1,0 +1,231 @@
+"""The case folder: written aside and renamed, so that it is complete or absent.
+
+``OUT/<case>/`` holds `case.json` (schema ``tmtv.case/1``, published as `case.schema.json`) and
+beside it `lesions.nii.gz`, `lesions.csv`, `mip.png`, `voxels.npz`, `slices.npz`, `mip.npz`,
+`source.json`; later `review/` and `export/`. Nothing here needs the DICOM once it is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tmtv_engine.errors import CaseError
+from tmtv_engine.files import Record, canonical, dump_json, jsonable, load_json, sha256_of, umask
+from tmtv_engine.image.projections import Mip
+from tmtv_engine.image.volume import Grid
+from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.slices import Slices
+
+SCHEMA = "tmtv.case/1"
+Writer = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case folder and its `case.json`; the arrays beside it are read when asked for."""
+
+    path: Path
+    record: Record
+
+    @property
+    def name(self) -> str:
+        """The case's name, which is its folder's."""
+        return str(self.record["case"])
+
+    def voxels(self) -> Lesions:
+        """All lesions and candidates of the prediction, in the order of ``record["lesions"]``."""
+        a = _arrays(self.path / "voxels.npz")
+        grid = Grid(tuple(int(n) for n in a["shape"]), a["affine"], str(a["frame_uid"]))  # type: ignore[arg-type]
+        return Lesions(
+            grid, a["ids"], a["components"], a["starts"], a["voxels"], a["suv"], a["peak"]
+        )
+
+    def mip(self) -> Mip:
+        """The projections for the terminal."""
+        return Mip.of(_arrays(self.path / "mip.npz"))
+
+    def slices(self) -> Slices:
+        """For each lesion the axial slice through its maximum."""
+        a = _arrays(self.path / "slices.npz")
+        return Slices(a["slices"], a["z_index"], a["lesion_ids"], a["slice_of"])
+
+    def source(self) -> Record:
+        """Where the images lay and the header that export needs (`source.json`)."""
+        return load_json(self.path / "source.json")
+
+
+def prediction_sha256(record: Record) -> str:
+    """SHA-256 of what no review may change in a ``case.json`` record.
+
+    Left out: ``totals``, ``review``, the lesions' ``status`` and ``decided_by``, lesions that
+    the review made (their ids follow ``provenance["last_id"]``), the warning
+    ``unreviewed-hotspots``, which a review lifts, and the hash itself.
+    """
+    part = {k: v for k, v in record.items() if k not in ("totals", "review")}
+    last = record["provenance"]["last_id"]
+    part["lesions"] = [
+        {k: v for k, v in lesion.items() if k not in ("status", "decided_by")}
+        for lesion in record["lesions"]
+        if lesion["id"] <= last
+    ]
+    part["warnings"] = [w for w in record["warnings"] if w["code"] != "unreviewed-hotspots"]
+    hashes = record["provenance"].get("files_sha256", {})
+    own = {k: v for k, v in hashes.items() if k != "case.json"}
+    part["provenance"] = {**record["provenance"], "files_sha256": own}
+    return hashlib.sha256(canonical(part)).hexdigest()
+
+
+def write_case(
+    out: Path,
+    *,
+    name: str,
+    record: Record,
+    lesions: Lesions,
+    mip: Mip,
+    slices: Slices,
+    source: Record,
+    extras: Mapping[str, Writer] | None = None,
+) -> Case:
+    """Write ``out/name`` whole or not at all, and return it.
+
+    ``extras`` maps further file names (``lesions.nii.gz``, ``mip.png`` …) to functions that
+    write them. ``provenance.files_sha256`` is filled in here. A case of that name that is
+    already there gives way: moved to ``out/aside`` if anyone reviewed it, else replaced.
+    Raises `CaseError` where the record does not follow the schema or the disk refuses.
+    """
+    writers: dict[str, Writer] = {
+        "voxels.npz": lambda path: _write_voxels(path, lesions),
+        "mip.npz": lambda path: np.savez_compressed(path, **mip.arrays()),
+        "slices.npz": lambda path: np.savez_compressed(path, **slices.arrays()),
+        "source.json": lambda path: dump_json(path, source),
+        **(extras or {}),
+    }
+    with new_folder(out, name) as folder:
+        for file, write in writers.items():
+            write(folder / file)
+        hashes = {file: sha256_of(folder / file) for file in sorted(writers)}
+        done = jsonable(record)
+        last = int(lesions.ids.max()) if len(lesions) else 0
+        done["provenance"] = {**done["provenance"], "last_id": last}
+        done["provenance"]["files_sha256"] = hashes
+        hashes["case.json"] = prediction_sha256(done)
+        validate(done, name)
+        dump_json(folder / "case.json", done)
+    return Case(out / name, done)
+
+
+@contextmanager
+def new_folder(out: Path, name: str) -> Iterator[Path]:
+    """A temporary sibling of ``out/name`` that takes its place when the block succeeds.
+
+    When it does not (an error, Ctrl-C, a full disk) nothing of it is left.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=out))
+    except OSError as error:
+        raise CaseError(f"{out}: {error.strerror}", "Choose another folder with -o.") from error
+    try:
+        yield folder
+        folder.chmod(0o777 & ~umask())
+        _make_room(out, name)
+        folder.rename(out / name)
+    except OSError as error:
+        raise CaseError(
+            f"{out / name}: {error.strerror or error}", "Nothing was left half-written."
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether ``folder`` is a finished case."""
+    return (folder / "case.json").is_file()
+
+
+def is_reviewed(folder: Path) -> bool:
+    """Whether anyone has written a journal in ``folder``."""
+    return any((folder / "review").glob("*.jsonl"))
+
+
+def find_cases(path: Path) -> list[Path]:
+    """The case folders of ``path``, itself or right below it, by name; may be empty."""
+    if is_complete(path):
+        return [path]
+    if not path.is_dir():
+        return []
+    return sorted(p for p in path.iterdir() if is_complete(p) and not p.name.startswith("."))
+
+
+def read_case(path: Path | str) -> Case:
+    """The case of a folder (or of its ``case.json``); raises `CaseError` where it is none."""
+    folder = Path(path)
+    folder = folder.parent if folder.name == "case.json" else folder
+    if not is_complete(folder):
+        raise CaseError(f"{folder} is no case folder", "It should hold a case.json.")
+    record = load_json(folder / "case.json")
+    if record.get("schema") != SCHEMA:
+        raise CaseError(f"{folder / 'case.json'} is not {SCHEMA}", "Predict the study again.")
+    return Case(folder, record)
+
+
+@cache
+def case_schema() -> Record:
+    """The published JSON Schema of `case.json`."""
+    return load_json(Path(__file__).with_name("case.schema.json"))
+
+
+def validate(record: Record, name: str = "case.json") -> None:
+    """Raise `CaseError` naming the first place where ``record`` leaves the schema."""
+    import jsonschema
+
+    validator = jsonschema.Draft202012Validator(case_schema())
+    for error in validator.iter_errors(record):
+        raise CaseError(f"{name}: {error.json_path}: {error.message[:200]}")
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    except Exception as error:  # zipfile, zlib and numpy each have their own
+        raise CaseError(f"{path} cannot be read: {error}", "Predict the study again.") from error
+
+
+def _write_voxels(path: Path, lesions: Lesions) -> None:
+    np.savez_compressed(
+        path,
+        ids=lesions.ids,
+        components=lesions.components,
+        starts=lesions.starts,
+        voxels=lesions.voxels,
+        suv=lesions.suv,
+        peak=lesions.peak,
+        affine=lesions.grid.affine,
+        shape=np.array(lesions.grid.shape, np.int64),
+        frame_uid=np.array(lesions.grid.frame_uid),
+    )
+
+
+def _make_room(out: Path, name: str) -> None:
+    """Move a reviewed (or foreign) folder of that name aside; delete an unreviewed case."""
+    there = out / name
+    if not there.exists():
+        return
+    if is_complete(there) and not is_reviewed(there):
+        shutil.rmtree(there)
+        return
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    (out / "aside").mkdir(exist_ok=True)
+    there.rename(out / "aside" / f"{name}.{stamp}")

@@ -1,0 +1,1 @@
+"""Images that know where they lie: volumes, grids, NIfTI, resampling, projections."""

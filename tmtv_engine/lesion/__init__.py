@@ -1,0 +1,1 @@
+"""Lesions as lists of voxels: found, parted, cut, measured."""

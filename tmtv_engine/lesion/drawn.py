@@ -1,0 +1,41 @@
+"""Lesions that someone drew: the ROIs of a file, as drawn or parted anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from tmtv_engine.image.nifti import read_nifti
+from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.lesion.find import find_lesions
+from tmtv_engine.lesion.lists import Lesions, from_labels
+from tmtv_engine.study.rois import Rois, read_rois
+
+RoiMode = Literal["auto", "labels", "components"]
+
+
+def lesions_of(rois: Rois, suv: Volume, mode: RoiMode = "auto") -> Lesions:
+    """Each ROI as one lesion (``labels``), or the ``components`` of them all.
+
+    ``auto`` parts a binary mask and takes every other file's ROIs as they are.
+    """
+    if mode == "labels" or (mode == "auto" and rois.kind != "mask"):
+        return from_labels(rois.labels, suv)
+    return find_lesions(rois.labels.with_array(rois.labels.array > 0), suv)
+
+
+def drawn_lesions(path: Path | None, suv: Volume, mode: RoiMode = "auto") -> Lesions:
+    """The lesions of a file of ROIs by `lesions_of`.
+
+    None of no file, and of a NIfTI mask that is empty: a patient without disease, no mistake.
+    """
+    if path is None or _is_empty(path):
+        return from_labels(suv.with_array(np.zeros(suv.grid.shape, np.uint8), Unit.LABEL), suv)
+    return lesions_of(read_rois(path, suv.grid), suv, mode)
+
+
+def _is_empty(path: Path) -> bool:
+    nifti = path.name.endswith((".nii", ".nii.gz"))
+    return nifti and not read_nifti(path, Unit.LABEL).array.any()

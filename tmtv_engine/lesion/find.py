@@ -1,0 +1,104 @@
+"""Mask to lesions: connected components, watershed of the large ones, numbers given once."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_engine.image.volume import Array, Volume
+from tmtv_engine.lesion.lists import Lesions, from_voxels
+from tmtv_engine.lesion.split import split
+
+SPLIT_OVER_ML = 30.0
+SEED_DISTANCE_MM = 20.0
+
+IntArray = npt.NDArray[np.int64]
+
+
+def components(mask: Array) -> npt.NDArray[np.uint32]:
+    """26-connected components of a boolean array, numbered by their first voxel in raster order."""
+    import cc3d
+
+    found = cc3d.connected_components(np.ascontiguousarray(mask), out_dtype=np.uint32)
+    numbered: npt.NDArray[np.uint32] = np.ascontiguousarray(found)
+    flat = numbered.reshape(-1)
+    where = np.flatnonzero(mask)
+    flat[where] = _in_raster_order(flat[where])
+    return numbered
+
+
+def find_lesions(
+    mask: Volume,
+    suv: Volume,
+    *,
+    split_over_ml: float = SPLIT_OVER_ML,
+    seed_distance_mm: float = SEED_DISTANCE_MM,
+    min_ml: float = 0.0,
+) -> Lesions:
+    """The lesions of a mask (paper 2.5): components, those over ``split_over_ml`` watershed.
+
+    Every voxel of the mask belongs to exactly one lesion, but for components below ``min_ml``.
+    Lesions are numbered by component, then by the raster index of their maximum.
+    """
+    whole = from_voxels(suv, *_component_voxels(mask.array != 0))
+    voxel_ml = suv.grid.voxel_ml
+    if min_ml > 0:
+        whole = whole.take(np.flatnonzero(whole.counts * voxel_ml >= min_ml))
+    parts: list[IntArray] = []
+    of: list[int] = []
+    for row in range(len(whole)):
+        span = whole.span(row)
+        start, count = span.start, span.stop - span.start
+        pieces = [np.arange(count)]
+        if count * voxel_ml > split_over_ml:
+            own, heights = whole.voxels[span], whole.suv[span]
+            pieces = split(suv.grid, own, heights, seed_distance_mm, connected=True)
+        parts += [start + piece for piece in pieces]
+        of += [row + 1] * len(pieces)
+    return _rearranged(whole, parts, of)
+
+
+def split_lesion(lesions: Lesions, row: int, seed_distance_mm: float) -> list[IntArray]:
+    """A lesion's voxels as watershed parts, from its voxel list alone (flat indices).
+
+    A lesion in several pieces, as ROIs may be, falls apart into them at any distance.
+    """
+    span = lesions.span(row)
+    voxels = lesions.voxels[span]
+    return [voxels[p] for p in split(lesions.grid, voxels, lesions.suv[span], seed_distance_mm)]
+
+
+def _component_voxels(mask: npt.NDArray[np.bool_]) -> tuple[IntArray, npt.NDArray[np.uint32]]:
+    """Flat indices of a mask, rising, and the component of each."""
+    voxels = np.flatnonzero(mask)
+    if not len(voxels):
+        return voxels, np.zeros(0, np.uint32)
+    slice_size = mask.shape[1] * mask.shape[2]
+    low, high = int(voxels[0]) // slice_size, int(voxels[-1]) // slice_size + 1
+    import cc3d
+
+    found = cc3d.connected_components(np.ascontiguousarray(mask[low:high]))
+    values = np.ascontiguousarray(found).reshape(-1)[voxels - low * slice_size]
+    return voxels, _in_raster_order(values)
+
+
+def _in_raster_order(values: Array) -> npt.NDArray[np.uint32]:
+    """Labels renumbered 1 … n in the order in which they first appear."""
+    found, first = np.unique(values, return_index=True)
+    number = np.zeros(int(found.max(initial=0)) + 1, np.uint32)
+    number[found[np.argsort(first)]] = np.arange(1, len(found) + 1)
+    return number[values]
+
+
+def _rearranged(whole: Lesions, parts: list[IntArray], of: list[int]) -> Lesions:
+    """The parts (positions in ``whole``'s lists) as lesions 1 … n of the components ``of``."""
+    order = np.concatenate([*parts, np.zeros(0, np.int64)])
+    return Lesions(
+        whole.grid,
+        np.arange(1, len(parts) + 1),
+        np.array(of, dtype=np.int64),
+        np.cumsum([0, *(len(part) for part in parts)]).astype(np.int64),
+        whole.voxels[order],
+        whole.suv[order],
+        whole.peak[order],
+    )

@@ -1,0 +1,1 @@
+"""Where lesions come from: networks, hot spots, models of others."""

@@ -1,0 +1,96 @@
+"""A trained network on disk: `weights.safetensors` and a `model.json` that tells all of it.
+
+Nothing here is a pickle; the weights are checked against the SHA-256 that the record holds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from tmtv_engine.errors import InputError
+from tmtv_engine.model.recipes import Recipe
+from tmtv_engine.model.vnet import Architecture
+
+SCHEMA = "tmtv.model/1"
+WEIGHTS = "weights.safetensors"
+RECORD = "model.json"
+
+
+def write_model(
+    folder: Path,
+    weights: Mapping[str, Tensor],
+    recipe: Recipe,
+    *,
+    name: str,
+    trained_on: str,
+    half: bool = True,
+    **more: Any,
+) -> dict[str, Any]:
+    """Write a network into ``folder`` and return its record; ``more`` goes into it as it is.
+
+    Weights are kept in half precision unless ``half`` is off. Each file is written aside, then
+    renamed.
+    """
+    kind = torch.float16 if half else torch.float32
+    data = save({k: v.detach().cpu().to(kind).contiguous() for k, v in weights.items()})
+    record = {
+        "schema": SCHEMA,
+        "name": name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "trained_on": trained_on,
+        "recipe": dataclasses.asdict(recipe),
+        **more,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / WEIGHTS, data)
+    _write(folder / RECORD, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+    return record
+
+
+def read_model(folder: Path) -> tuple[dict[str, Tensor], Recipe, dict[str, Any]]:
+    """Weights in float32, recipe and record of a model's folder.
+
+    Raises `InputError` where the folder is no model, or its weights are not those of its record.
+    """
+    remedy = "Give a folder that tmtv train made."
+    try:
+        record = json.loads((folder / RECORD).read_text("utf-8"))
+        data = (folder / WEIGHTS).read_bytes()
+        recipe = recipe_of(record["recipe"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder}: is no trained model", remedy) from error
+    if hashlib.sha256(data).hexdigest() != record.get("sha256"):
+        raise InputError(
+            f"{folder / WEIGHTS}: is not the file that {RECORD} describes",
+            "Copy the run's folder again, or train anew.",
+        )
+    try:
+        tensors = load(data)
+    except SafetensorError as error:
+        raise InputError(f"{folder / WEIGHTS}: cannot be read", remedy) from error
+    return {k: v.float() for k, v in tensors.items()}, recipe, record
+
+
+def recipe_of(data: Mapping[str, Any]) -> Recipe:
+    """The recipe that a record holds; raises `TypeError` for what is none."""
+    plan = dict(data["architecture"])
+    plan["convolutions"] = tuple(plan["convolutions"])
+    rest: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    rest["architecture"] = Architecture(**plan)
+    return Recipe(**rest)
+
+
+def _write(path: Path, data: bytes) -> None:
+    aside = path.with_name(path.name + ".part")
+    aside.write_bytes(data)
+    aside.replace(path)

@@ -1,0 +1,75 @@
+"""Recipes: every hyper-parameter of a training, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
+
+from tmtv_engine.model.vnet import COARSE, PAPER, Architecture
+
+Scaling = Literal["linear", "log"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training. ``spacing_mm`` and ``shape`` (z, y, x) are the model's grid.
+
+    ``scaling`` of SUV: ``linear`` 0 … 25 to 0 … 1, ``log`` log(1 + SUV) / log(31). With
+    ``optimizer`` "sgd" ``momentum`` is used, with "adamw" ``weight_decay``. ``entropy`` weighs
+    the cross-entropy beside soft Dice. ``average`` is the decay of the running mean of the
+    weights (0: none). ``gain`` scales each SUV image by 1/gain … gain.
+    ``pieces``: the share of digital patients of which only a piece is shown, as where a limb alone
+    is scanned. ``redraw``: what the network finds is redrawn from the uptake (`redraw`).
+    ``extra_copy``: each epoch sees every patient once more, moved a little (paper 2.4).
+    """
+
+    name: str
+    architecture: Architecture
+    spacing_mm: float
+    shape: tuple[int, int, int]
+    scaling: Scaling
+    optimizer: Literal["sgd", "adamw"]
+    rate: float
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    warm_up: int = 0
+    epochs: int = 100
+    entropy: float = 0.0
+    clip: float = 0.0
+    average: float = 0.0
+    gain: float = 1.0
+    pieces: float = 0.0
+    redraw: bool = False
+    extra_copy: bool = False
+    bf16: bool = True
+    seed: int = 0
+
+
+THE_PAPERS = Recipe("paper", PAPER, 4.0, (256, 128, 128), "linear", "sgd", 0.001, extra_copy=True)
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "paper": THE_PAPERS,
+        "paper-8mm": replace(THE_PAPERS, name="paper-8mm", spacing_mm=8.0, shape=(128, 32, 64)),
+        "coarse": Recipe(
+            "coarse",
+            COARSE,
+            8.0,
+            (128, 32, 64),
+            "log",
+            "adamw",
+            0.002,
+            weight_decay=1e-4,
+            warm_up=100,
+            entropy=20.0,
+            clip=1.0,
+            average=0.998,
+            gain=1.18,
+            pieces=0.12,
+            redraw=True,
+        ),
+    }
+)
+"""``paper`` is the paper's (2.4), ``paper-8mm`` the same on coarser voxels; ``coarse`` learns
+whole bodies at 8 mm, PET alone."""

@@ -1,0 +1,1 @@
+"""Exported objects to an archive and back."""

@@ -1,0 +1,77 @@
+"""What was sent where: a line an object, flushed to disk, so that nothing is sent twice."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tmtv_engine.errors import CaseError
+from tmtv_engine.files import canonical, utc_now
+
+NAME = "sent.jsonl"
+
+
+class Ledger:
+    """``sent.jsonl`` of one export folder: destination, SOP instance UID and SHA-256 a line.
+
+    A last line without its newline (a kill while writing) is no entry and is cut off. Raises
+    `CaseError` where the file cannot be read as what it should be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        self._known: set[tuple[str, str, str]] = set()
+        data = self.path.read_bytes() if self.path.exists() else b""
+        self._end = data.rfind(b"\n") + 1
+        for number, raw in enumerate(data[: self._end].splitlines(), start=1):
+            try:
+                entry = json.loads(raw)
+                key = (entry["destination"], entry["sop_instance_uid"], entry["sha256"])
+            except (ValueError, TypeError, KeyError) as error:
+                raise CaseError(
+                    f"{self.path}: line {number} is no entry",
+                    "Remove the file to send everything anew.",
+                ) from error
+            self._known.add(key)
+
+    def has(self, destination: str, uid: str, sha256: str) -> bool:
+        """Whether that very object was taken there before."""
+        return (destination, uid, sha256) in self._known
+
+    def add(self, destination: str, uid: str, sha256: str) -> None:
+        """Record that an object was taken; on disk when this returns."""
+        entry = {
+            "at": utc_now(),
+            "destination": destination,
+            "sop_instance_uid": uid,
+            "sha256": sha256,
+        }
+        raw = canonical(entry) + b"\n"
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.ftruncate(handle, self._end)
+            os.pwrite(handle, raw, self._end)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        self._end += len(raw)
+        self._known.add((destination, uid, sha256))
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[Ledger]:
+    """The ledger of ``folder``, this process's alone; `CaseError` where another is sending."""
+    import filelock
+
+    lock = filelock.FileLock(folder / ".sent.lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise CaseError(f"{folder}: another process is sending it", "Wait for it.") from error
+    try:
+        yield Ledger(folder)
+    finally:
+        lock.release()

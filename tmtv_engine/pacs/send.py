@@ -1,0 +1,248 @@
+"""Sending what was exported: C-STORE to a DICOM node or DICOMweb, each object once.
+
+    tmtv send CASE --to AET@HOST:PORT     verification (C-ECHO), then C-STORE
+    tmtv send CASE --to https://…         STOW-RS
+
+What the receiver took stands in ``export/sent.jsonl`` before the next object goes out, so that
+a run after a kill goes on where that one stopped. An object whose answer was lost is sent again:
+it carries the same UID and the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from tmtv_engine.errors import CaseError, InputError, UsageError
+from tmtv_engine.files import sha256_of
+from tmtv_engine.pacs.ledger import Ledger, locked
+from tmtv_engine.pacs.peers import (
+    CALLER,
+    Answer,
+    Destination,
+    Item,
+    NetworkError,
+    Node,
+    Security,
+    Web,
+)
+from tmtv_engine.text import clean
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+WAITS_S = (1.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of one file: ``already`` was taken by an earlier run."""
+
+    path: Path
+    uid: str
+    outcome: Literal["taken", "already", "refused"]
+    detail: str = ""
+
+
+class Transport(Protocol):
+    """One way to send. Both raise `NetworkError` where the receiver cannot be talked to."""
+
+    def open(self, items: Sequence[Item]) -> None:
+        """Connect and verify, for objects of these kinds."""
+
+    def store(self, item: Item, dataset: Dataset) -> Answer:
+        """Send one object; raises `ConnectionError` where the connection is lost."""
+
+    def close(self) -> None:
+        """Leave in order; never raises."""
+
+
+def parse_destination(text: str) -> Destination:
+    """``AET@HOST:PORT`` or an http(s) URL without credentials; raises `UsageError`."""
+    if re.match(r"https?://", text, re.IGNORECASE):
+        return _web(text)
+    remedy = "Write AET@HOST:PORT or https://host/dicom-web."
+    found = re.fullmatch(r"([^@\\]{1,16})@(\[[0-9A-Fa-f:.]+\]|[^@:/\s]+):(\d{1,5})", text)
+    if found is None or not found[1].strip() or not 0 < int(found[3]) < 65536:
+        raise UsageError(f"--to {clean(text)!r} is no destination", remedy)
+    return Node(ae_title(found[1], "--to"), found[2].strip("[]").lower(), int(found[3]))
+
+
+def ae_title(text: str, option: str) -> str:
+    """An AE title: 1 to 16 ASCII characters without backslash or control characters."""
+    title = text.strip()
+    if not 0 < len(title) <= 16 or not title.isascii() or not title.isprintable() or "\\" in title:
+        raise UsageError(f"{option} {clean(text)!r} is no AE title", "At most 16 ASCII characters.")
+    return title
+
+
+def _web(text: str) -> Web:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.query or parts.fragment:
+        raise UsageError(f"--to {clean(text)!r} is no URL of a DICOMweb service")
+    if "@" in parts.netloc:
+        raise UsageError(
+            "--to: a URL with a password stands in everybody's process list",
+            "Put it in TMTV_USER and TMTV_PASSWORD, or TMTV_TOKEN.",
+        )
+    path = parts.path.rstrip("/").removesuffix("/studies")
+    return Web(urlunsplit((parts.scheme.lower(), parts.netloc.lower(), path, "", "")))
+
+
+def transport_to(
+    to: Destination,
+    *,
+    caller: str = CALLER,
+    security: Security | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Transport:
+    """The way to ``to``; credentials for DICOMweb come from ``environment`` (TMTV_TOKEN, or
+    TMTV_USER and TMTV_PASSWORD)."""
+    from tmtv_engine.pacs.transports import CStore, Stow
+
+    security = security or Security()
+    if isinstance(to, Node):
+        return CStore(to, ae_title(caller, "--aet"), security)
+    return Stow(to, security, environment or {})
+
+
+def dicom_files(case: Path) -> list[Path]:
+    """The DICOM files below a case's ``export``, by name; `CaseError` where there is none."""
+    folder = case / "export"
+    files = sorted(p for p in folder.rglob("*.dcm") if p.is_file() and not p.name.startswith("."))
+    if not files:
+        raise CaseError(f"{folder} holds no DICOM", "Write it first: tmtv export CASE --write seg.")
+    return files
+
+
+def send(
+    case: Path,
+    to: Destination,
+    transport: Transport,
+    *,
+    progress: Callable[[Sent, int, int], None] | None = None,
+    waits_s: Sequence[float] = WAITS_S,
+) -> list[Sent]:
+    """Send a case's exported objects, those left that the ledger does not know.
+
+    ``progress(sent, done, of)`` is told of each. What the receiver refuses is in the result, the
+    others go on. ``waits_s``: the pauses before trying again where it is busy or the connection
+    breaks. Raises `NetworkError` where it cannot be reached or will not talk to us: what was
+    taken until then is in the ledger.
+    """
+    files = dicom_files(case)
+    results: list[Sent] = []
+
+    def tell(sent: Sent) -> None:
+        results.append(sent)
+        if progress is not None:
+            progress(sent, len(results), len(files))
+
+    with locked(case / "export") as ledger:
+        items = []
+        for sent, item in _sorted_out(files, ledger, str(to)):
+            if sent is not None:
+                tell(sent)
+            elif item is not None:
+                items.append(item)
+        for sent in _sent(items, transport, waits_s):
+            if sent.outcome == "taken":
+                digest = next(i.sha256 for i in items if i.path == sent.path)
+                ledger.add(str(to), sent.uid, digest)
+            tell(sent)
+    return results
+
+
+def outdated(folder: Path) -> list[Path]:
+    """Of a case's exported SEG, SR, RTSTRUCT and MIP those that an earlier reading made."""
+    from tmtv_engine.case.folder import read_case
+    from tmtv_engine.export.job import job_of
+
+    job = job_of(read_case(folder))
+    keys = [method.key for method in job.methods]
+    now = {str(job.uid(kind, key, "object")) for kind in ("SEG", "RTSTRUCT") for key in keys}
+    now |= {str(job.uid(kind, "object")) for kind in ("SR", "MIP")}
+    names = re.compile(r"(seg_.+|rtstruct_.+|sr|mip)\.dcm")
+    found = [path for path in dicom_files(folder) if names.fullmatch(path.name)]
+    return [path for path in found if read_item(path).uid not in now]
+
+
+def _sorted_out(
+    files: Sequence[Path], ledger: Ledger, to: str
+) -> Iterator[tuple[Sent | None, Item | None]]:
+    """Each file as what is settled already, or as an item to send."""
+    for path in files:
+        try:
+            item = read_item(path)
+        except InputError as error:
+            yield Sent(path, "", "refused", error.what), None
+            continue
+        if ledger.has(to, item.uid, item.sha256):
+            yield Sent(path, item.uid, "already"), None
+        else:
+            yield None, item
+
+
+def read_item(path: Path) -> Item:
+    """The identity of a DICOM file; raises `InputError` where it is none."""
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        head = pydicom.dcmread(path, specific_tags=["SOPClassUID", "SOPInstanceUID"])
+        uids = (head.SOPClassUID, head.SOPInstanceUID, head.file_meta.TransferSyntaxUID)
+        digest = sha256_of(path)
+    except (OSError, InvalidDicomError, EOFError, AttributeError, ValueError) as error:
+        raise InputError(f"{path.name} is no DICOM file", "Export it anew.") from error
+    return Item(path, str(uids[0]), str(uids[1]), str(uids[2]), digest)
+
+
+def _sent(items: Sequence[Item], transport: Transport, waits_s: Sequence[float]) -> Iterator[Sent]:
+    """Each item's fate; a broken connection is made anew, and so is one to a busy receiver."""
+    if not items:
+        return
+    try:
+        transport.open(items)
+        for item in items:
+            answer = _stored(item, items, transport, waits_s)
+            outcome: Literal["taken", "refused"] = (
+                "taken" if answer.outcome == "taken" else "refused"
+            )
+            yield Sent(item.path, item.uid, outcome, clean(answer.detail, 200))
+    finally:
+        transport.close()
+
+
+def _stored(
+    item: Item, items: Sequence[Item], transport: Transport, waits_s: Sequence[float]
+) -> Answer:
+    """The receiver's answer to one object; the last one where it stays busy."""
+    import pydicom
+
+    dataset = pydicom.dcmread(item.path)
+    for wait in waits_s:
+        try:
+            answer = transport.store(item, dataset)
+            if answer.outcome != "later":
+                return answer
+            time.sleep(wait)
+        except ConnectionError:
+            transport.close()
+            time.sleep(wait)
+            transport.open(items)
+    try:
+        return transport.store(item, dataset)
+    except ConnectionError as error:
+        raise NetworkError(
+            f"the connection was lost at {item.path.name}: {clean(error)}",
+            "The same command goes on from there.",
+        ) from error

@@ -1,0 +1,1 @@
+"""Readers and their decisions: journal, replay, comparison, verification."""

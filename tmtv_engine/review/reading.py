@@ -1,0 +1,333 @@
+"""What a journal says of a case: the lesions as one reader left them. Replay is the state."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_engine.case.folder import Case
+from tmtv_engine.errors import CaseError, UsageError
+from tmtv_engine.lesion.find import split_lesion
+from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.review.journal import (
+    Effective,
+    Journal,
+    Line,
+    effective,
+    journals,
+    reading_seconds,
+)
+
+IntArray = npt.NDArray[np.int64]
+SPLIT_MM = (10.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A case as one reader (None: nobody, the prediction) sees it.
+
+    ``lesions``: all that exist, rejected and candidates too; a split lesion has given way to its
+    parts (``splits``: number → parts' numbers; ``parents`` the other way). The mappings are by
+    the lesion's number. ``signed`` and ``head`` are hashes of journal lines.
+    """
+
+    reader: str | None
+    lesions: Lesions
+    status: Mapping[int, str]
+    decided_by: Mapping[int, str | None]
+    sources: Mapping[int, str]
+    reasons: Mapping[int, str]
+    splits: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    parents: Mapping[int, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    flagged: bool = False
+    signed: str | None = None
+    head: str | None = None
+    lines: tuple[Line, ...] = ()
+    undoable: Line | None = None
+    redoable: Line | None = None
+    decisions: int = 0
+    seconds: float = 0.0
+
+    @property
+    def accepted(self) -> list[int]:
+        """Rows of ``lesions`` that count."""
+        ids = self.lesions.ids
+        return [k for k in range(len(ids)) if self.status[int(ids[k])] == "accepted"]
+
+    @property
+    def state(self) -> str:
+        """``flagged``, ``done`` (signed), ``partial`` (decided) or ``todo``."""
+        if self.flagged:
+            return "flagged"
+        if self.signed:
+            return "done"
+        return "partial" if self.decisions else "todo"
+
+
+def labels_sha256(case: Case) -> str:
+    """SHA-256 over the voxels of the case's label map, decompressed."""
+    path = case.path / "lesions.nii.gz"
+    try:
+        stat = path.stat()
+        return _voxels_sha256(path, stat.st_mtime_ns, stat.st_size)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise CaseError(f"{path} cannot be read: {error}", "Predict the study again.") from error
+
+
+@lru_cache(maxsize=256)
+def _voxels_sha256(path: Path, mtime_ns: int, size: int) -> str:
+    found = hashlib.sha256()
+    with gzip.open(path, "rb") as stream:
+        header = stream.read(112)
+        kind = "<f4" if header[:4] == b"\x5c\x01\x00\x00" else ">f4"
+        offset = int(np.frombuffer(header[108:112], kind)[0])
+        stream.read(offset - 112)
+        while block := stream.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
+
+
+class Replayer:
+    """Replays journals on a case; keeps the voxels and what splitting them costs."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.base = case.voxels()
+        self._parts: dict[tuple[int, ...], list[IntArray]] = {}
+
+    def replay(self, lines: Sequence[Line], reader: str | None) -> Reading:
+        """The state after ``lines``; raises `CaseError` where they belong to other lesions."""
+        if lines:
+            known = labels_sha256(self.case)
+            for line in lines:
+                if line.labels_sha256 != known:
+                    raise CaseError(
+                        f"{self.case.name}: line {line.seq} of {reader} was decided on other "
+                        "lesions than those in lesions.nii.gz",
+                        "The label map is stale or was changed: predict with --fresh.",
+                    )
+        left = effective(lines)
+        state = _State(self)
+        for line in left.done:
+            state.apply(line)
+        return state.reading(reader, lines, left)
+
+    def split(self, lesions: Lesions, row: int, distance_mm: float) -> list[IntArray]:
+        """The parts of a lesion as flat voxel indices, remembered."""
+        span = lesions.span(row)
+        digest = hashlib.sha256(lesions.voxels[span].tobytes()).digest()
+        key = (*digest, int(distance_mm * 10))
+        if key not in self._parts:
+            self._parts[key] = split_lesion(lesions, row, distance_mm)
+        return self._parts[key]
+
+
+class _State:
+    def __init__(self, replayer: Replayer) -> None:
+        self.replayer = replayer
+        rows = replayer.case.record["lesions"]
+        self.lesions = replayer.base
+        # a case.json that was refreshed holds review's outcome: start from the prediction
+        known = {row["id"]: row for row in rows}
+        ids = [int(i) for i in self.lesions.ids]
+        self.sources = {i: str(known[i]["source"]) for i in ids}
+        self.status = predicted_status(replayer.case.record, self.sources)
+        self.by: dict[int, str | None] = dict.fromkeys(ids)
+        self.reasons: dict[int, str] = {}
+        self.splits: dict[int, tuple[int, ...]] = {}
+        self.parents: dict[int, int] = {}
+        self.notes: list[str] = []
+        self.flagged = False
+
+    def apply(self, line: Line) -> None:
+        if line.action in ("accept", "reject"):
+            for number in line.lesions:
+                self._known(number, line)
+                self.status[number] = "accepted" if line.action == "accept" else "rejected"
+                self.by[number] = line.reader
+                self.reasons.pop(number, None)
+                if line.action == "reject" and line.reason:
+                    self.reasons[number] = line.reason
+        elif line.action == "split":
+            for number in line.lesions:
+                self._known(number, line)
+                self._split(number, float(line.text or SPLIT_MM[0]))
+        elif line.action == "add":
+            self._add(line)
+        elif line.action == "note":
+            self.notes.append(line.text or "")
+        elif line.action in ("flag", "unflag"):
+            self.flagged = line.action == "flag"
+
+    def _known(self, number: int, line: Line) -> None:
+        if number not in self.status:
+            raise CaseError(f"line {line.seq} of {line.reader}: there is no lesion {number}")
+
+    def _split(self, number: int, distance_mm: float) -> None:
+        row = self.lesions.row(number)
+        parts = self.replayer.split(self.lesions, row, distance_mm)
+        component = int(self.lesions.components[row])
+        first = max([*self.status, *self.splits]) + 1
+        numbers = tuple(range(first, first + len(parts)))
+        self.lesions = _replace(self.lesions, row, parts, numbers, component)
+        for new in numbers:
+            self.status[new], self.by[new] = self.status[number], self.by[number]
+            self.sources[new], self.parents[new] = self.sources[number], number
+        for known in (self.status, self.by, self.sources):
+            known.pop(number)  # type: ignore[attr-defined]
+        self.reasons.pop(number, None)
+        self.splits[number] = numbers
+
+    def _add(self, line: Line) -> None:
+        added = read_added(self.replayer.case, str(line.text))
+        taken = self.lesions.take(
+            [k for k, i in enumerate(self.lesions.ids) if self.status[int(i)] == "accepted"]
+        ).voxels
+        free = _without(added, taken)
+        self.lesions = _joined(_without(self.lesions, free.voxels), free)
+        gone = set(self.status) - {int(i) for i in self.lesions.ids}
+        for number in gone:
+            self.status.pop(number)
+        for number in (int(i) for i in free.ids):
+            self.status[number], self.by[number] = "accepted", line.reader
+            self.sources[number] = "roi"
+
+    def reading(self, reader: str | None, lines: Sequence[Line], left: Effective) -> Reading:
+        return Reading(
+            reader,
+            self.lesions,
+            self.status,
+            self.by,
+            self.sources,
+            self.reasons,
+            self.splits,
+            self.parents,
+            tuple(self.notes),
+            self.flagged,
+            left.signed.hash if left.signed else None,
+            lines[-1].hash if lines else None,
+            tuple(lines),
+            left.done[-1] if left.done else None,
+            left.undone[-1] if left.undone else None,
+            len(left.done),
+            reading_seconds(lines),
+        )
+
+
+def predicted_status(record: Mapping[str, Any], sources: Mapping[int, str]) -> dict[int, str]:
+    """Each lesion's status before any review: candidates are the hot spots beside a network's."""
+    hotspot = record["model"]["name"] == "hotspot"
+    return {
+        i: "candidate" if source == "hotspot" and not hotspot else "accepted"
+        for i, source in sources.items()
+    }
+
+
+def reading_of(case: Case, reader: str | None = None) -> Reading:
+    """The case as ``reader`` left it; None: the reading of record.
+
+    That is the last signed one; with none signed, that of the reader who decided last; with
+    none at all the prediction. Raises `CaseError` where a journal is broken or the label map is
+    not the one that was read, and `UsageError` where that reader has no journal.
+    """
+    replayer = Replayer(case)
+    if reader is None:
+        found = of_record(case)
+        return replayer.replay(found.lines if found else [], found.reader if found else None)
+    for path in journals(case.path):
+        if path.name == f"{reader}.jsonl":
+            return replayer.replay(Journal(path).read(), reader)
+    raise UsageError(f"{case.name}: no reader is called {reader!r}", "See its review folder.")
+
+
+def of_record(case: Case) -> Journal | None:
+    """The journal of the reading of record, None where nobody decided anything."""
+    best: tuple[bool, str] | None = None
+    chosen = None
+    for path in journals(case.path):
+        journal = Journal(path)
+        left = effective(journal.read())
+        decided = [x for x in journal.lines if x.action not in ("open", "close")]
+        if not decided:
+            continue
+        rank = (True, left.signed.at) if left.signed else (False, decided[-1].at)
+        if best is None or rank > best:
+            best, chosen = rank, journal
+    return chosen
+
+
+def read_added(case: Case, name: str) -> Lesions:
+    """The lesions that an ``add`` brought in, from ``review/added-<sha256>.npz``."""
+    path = case.path / "review" / f"added-{name}.npz"
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise CaseError(f"{path} is missing", "An imported lesion's voxels are lost.") from error
+    if hashlib.sha256(raw).hexdigest() != name:
+        raise CaseError(f"{path} was changed", "An imported lesion's voxels are not as imported.")
+    grid = case.voxels().grid
+    with np.load(path, allow_pickle=False) as a:
+        keys = ("ids", "components", "starts", "voxels", "suv", "peak")
+        return Lesions(grid, *[a[key] for key in keys])
+
+
+def _replace(
+    lesions: Lesions, row: int, parts: list[IntArray], numbers: Sequence[int], component: int
+) -> Lesions:
+    """``lesions`` without ``row``, its parts at the end."""
+    span = lesions.span(row)
+    own = lesions.voxels[span]
+    order = np.argsort(own)
+    place = [order[np.searchsorted(own[order], part)] + span.start for part in parts]
+    index = np.concatenate(place)
+    rest = lesions.take([k for k in range(len(lesions)) if k != row])
+    pieces = Lesions(
+        lesions.grid,
+        np.array(numbers, np.int64),
+        np.full(len(numbers), component, np.int64),
+        np.concatenate([[0], np.cumsum([len(p) for p in place])]).astype(np.int64),
+        lesions.voxels[index],
+        lesions.suv[index],
+        lesions.peak[index],
+    )
+    return _joined(rest, pieces)
+
+
+def _joined(a: Lesions, b: Lesions) -> Lesions:
+    return Lesions(
+        a.grid,
+        np.concatenate([a.ids, b.ids]),
+        np.concatenate([a.components, b.components]),
+        np.concatenate([a.starts, b.starts[1:] + a.starts[-1]]),
+        np.concatenate([a.voxels, b.voxels]),
+        np.concatenate([a.suv, b.suv]),
+        np.concatenate([a.peak, b.peak]),
+    )
+
+
+def _without(lesions: Lesions, voxels: IntArray) -> Lesions:
+    """``lesions`` less some voxels; those of which nothing is left are gone."""
+    keep = ~np.isin(lesions.voxels, voxels)
+    if keep.all():
+        return lesions
+    counts = np.bincount(lesions.owner[keep], minlength=len(lesions))
+    there = counts > 0
+    return Lesions(
+        lesions.grid,
+        lesions.ids[there],
+        lesions.components[there],
+        np.concatenate([[0], np.cumsum(counts[there])]).astype(np.int64),
+        lesions.voxels[keep],
+        lesions.suv[keep],
+        lesions.peak[keep],
+    )

@@ -1,0 +1,345 @@
+"""Reviewing a case: decisions go to the reader's journal, `case.json` and `summary.csv` follow.
+
+The journal is the truth; what stands in `case.json` is derived from it by `refresh` and can be
+derived again at any time. The app and the commands both come through `Session`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tmtv_engine.case.folder import Case, read_case
+from tmtv_engine.case.results import Cuts, lesion_rows, totals, update_summary
+from tmtv_engine.errors import CaseError, UsageError
+from tmtv_engine.files import Record, canonical, dump_json
+from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.review.journal import (
+    UNDOABLE,
+    Decision,
+    Effective,
+    Journal,
+    Line,
+    effective,
+    journal_path,
+    journals,
+    login,
+)
+from tmtv_engine.review.reading import SPLIT_MM, Reading, Replayer, labels_sha256, of_record
+
+UNREVIEWED = {
+    "code": "unreviewed-hotspots",
+    "message": "every hot spot counts, physiologic ones too: "
+    "totals are uptake until a reader has signed",
+}
+
+
+class Session:
+    """One reader at one case: decide, and have the state at once.
+
+    ``reader`` defaults to the login name. Other processes may write to the same journal: their
+    lines are taken in with the next decision.
+    """
+
+    def __init__(self, case: Case, reader: str | None = None) -> None:
+        self.case = case
+        self.reader = reader or login()
+        self.journal = Journal(journal_path(case.path, self.reader))
+        self.replayer = Replayer(case)
+        self.reading = self.replayer.replay(self.journal.read(), self.reader)
+
+    def decide(self, decision: Decision) -> Reading:
+        """Record a decision (on disk when this returns) and return the state after it.
+
+        Raises `UsageError` for what cannot be decided (no such lesion, nothing to undo) and
+        `CaseError` where the reading is signed, the journal broken or the label map stale.
+        """
+
+        def checked(lines: Sequence[Line]) -> Decision:
+            self._sync(lines)
+            return _checked(decision, self)
+
+        self.journal.append(labels_sha256(self.case), checked)
+        self.reading = self.replayer.replay(self.journal.lines, self.reader)
+        return self.reading
+
+    def refresh(self) -> Reading:
+        """Take in what others have written to this journal."""
+        self._sync(self.journal.read())
+        return self.reading
+
+    def _sync(self, lines: Sequence[Line]) -> None:
+        if len(lines) != len(self.reading.lines):
+            self.reading = self.replayer.replay(lines, self.reader)
+
+
+def _checked(decision: Decision, session: Session) -> Decision:
+    """``decision`` with its target and parameter filled in, or an error that says why not."""
+    reading = session.reading
+    left = effective(reading.lines)
+    action = decision.action
+    if reading.signed and action not in ("open", "close", "unsign"):
+        raise CaseError(
+            f"{session.case.name} is signed by {session.reader}", "Re-open it first (unsign)."
+        )
+    if action == "unsign" and not reading.signed:
+        raise UsageError(f"{session.case.name} is not signed")
+    unknown = [str(n) for n in decision.lesions if n not in reading.status]
+    if unknown and action != "add":
+        raise UsageError(
+            f"{session.case.name} has no lesion {', '.join(unknown)}", _explain(decision, reading)
+        )
+    if action in ("accept", "reject", "split") and not decision.lesions:
+        raise UsageError(f"which lesion to {action}?", "Give its number.")
+    if action in ("undo", "redo"):
+        return _step(action, left)
+    if action == "split":
+        return _split(decision, session)
+    if action == "sign":
+        return Decision("sign", text=totals_sha256(session.case.record, reading))
+    return decision
+
+
+def _explain(decision: Decision, reading: Reading) -> str:
+    for number in decision.lesions:
+        if number in reading.splits:
+            parts = ", ".join(map(str, reading.splits[number]))
+            return f"Lesion {number} was split into {parts}."
+    return "See the numbers in case.json."
+
+
+def _step(action: str, left: Effective) -> Decision:
+    found = left.done if action == "undo" else left.undone
+    if not found:
+        raise UsageError(f"there is nothing to {action}")
+    return Decision(action, target=found[-1].seq)
+
+
+def _split(decision: Decision, session: Session) -> Decision:
+    """Seeds at 10 mm, or 5 mm where that leaves one part or was done before."""
+    if len(decision.lesions) != 1:
+        raise UsageError("one lesion at a time can be split")
+    (number,) = decision.lesions
+    lesions = session.reading.lesions
+    done = {
+        line.lesions[0]: float(line.text or 0)
+        for line in session.reading.lines
+        if line.action == "split"
+    }
+    before = done.get(session.reading.parents.get(number, 0), 99.0)
+    for distance in SPLIT_MM:
+        if distance >= before:
+            continue
+        if len(session.replayer.split(lesions, lesions.row(number), distance)) > 1:
+            return Decision("split", (number,), text=f"{distance:g}")
+    raise UsageError(
+        f"lesion {number} has one maximum only and cannot be split further",
+        "Reject or accept it whole.",
+    )
+
+
+def record(case: Case, decision: Decision, reader: str | None = None) -> Reading:
+    """Record one decision of ``reader`` (default: the login name) and refresh the case."""
+    session = Session(case, reader)
+    reading = session.decide(decision)
+    refresh(case)
+    return reading
+
+
+def add_lesions(case: Case, lesions: Lesions, reader: str | None = None) -> Reading:
+    """Bring in lesions from elsewhere as accepted ones, with the next free numbers.
+
+    They are on the case's PET grid; voxels of lesions that are accepted now stay theirs. The
+    voxels are kept in ``review/added-<sha256>.npz``, which the journal's line names.
+    """
+    session = Session(case, reader)
+    reading = session.reading
+    if not lesions.grid.matches(reading.lesions.grid):
+        raise UsageError("the lesions to add are not on the case's PET grid")
+    first = max([*reading.status, *reading.splits, 0]) + 1
+    ids = np.arange(first, first + len(lesions), dtype=np.int64)
+    stream = io.BytesIO()
+    np.savez_compressed(
+        stream,
+        ids=ids,
+        components=ids,
+        starts=lesions.starts,
+        voxels=lesions.voxels,
+        suv=lesions.suv,
+        peak=lesions.peak,
+    )
+    name = hashlib.sha256(stream.getvalue()).hexdigest()
+    folder = case.path / "review"
+    folder.mkdir(exist_ok=True)
+    _write_bytes(folder / f"added-{name}.npz", stream.getvalue())
+    found = session.decide(Decision("add", tuple(int(i) for i in ids), text=name))
+    refresh(case)
+    return found
+
+
+def reviewed_record(case: Case, reading: Reading) -> Record:
+    """The case's `case.json` as ``reading`` leaves it; the prediction's part is untouched."""
+    record = case.record
+    last = record["provenance"]["last_id"]
+    cuts = Cuts.of_record(record, reading.lesions)
+    rows = [dict(row) for row in record["lesions"] if row["id"] <= last]
+    for row in rows:
+        row["status"] = reading.status.get(row["id"], "rejected")  # split: its parts count
+        row["decided_by"] = reading.decided_by.get(row["id"])
+        if row["id"] in reading.splits:
+            row["decided_by"] = reading.reader
+    rows += _new_rows(reading, cuts, last)
+    changed = reading.decisions > 0
+    sums = (
+        totals(reading.lesions, cuts, reading.accepted) if changed else record["predicted_totals"]
+    )
+    readers = [path.name.removesuffix(".jsonl") for path in journals(case.path)]
+    review: Record = {"status": reading.state, "readers": readers, "head": reading.head}
+    if reading.reader is not None:
+        review |= {
+            "of_record": reading.reader,
+            "signed": reading.signed,
+            "splits": {str(k): list(v) for k, v in reading.splits.items()},
+            "reasons": {str(k): v for k, v in sorted(reading.reasons.items())},
+            "notes": list(reading.notes),
+            "seconds": reading.seconds,
+        }
+    warnings = [w for w in record["warnings"] if w["code"] != UNREVIEWED["code"]]
+    if record["model"]["name"] == "hotspot" and not reading.signed:
+        known = [w for w in record["warnings"] if w["code"] == UNREVIEWED["code"]]
+        warnings += known or [dict(UNREVIEWED)]
+    done = {**record, "lesions": rows, "totals": sums, "review": review, "warnings": warnings}
+    review["sha256"] = review_sha256(done)
+    return done
+
+
+def review_sha256(record: Record) -> str:
+    """SHA-256 of what a review changed in a `case.json` record, as canonical JSON."""
+    last = record["provenance"]["last_id"]
+    part = {
+        "totals": record["totals"],
+        "review": {k: v for k, v in record["review"].items() if k != "sha256"},
+        "status": [[r["id"], r["status"], r["decided_by"]] for r in record["lesions"]],
+        "new": [r for r in record["lesions"] if r["id"] > last],
+        "warnings": record["warnings"],
+    }
+    return hashlib.sha256(canonical(part)).hexdigest()
+
+
+def totals_sha256(record: Record, reading: Reading) -> str:
+    """SHA-256 of the totals of a reading under the case's methods: what a signature vouches for."""
+    sums = totals(reading.lesions, Cuts.of_record(record, reading.lesions), reading.accepted)
+    return hashlib.sha256(canonical(sums)).hexdigest()
+
+
+def _new_rows(reading: Reading, cuts: Cuts, last: int) -> list[Record]:
+    new = [k for k, i in enumerate(reading.lesions.ids) if i > last]
+    if not new:
+        return []
+    some = reading.lesions.take(new)
+    ids = [int(i) for i in some.ids]
+    extra = [
+        {
+            "source": reading.sources[i],
+            "status": reading.status[i],
+            "decided_by": reading.decided_by[i],
+        }
+        for i in ids
+    ]
+    own = Cuts(cuts.methods, cuts.background[new], cuts.liver, cuts.bsa_m2)
+    return lesion_rows(some, own, extra)
+
+
+def refresh(case: Case) -> Record:
+    """Bring `case.json`'s totals and review part and `summary.csv` up to the reading of record.
+
+    Each file is replaced whole; a lock keeps several processes from overtaking each other.
+    """
+    import filelock
+
+    (case.path / "review").mkdir(exist_ok=True)
+    with filelock.FileLock(case.path / "review" / ".case.lock", timeout=60):
+        fresh = read_case(case.path)
+        journal = of_record(fresh)
+        lines = journal.lines if journal else []
+        reading = Replayer(fresh).replay(lines, journal.reader if journal else None)
+        done = reviewed_record(fresh, reading)
+        dump_json(case.path / "case.json", done)
+    update_summary(case.path.parent, done)
+    return done
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Who has a case open: since when, on which host; ``alive`` is None where it can't be told."""
+
+    reader: str
+    host: str
+    since: str
+    alive: bool | None
+
+
+def who_has_open(case: Path) -> list[Presence]:
+    """Sessions that opened the case and did not close it, by reader."""
+    found: list[Presence] = []
+    for path in journals(case):
+        opened: list[Line] = []
+        for line in Journal(path).read():
+            if line.action == "open":
+                opened.append(line)
+            elif line.action == "close" and opened:
+                same = [x for x in opened if x.host == line.host and x.text == line.text]
+                opened.remove(same[-1] if same else opened[-1])
+        found += [Presence(x.reader, x.host, x.at, _alive(x)) for x in opened]
+    return [p for p in found if p.alive is not False]
+
+
+def session_text() -> str:
+    """What ``open`` and ``close`` say of the process, so that the two find each other."""
+    return f"pid {os.getpid()}"
+
+
+def _alive(line: Line) -> bool | None:
+    """Whether the process that opened still runs; None where that is another host's."""
+    if line.host != socket.gethostname() or not (line.text or "").startswith("pid "):
+        return None
+    try:
+        os.kill(int((line.text or "")[4:]), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _write_bytes(path: Path, raw: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as stream:
+        stream.write(raw)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+__all__ = [
+    "UNDOABLE",
+    "Decision",
+    "Presence",
+    "Reading",
+    "Session",
+    "add_lesions",
+    "record",
+    "refresh",
+    "review_sha256",
+    "reviewed_record",
+    "session_text",
+    "totals_sha256",
+    "who_has_open",
+]

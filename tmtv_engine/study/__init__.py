@@ -1,0 +1,1 @@
+"""Any input to studies: found first, loaded later; ROIs that someone drew."""

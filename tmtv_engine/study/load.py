@@ -1,0 +1,181 @@
+"""A study that was found, into memory: SUV, CT in HU, and what the case folder says of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tmtv_engine.errors import InputError
+from tmtv_engine.image.nifti import read_nifti
+from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.notices import Notice, notice
+from tmtv_engine.study.find import Study
+from tmtv_engine.suv.factor import Overrides, suv_factor
+from tmtv_engine.text import clean
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from tmtv_engine.dicom.read import Stack
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A study in memory: SUV, CT in HU on its own grid, and what the case folder says of it."""
+
+    suv: Volume
+    ct: Volume | None
+    info: dict[str, Any]
+    notices: tuple[Notice, ...]
+    source: dict[str, Any]
+    input_files: tuple[Path, ...]
+
+
+def load_study(study: Study, overrides: Overrides | None = None) -> Loaded:
+    """Read a study; raises `InputError` and its kin with the file, the tag and the way out."""
+    overrides = overrides or Overrides()
+    if study.kind == "nifti":
+        return _load_nifti(study, overrides)
+    return _load_dicom(study, overrides)
+
+
+def _load_nifti(study: Study, overrides: Overrides) -> Loaded:
+    suv = read_nifti(study.pet[0], Unit.SUV)
+    if float(suv.array.max()) > 2000.0:
+        what = f"{study.pet[0]}: reaches {float(suv.array.max()):g}, which is no SUV"
+        raise InputError(what, "NIfTI PET must be in SUVbw; give the DICOM for Bq/mL.")
+    ct = read_nifti(study.ct[0], Unit.HU) if study.ct else None
+    info = {
+        "patient": {
+            "id": None,
+            "sex": None,
+            "weight_kg": overrides.weight_kg,
+            "height_m": overrides.height_m,
+            "age_years": None,
+        },
+        "study": {"uid": None, "date": None},
+        "pet": _pet_info(suv, None, "SUV", 1.0, "the file is in SUVbw already", None),
+        "ct": None if ct is None else {"series_uid": None},
+        "overrides": overrides.record(),
+    }
+    source = {
+        "schema": "tmtv.source/1",
+        "kind": "nifti",
+        "pet": {"folder": str(study.folder.resolve()), "files": [study.pet[0].name]},
+        "ct": None,
+    }
+    notices = study.notices if ct is not None else (*study.notices, notice("no-ct"))
+    return Loaded(suv, ct, info, notices, source, (*study.pet, *study.ct))
+
+
+def _pet_info(
+    suv: Volume, uid: str | None, units: str, factor: float, rule: str, maker: str | None
+) -> dict[str, Any]:
+    return {
+        "series_uid": uid,
+        "shape": list(suv.grid.shape),
+        "spacing_mm": list(suv.grid.spacing_mm),
+        "voxel_ml": suv.grid.voxel_ml,
+        "units": units,
+        "suv_factor": factor,
+        "suv_rule": rule,
+        "manufacturer": maker,
+    }
+
+
+def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
+    from tmtv_engine.dicom.header import pet_header
+    from tmtv_engine.dicom.read import read_series
+
+    stack = read_series(study.pet, allow_gaps=overrides.allow_gaps)
+    heads = [piece.head for piece in stack.slices]
+    header = pet_header(heads)
+    found = suv_factor(header, overrides)
+    scale = found.value if found.per_slice is None else found.per_slice[:, None, None]
+    array = stack.array
+    array *= np.asarray(scale, dtype=np.float32)
+    suv = Volume(array, stack.grid, Unit.SUV)
+    notices = [*study.notices, *stack.notices, *found.notices]
+    ct, ct_record = _load_ct(study, notices)
+    told = overrides.apply(header)
+    height = told.height_m / 100 if told.height_m and told.height_m > 3 else told.height_m
+    uid = str(heads[0].get("SeriesInstanceUID", ""))
+    info = {
+        "patient": _patient(heads[0], told.weight_kg or None, height),
+        "study": {
+            "uid": str(heads[0].get("StudyInstanceUID", "")) or None,
+            "date": clean(heads[0].get("StudyDate", "")) or None,
+        },
+        "pet": _pet_info(
+            suv, uid, header.units, found.value, found.rule, header.manufacturer or None
+        ),
+        "ct": ct_record,
+        "overrides": overrides.record(),
+    }
+    source = _source(study, stack, ct_record)
+    return Loaded(suv, ct, info, tuple(notices), source, (*study.pet, *study.ct))
+
+
+def _load_ct(study: Study, notices: list[Notice]) -> tuple[Volume | None, dict[str, Any] | None]:
+    """The CT in HU; one that cannot be read is left out with a warning, as PET needs none."""
+    from tmtv_engine.dicom.read import read_series
+
+    if not study.ct:
+        notices.append(notice("no-ct"))
+        return None, None
+    try:
+        stack = read_series(study.ct)
+    except InputError as error:
+        notices.append(notice("no-ct", error.what))
+        return None, None
+    uid = str(stack.slices[0].head.get("SeriesInstanceUID", ""))
+    return Volume(stack.array, stack.grid, Unit.HU), {"series_uid": uid}
+
+
+def _patient(head: Dataset, weight: float | None, height: float | None) -> dict[str, Any]:
+    age = re.fullmatch(r"(\d{1,3})([DWMY])", clean(head.get("PatientAge", "")))
+    years = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
+    return {
+        "id": clean(head.get("PatientID", "")) or None,
+        "sex": clean(head.get("PatientSex", "")) or None,
+        "weight_kg": weight,
+        "height_m": height,
+        "age_years": int(age[1]) / years[age[2]] if age else None,
+    }
+
+
+def _source(study: Study, stack: Stack, ct: dict[str, Any] | None) -> dict[str, Any]:
+    """What export needs of the DICOM once it is gone: header, SOP UIDs and positions in order."""
+    from tmtv_engine.dicom.read import header_json
+
+    folder = study.folder.resolve()
+    several = len({s.path for s in stack.slices}) < len(stack.slices)
+    instances = [
+        {
+            "uid": str(s.head.get("SOPInstanceUID", "")),
+            "position_mm": s.position_mm.tolist(),
+            **({"frame": s.frame + 1} if several else {}),
+        }
+        for s in stack.slices
+    ]
+    return {
+        "schema": "tmtv.source/1",
+        "kind": "dicom",
+        "pet": {
+            "folder": str(folder),
+            "files": [_below(s.path, folder) for s in stack.slices],
+            "header": header_json(stack.slices[0].head),
+            "instances": instances,
+            "frames": several,
+        },
+        "ct": None if ct is None else {"folder": str(folder), **ct},
+    }
+
+
+def _below(path: Path, folder: Path) -> str:
+    whole = path.resolve()
+    return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else str(whole)

@@ -1,0 +1,1 @@
+"""What the header says to what a voxel is worth: the rules of SUV."""

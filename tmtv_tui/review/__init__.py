@@ -1,0 +1,1 @@
+"""The review's state and its cells; no Textual here."""

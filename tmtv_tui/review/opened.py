@@ -1,0 +1,144 @@
+"""A case that is open in the app: session, pictures and the lesion × method table."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_engine.case.folder import Case, read_case
+from tmtv_engine.errors import TmtvError
+from tmtv_engine.image.projections import Mip
+from tmtv_engine.lesion.slices import Slices
+from tmtv_engine.lesion.thresholds import parse_method
+from tmtv_engine.review.compare import settle_as, start_from
+from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.reading import Reading, predicted_status
+from tmtv_engine.review.session import Session, session_text
+from tmtv_tui.review.picture import Pixels
+from tmtv_tui.review.state import Table
+
+Slice = npt.NDArray[np.floating]
+
+
+class Opened:
+    """What a case screen shows; `decide` is the only thing that changes it."""
+
+    def __init__(self, case: Case, session: Session, mip: Mip, methods: Sequence[str]) -> None:
+        self.case, self.session, self.mip = case, session, mip
+        self.methods = list(methods)
+        self.probability = {row["id"]: row["probability"] for row in case.record["lesions"]}
+        self._slices: Slices | None = None
+        self.before: dict[str, tuple[float, float, int]] = {}
+        self._measure()
+
+    @classmethod
+    def of(cls, path: Path, reader: str, extra: Sequence[str] = ()) -> Opened:
+        """Read the case and replay the reader's journal; raises `TmtvError`."""
+        case = read_case(path)
+        methods = dict.fromkeys([*case.record["predicted_totals"], *extra])
+        return cls(case, Session(case, reader), case.mip(), list(methods))
+
+    @property
+    def reading(self) -> Reading:
+        """The state after the last decision."""
+        return self.session.reading
+
+    def open(self) -> None:
+        """Write that the case was opened; a journal that refuses does not keep it closed."""
+        self._bound("open")
+
+    def close(self) -> None:
+        """Write that the case was closed."""
+        self._bound("close")
+
+    def _bound(self, action: str) -> None:
+        with contextlib.suppress(TmtvError):
+            self.session.decide(Decision(action, text=session_text()))
+
+    def decide(self, decision: Decision) -> Reading:
+        """Record a decision and bring the table along."""
+        before = self.reading.lesions
+        found = self.session.decide(decision)
+        if found.lesions is not before:
+            self._measure()
+        return found
+
+    def settle_as(self, theirs: Reading, lesion: int) -> None:
+        """Decide a lesion as another reader did; raises `TmtvError` where that cannot be."""
+        before = self.reading.lesions
+        try:
+            settle_as(self.session, theirs, lesion)
+        finally:
+            if self.reading.lesions is not before:
+                self._measure()
+
+    def start_from(self, reader: str) -> str:
+        """Begin with another reader's decisions where there are none yet; says what was done."""
+        before = self.reading.lesions
+        try:
+            count = start_from(self.session, reader)
+        except TmtvError as error:
+            return str(error)
+        if self.reading.lesions is not before:
+            self._measure()
+        return f"started from {reader}: {count} decisions" if count else ""
+
+    def refresh(self) -> None:
+        """Take in what another session of this reader decided."""
+        before = self.reading.lesions
+        if self.session.refresh().lesions is not before:
+            self._measure()
+
+    def add_method(self, text: str) -> str:
+        """One more method; returns its key. Raises `UsageError` for none."""
+        key = parse_method(text).key
+        if key not in self.methods:
+            Table.of(self.case, self.reading.lesions, [key])  # refuses before anything changes
+            self.methods.append(key)
+            self._measure()
+        return key
+
+    def slice_of(self, lesion: int) -> tuple[Slice, tuple[Pixels, Pixels]] | None:
+        """The stored slice of a lesion, or for a part that of the lesion it was split from, and
+        the (row, col) of the lesion in it; patient's right on the left, front above."""
+        if self._slices is None:
+            self._slices = self.case.slices()
+        number: int | None = lesion
+        while number is not None:
+            image = self._slices.of(number)
+            if image is not None:
+                return self._oriented(image, self._slices.plane(number), lesion)
+            number = self.reading.parents.get(number)
+        return None
+
+    def _oriented(
+        self, image: Slice, plane: int, lesion: int
+    ) -> tuple[Slice, tuple[Pixels, Pixels]]:
+        lesions = self.reading.lesions
+        index = lesions.index()[lesions.span(lesions.row(lesion))]
+        row, col = index[index[:, 0] == plane][:, 1:].T
+        affine = lesions.grid.affine
+        if affine[1, 1] < 0:  # LPS: y grows to the back, x to the patient's left
+            image, row = image[::-1], image.shape[0] - 1 - row
+        if affine[0, 2] < 0:
+            image, col = image[:, ::-1], image.shape[1] - 1 - col
+        return image, (row, col)
+
+    def angle(self, at: int) -> float:
+        """Degrees of a stored projection."""
+        return float(self.mip.angles_deg[at])
+
+    def _measure(self) -> None:
+        base = self.session.replayer.base
+        first = Table.of(self.case, base, self.methods)
+        sources = {row["id"]: row["source"] for row in self.case.record["lesions"]}
+        ids = [int(i) for i in base.ids]
+        status = predicted_status(self.case.record, {i: sources[i] for i in ids})
+        rows = [k for k, i in enumerate(ids) if status[i] == "accepted"]
+        self.before = {key: first.total(key, rows) for key in first.volume_ml}
+        lesions = self.reading.lesions
+        self.table = first if lesions is base else Table.of(self.case, lesions, self.methods)

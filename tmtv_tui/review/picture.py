@@ -1,0 +1,178 @@
+"""Projections to terminal cells: 24 greys, a cell two pixels (half blocks) or more. No Textual.
+
+``cell`` is how many pixels a terminal's cell shows, (down, across); a cell is twice as high as
+wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_engine.image.projections import Mip, project_points
+from tmtv_engine.lesion.lists import Lesions
+
+GREYS = 24
+CELLS = {"half": (2, 1), "quad": (2, 2), "ascii": (1, 1), "kitty": (2, 1), "sixel": (2, 1)}
+"""Below pictures in pixels lie half blocks."""
+Cell = tuple[int, int]
+Pixels = npt.NDArray[np.int64]
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A ``box`` (top, bottom, left, right) of an image as ``grey`` (down · rows, across · cols),
+    0 … 23; a dot of it holds the maximum of the pixels that fall into it.
+    """
+
+    grey: Image
+    box: tuple[int, int, int, int]
+    cell: Cell = CELLS["half"]
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Lines and columns that it takes in the terminal."""
+        high, wide = self.grey.shape
+        return high // self.cell[0], wide // self.cell[1]
+
+    def pixel(self, line: float, column: float) -> tuple[float, float]:
+        """The image's (row, col) at a place counted in terminal cells."""
+        top, bottom, left, right = self.box
+        lines, columns = self.cells
+        return (
+            top + line / max(1, lines) * (bottom - top),
+            left + column / max(1, columns) * (right - left),
+        )
+
+    def inside(self, pixels: tuple[Pixels, Pixels]) -> set[tuple[int, int]]:
+        """Dots (y, x) that image pixels (rows, cols) fall into; none outside the box."""
+        top, bottom, left, right = self.box
+        row, col = pixels
+        there = (row >= top) & (row < bottom) & (col >= left) & (col < right)
+        mask = np.zeros((bottom - top, right - left), np.uint8)
+        mask[row[there] - top, col[there] - left] = 1
+        small = pool(pool(mask, int(self.grey.shape[0]), 0), self.wide, 1)
+        return {(int(y), int(x)) for y, x in np.argwhere(small)}
+
+    def spot(self, row: int, col: int) -> tuple[int, int] | None:
+        """The dot of one pixel, None outside the box."""
+        top, bottom, left, right = self.box
+        if not (top <= row < bottom and left <= col < right):
+            return None
+        high, wide = self.grey.shape
+        return _first(row - top, bottom - top, high), _first(col - left, right - left, wide)
+
+    @property
+    def wide(self) -> int:
+        """Dots across."""
+        return int(self.grey.shape[1])
+
+
+def body_box(mip: Mip, floor_suv: float = 0.3) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of what is not air in any projection."""
+    seen = mip.images.max(axis=0) > floor_suv / mip.suv_per_step
+    rows, cols = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not len(rows):
+        return 0, mip.images.shape[1], 0, mip.images.shape[2]
+    return int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
+
+
+def place(
+    suv: npt.NDArray[np.floating],
+    box: tuple[int, int, int, int],
+    cols: int,
+    rows: int,
+    white_suv: float,
+    cell: Cell = CELLS["half"],
+) -> Placed:
+    """Fit the ``box`` of an image in SUV into ``cols`` × ``rows`` cells, dark where hot.
+
+    Shrinking takes the maximum (averaging loses half of a small lesion's contrast), enlarging
+    repeats.
+    """
+    top, bottom, left, right = box
+    part = suv[top:bottom, left:right]
+    scale = max(part.shape[0] / max(2 * rows, 1), part.shape[1] / max(cols, 1), 1e-6)
+    lines = max(1, min(rows, round(part.shape[0] / scale / 2)))
+    wide = max(1, min(cols, round(part.shape[1] / scale)))
+    small = pool(pool(part, lines * cell[0], 0), wide * cell[1], 1)
+    dark = np.clip(small / white_suv, 0, 1) * (GREYS - 1)
+    return Placed((GREYS - 1 - np.rint(dark)).astype(np.uint8), box, cell)
+
+
+def _first(at: int, size: int, count: int) -> int:
+    """The first of ``count`` dots that ``pool`` fills from position ``at`` of ``size``."""
+    found = min(count - 1, int(at * count / size))
+    while found + 1 < count and int((found + 1) * (size / count)) <= at and count < size:
+        found += 1
+    while found > 0 and int(found * (size / count)) > at:
+        found -= 1
+    while found + 1 < count and int(found * (size / count)) < at and count >= size:
+        found += 1
+    return found
+
+
+def pool(image: npt.NDArray[Any], count: int, axis: int) -> npt.NDArray[Any]:
+    """``count`` dots along an axis: the maximum of what falls into one, or pixels repeated."""
+    edges = (np.arange(count) * (image.shape[axis] / count)).astype(np.int64)
+    if count >= image.shape[axis]:
+        return np.asarray(np.take(image, edges, axis=axis))
+    return np.asarray(np.maximum.reduceat(image, edges, axis=axis))
+
+
+@dataclass(frozen=True, eq=False)
+class Footprints:
+    """Where lesions lie in one projection: image pixels by lesion, and that of its maximum."""
+
+    pixels: Mapping[int, tuple[Pixels, Pixels]]
+    peaks: Mapping[int, tuple[int, int]]
+
+
+def footprints(lesions: Lesions, mip: Mip, angle: int) -> Footprints:
+    """The pixels of every lesion in projection ``angle``."""
+    pixels, peaks = {}, {}
+    if len(lesions):
+        row, col = project_points(lesions.grid.affine, lesions.index(), angle, mip)
+        wide = mip.images.shape[2]
+        for k, number in enumerate(int(i) for i in lesions.ids):
+            span = lesions.span(k)
+            flat = np.unique(row[span] * wide + col[span])
+            pixels[number] = (flat // wide, flat % wide)
+            best = span.start + int(np.argmax(lesions.suv[span]))
+            peaks[number] = (int(row[best]), int(col[best]))
+    return Footprints(pixels, peaks)
+
+
+def outline(placed: Placed, pixels: tuple[Pixels, Pixels]) -> set[tuple[int, int]]:
+    """Dots just outside a footprint (inside, they would hide a small lesion)."""
+    inside = placed.inside(pixels)
+    high, wide = placed.grey.shape
+    steps = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
+    around = {(y + dy, x + dx) for y, x in inside for dy, dx in steps} - inside
+    return {(y, x) for y, x in around if 0 <= y < high and 0 <= x < wide}
+
+
+def nearest(prints: Footprints, placed: Placed, y: int, x: int, reach: float = 4.0) -> int | None:
+    """The lesion at dot (y, x) or within ``reach`` of it; the nearest wins."""
+    best, found = reach**2, None
+    for number, pixels in prints.pixels.items():
+        cells = placed.inside(pixels)
+        apart = min(((py - y) ** 2 + (px - x) ** 2 for py, px in cells), default=np.inf)
+        if apart < best:
+            best, found = apart, number
+    return found
+
+
+def sides(angle_deg: float) -> tuple[str, str]:
+    """What of the patient is at the left and at the right of a projection: R L A P."""
+    x, y = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+    steep = 0.38  # within 22.5° of an axis one letter is enough
+    right = ("L" if x > steep else "R" if x < -steep else "") + (
+        "P" if y > steep else "A" if y < -steep else ""
+    )
+    return right.translate(str.maketrans("LRPA", "RLAP")), right

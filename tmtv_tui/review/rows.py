@@ -1,0 +1,151 @@
+"""A line of the worklist, read from a case folder; no Textual."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tmtv_engine.case.folder import read_case
+from tmtv_engine.errors import TmtvError
+from tmtv_engine.files import Record
+from tmtv_engine.review.journal import Journal, effective, journal_path, journals
+from tmtv_engine.review.reading import predicted_status
+from tmtv_engine.review.session import UNREVIEWED, Presence, who_has_open
+from tmtv_engine.text import clean
+
+STATES = {"todo": "·", "partial": "~", "done": "✓", "flagged": "!", "broken": "#"}
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """``predicted`` and ``reviewed``: TMTV mL by method. ``open_by``: who has it open now."""
+
+    path: Path
+    name: str
+    state: str
+    lesions: int
+    candidates: int
+    predicted: Mapping[str, float]
+    reviewed: Mapping[str, float]
+    readers: tuple[str, ...] = ()
+    open_by: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    patient: str = ""
+    date: str = ""
+    broken: str = ""
+
+    def haystack(self) -> str:
+        """What a filter looks in."""
+        parts = [self.name, self.state, self.patient, self.date, self.broken]
+        return " ".join([*parts, *self.readers, *self.open_by, *self.warnings]).lower()
+
+
+def alias(name: str) -> str:
+    """What a blind reading calls a case: 12 hex digits as they are, else eight of its hash."""
+    if re.fullmatch(r"[0-9a-f]{12}", name):
+        return name
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+def order_of(name: str, seed: int) -> str:
+    """A case's place in the random order of ``seed``: the same while others come and go."""
+    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
+
+
+def day(date: object) -> str:
+    """A date as people write it; DICOM has no dashes."""
+    return re.sub(r"\A(\d{4})(\d\d)(\d\d)\Z", r"\1-\2-\3", clean(date or ""))
+
+
+def stamp_of(path: Path) -> tuple[object, ...]:
+    """Changes whenever a line of the worklist might: of `case.json` and of the journals."""
+    found: list[object] = []
+    for file in (path / "case.json", *sorted((path / "review").glob("*.jsonl"))):
+        try:
+            stat = file.stat()
+            found.append((file.name, stat.st_mtime_ns, stat.st_size))
+        except OSError:
+            continue
+    return tuple(found)
+
+
+def case_row(path: Path, blind: str | None = None) -> CaseRow:
+    """The line of a folder; a broken one is a line too. ``blind``: the one reader who is seen."""
+    try:
+        record = read_case(path).record
+        return _row(path, record) if blind is None else _blind(path, record, blind)
+    except (TmtvError, KeyError, TypeError, AttributeError, OSError) as error:
+        what = error.what if isinstance(error, TmtvError) else f"{type(error).__name__}: {error}"
+        name = path.name if blind is None else alias(path.name)
+        told = clean(what if blind is None else "cannot be read", 200).replace(f"{path}/", "")
+        return CaseRow(path, clean(name), "broken", 0, 0, {}, {}, broken=told)
+
+
+def _row(path: Path, record: Record) -> CaseRow:
+    states = [row["status"] for row in record["lesions"]]
+    warnings = record["warnings"]
+    return CaseRow(
+        path,
+        clean(record["case"]),
+        _state(record["review"]["status"]),
+        states.count("accepted"),
+        states.count("candidate"),
+        _volumes(record["predicted_totals"]),
+        _volumes(record["totals"]),
+        tuple(clean(r) for r in record["review"]["readers"]),
+        tuple(clean(p.reader) for p in _present(path)),
+        tuple(clean(w["code"]) for w in warnings),
+        tuple(clean(f"{w['code']}: {w['message']}", 1000) for w in warnings),
+        clean(record["patient"]["id"] or ""),
+        day(record["study"]["date"]),
+    )
+
+
+def _blind(path: Path, record: Record, reader: str) -> CaseRow:
+    """The prediction and how far this reader has come; nothing of the patient or of others."""
+    last = record["provenance"]["last_id"]
+    sources = {r["id"]: r["source"] for r in record["lesions"] if r["id"] <= last}
+    states = list(predicted_status(record, sources).values())
+    journal = Journal(journal_path(path, reader))
+    left = effective(journal.read())
+    flags = [x.action for x in left.done if x.action in ("flag", "unflag")]
+    state = "done" if left.signed else "partial" if left.done else "todo"
+    warnings = [w for w in record["warnings"] if w["code"] != UNREVIEWED["code"]]
+    volumes = _volumes(record["predicted_totals"])
+    return CaseRow(
+        path,
+        alias(clean(record["case"])),
+        "flagged" if flags[-1:] == ["flag"] else state,
+        states.count("accepted"),
+        states.count("candidate"),
+        volumes,
+        volumes,
+        warnings=tuple(clean(w["code"]) for w in warnings),
+        messages=tuple(clean(f"{w['code']}: {w['message']}", 1000) for w in warnings),
+    )
+
+
+def _present(path: Path) -> list[Presence]:
+    """Who has the case open; the chain is read only where an ``open`` lacks its ``close``."""
+    for journal in journals(path):
+        raw = journal.read_bytes()
+        if raw.count(b'"action":"open"') > raw.count(b'"action":"close"'):
+            break
+    else:
+        return []
+    try:
+        return who_has_open(path)
+    except TmtvError:  # a broken journal is told when the case is opened
+        return []
+
+
+def _state(word: object) -> str:
+    return str(word) if word in STATES else "broken"
+
+
+def _volumes(totals: Mapping[str, Record]) -> dict[str, float]:
+    return {clean(k): float(v["tmtv_ml"]) for k, v in totals.items()}

@@ -1,0 +1,135 @@
+"""What the review app knows, as frozen values; no Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tmtv_engine.case.folder import Case
+from tmtv_engine.case.results import Cuts
+from tmtv_engine.image.volume import FloatArray
+from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.measures import centroid_mm, measure, suv_max, suv_peak
+from tmtv_engine.lesion.thresholds import kept, parse_method
+from tmtv_engine.text import clean
+
+if TYPE_CHECKING:
+    from tmtv_tui.review.opened import Opened
+
+GLYPHS = {"accepted": "+", "rejected": "x", "candidate": "?"}
+REASONS = (
+    "brain",
+    "heart",
+    "kidney",
+    "bladder",
+    "bowel",
+    "marrow",
+    "muscle",
+    "brown fat",
+    "injection site",
+    "inflammation",
+    "artefact",
+    "other",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Lesion × method: volumes and TLG, from which any total is a sum.
+
+    ``volume_ml`` and ``tlg_g`` map a method's key to (n,); ``top_mm`` (n, 3) is where a lesion's
+    maximum lies.
+    """
+
+    lesions: Lesions
+    volume_ml: Mapping[str, FloatArray]
+    tlg_g: Mapping[str, FloatArray]
+    suv_max: FloatArray
+    suv_peak: FloatArray
+    centroid_mm: FloatArray
+    top_mm: FloatArray
+
+    @classmethod
+    def of(cls, case: Case, lesions: Lesions, methods: Iterable[str]) -> Table:
+        """Cut every lesion by every method; raises `UsageError` for a method that is none."""
+        cuts = Cuts.of_record(case.record, lesions)
+        volume, tlg = {}, {}
+        for key in methods:
+            method = parse_method(key)
+            m = measure(lesions, kept(lesions, method, cuts.background, cuts.liver))
+            volume[method.key], tlg[method.key] = m.volume_ml, m.tlg_g
+        peaks = suv_max(lesions), suv_peak(lesions), centroid_mm(lesions), top_mm(lesions)
+        return cls(lesions, volume, tlg, *peaks)
+
+    def total(self, key: str, rows: list[int]) -> tuple[float, float, int]:
+        """TMTV mL, TLG g and lesions with a non-empty cut, over ``rows``."""
+        volume = self.volume_ml[key][rows]
+        return float(volume.sum()), float(self.tlg_g[key][rows].sum()), int((volume > 0).sum())
+
+
+def lesion_cells(opened: Opened, method: str, number: int) -> list[str]:
+    """What the lesion table says of a lesion; the first cell is the mark's."""
+    reading, table = opened.reading, opened.table
+    row = reading.lesions.row(number)
+    status = reading.status[number]
+    chance = opened.probability.get(number)
+    return [
+        "",
+        f"{GLYPHS[status]} {status}{'' if reading.decided_by[number] is None else '!'}",
+        str(number),
+        f"{table.volume_ml[method][row]:.1f}",
+        f"{table.suv_max[row]:.1f}",
+        f"{table.suv_peak[row]:.1f}",
+        f"{table.tlg_g[method][row]:.0f}",
+        "" if chance is None else f"{chance:.2f}",
+        reading.sources[number] + (" part" if number in reading.parents else ""),
+        position(table.centroid_mm[row]),
+        *(f"{v[row]:.1f}" for key, v in table.volume_ml.items() if key != method),
+        reading.reasons.get(number, ""),
+    ]
+
+
+def position(centre_mm: FloatArray) -> str:
+    """A lesion's place in LPS mm, as short as can be."""
+    x, y, z = (round(float(v)) for v in np.asarray(centre_mm))
+    return f"{'L' if x >= 0 else 'R'}{abs(x)} {'P' if y >= 0 else 'A'}{abs(y)} z{z}"
+
+
+def top_mm(lesions: Lesions) -> FloatArray:
+    """The place of each lesion's maximum, (n, 3) LPS mm."""
+    tops = [
+        span.start + int(np.argmax(lesions.suv[span]))
+        for span in (lesions.span(k) for k in range(len(lesions)))
+    ]
+    return lesions.grid.to_mm(lesions.index()[tops]) if tops else np.zeros((0, 3))
+
+
+def change(before: float, after: float) -> str:
+    """``12.3 → 8.1 (−4.2)`` or the one number where nothing changed."""
+    if abs(before - after) < 0.05:
+        return f"{after:.1f}"
+    return f"{before:.1f} → {after:.1f} ({difference(before, after)})"
+
+
+def difference(before: float, after: float) -> str:
+    """``−4.2``, ``+4.2``, or nothing."""
+    if abs(before - after) < 0.05:
+        return ""
+    return f"{'+' if after > before else '−'}{abs(after - before):.1f}"
+
+
+def describe(line: Any) -> str:
+    """A journal line for people."""
+    words = [line.at[11:19], line.action, *(f"#{n}" for n in line.lesions[:6])]
+    if len(line.lesions) > 6:
+        words.append(f"and {len(line.lesions) - 6} more")
+    if line.target is not None and line.action != "reject":  # there it only gains its reason
+        words.append(f"line {line.target}")
+    if line.reason:
+        words.append(f"({line.reason})")
+    if line.text and line.action == "note":
+        words.append(line.text)
+    return clean(" ".join(words), 300)

@@ -1,0 +1,1 @@
+"""What touches Textual's inner parts: few bytes out, late replies in, pictures in pixels."""

@@ -1,0 +1,222 @@
+"""Pictures in pixels, over the blocks, where the reader asked for them: kitty's protocol or sixel.
+
+The blocks stay beneath: a terminal that knows neither protocol shows those. Nothing is asked of it
+for them, for a late answer would arrive as keys. No text of a patient gets in here.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import struct
+import sys
+import termios
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_tui.review.picture import GREYS, Placed, pool
+
+Index = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+Spots = tuple[npt.NDArray[np.intp], ...]
+Colour = tuple[int, int, int]
+
+DOTS = (16, 8)  # of a cell, down and across, for kitty, which scales
+VT340 = (20, 10)  # of a cell where the terminal does not tell its size in pixels
+CHUNK = 4096
+FIRST_ID = 7310
+GREY: tuple[Colour, ...] = tuple((8 + 10 * k,) * 3 for k in range(GREYS))  # type: ignore[misc]
+GLYPHS = {
+    "+": "...#... ...#... ...#... ####### ...#... ...#... ...#...",
+    "x": "#.....# .#...#. ..#.#.. ...#... ..#.#.. .#...#. #.....#",
+    "?": ".####.. #....#. .....#. ...##.. ..#.... ....... ..#....",
+    "R": "#####.. #....#. #....#. #####.. #..#... #...#.. #....#.",
+    "L": "#...... #...... #...... #...... #...... #...... ######.",
+    "A": "..##... .#..#.. #....#. #....#. ######. #....#. #....#.",
+    "P": "#####.. #....#. #....#. #####.. #...... #...... #......",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """What one widget shows.
+
+    ``line``, ``column``: the screen's cell at its upper left. ``placed`` says how many cells it
+    takes and which box of ``image`` (SUV, y, x) they show, black at ``white_suv``. ``chosen`` are
+    the image's pixels (rows, cols) to be framed, ``glyphs`` signs and their colours by cell.
+    """
+
+    line: int
+    column: int
+    placed: Placed
+    image: npt.NDArray[np.floating]
+    white_suv: float
+    chosen: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None
+    frame: str
+    glyphs: Mapping[tuple[int, int], tuple[str, str]]
+
+
+def greys(layer: Layer, dots: tuple[int, int]) -> Index:
+    """The picture (y, x), 0 … 23 from black to white, at most ``dots`` a cell and no more than
+    the image has."""
+    top, bottom, left, right = layer.placed.box
+    part = layer.image[top:bottom, left:right]
+    lines, columns = layer.placed.cells
+    small = pool(part, min(part.shape[0], lines * dots[0]), 0)
+    small = pool(small, min(part.shape[1], columns * dots[1]), 1)
+    dark = np.clip(small / layer.white_suv, 0, 1) * (GREYS - 1)
+    return np.asarray(GREYS - 1 - np.rint(dark), dtype=np.uint8)
+
+
+def marks(layer: Layer, dots: tuple[int, int], palette: list[Colour], plain: bool) -> Index:
+    """Frame and signs (y, x) at ``dots`` a cell as numbers of ``palette``, which grows; 0: none.
+
+    Signs have a white rim. ``plain``: all in black.
+    """
+    lines, columns = layer.placed.cells
+    out = np.zeros((lines * dots[0], columns * dots[1]), np.uint8)
+    thick = max(1, dots[1] // 8)
+    if layer.chosen is not None:
+        inside = stretched(_footprint(layer), out.shape)
+        out[_grown(inside, 2 * thick) & ~inside] = _number(layer.frame, palette, plain)
+    for (line, column), (sign, colour) in layer.glyphs.items():
+        ink, rim, size = _stamps(sign, thick)
+        y = line * dots[0] + (dots[0] - size[0]) // 2
+        x = column * dots[1] + (dots[1] - size[1]) // 2
+        _stamp(out, rim, y, x, _number("rgb(255,255,255)", palette, False))
+        _stamp(out, ink, y, x, _number(colour, palette, plain))
+    return out
+
+
+def _footprint(layer: Layer) -> Mask:
+    top, bottom, left, right = layer.placed.box
+    assert layer.chosen is not None
+    row, col = layer.chosen
+    there = (row >= top) & (row < bottom) & (col >= left) & (col < right)
+    mask = np.zeros((bottom - top, right - left), bool)
+    mask[row[there] - top, col[there] - left] = True
+    return mask
+
+
+def stretched(image: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """An image at another size: the nearest pixel, the maximum where it shrinks."""
+    return pool(pool(image, shape[0], 0), shape[1], 1)
+
+
+def _grown(mask: Mask, by: int) -> Mask:
+    out = mask.copy()
+    for _ in range(by):
+        wider = np.pad(out, 1)
+        out = np.any(
+            [
+                wider[y : y + mask.shape[0], x : x + mask.shape[1]]
+                for y in range(3)
+                for x in range(3)
+            ],
+            axis=0,
+        )
+    return out
+
+
+@lru_cache
+def _stamps(sign: str, thick: int) -> tuple[Spots, Spots, tuple[int, int]]:
+    """Places (rows, cols) of a sign's strokes and of its rim, and the size of both."""
+    rows = GLYPHS.get(sign, GLYPHS["?"]).split()
+    strokes = np.array([[c == "#" for c in row] for row in rows])
+    ink = np.pad(np.kron(strokes, np.ones((thick, thick), bool)).astype(bool), thick)
+    high, wide = ink.shape
+    return np.nonzero(ink), np.nonzero(_grown(ink, thick)), (high, wide)
+
+
+def _stamp(out: Index, spots: Spots, y: int, x: int, number: int) -> None:
+    rows, cols = spots[0] + y, spots[1] + x
+    there = (rows >= 0) & (rows < out.shape[0]) & (cols >= 0) & (cols < out.shape[1])
+    out[rows[there], cols[there]] = number
+
+
+def _number(colour: str, palette: list[Colour], plain: bool) -> int:
+    """The palette's number of ``rgb(r,g,b)``."""
+    red, green, blue = (int(n) for n in colour[4:-1].split(","))
+    wanted = (0, 0, 0) if plain else (red, green, blue)
+    if wanted not in palette[1:]:
+        palette.append(wanted)
+    return palette.index(wanted, 1)
+
+
+def png(index: Index, palette: Iterable[Colour], *, clear: bool = False) -> bytes:
+    """A PNG of palette numbers (y, x); ``clear``: number 0 is transparent."""
+    high, wide = index.shape
+    rows = np.pad(index, ((0, 0), (1, 0)))  # filter 0 before every row
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 3, 0, 0, 0)),
+        (b"PLTE", bytes(n for colour in palette for n in colour)),
+        *([(b"tRNS", b"\0")] if clear else []),
+        (b"IDAT", zlib.compress(rows.tobytes(), 6)),
+        (b"IEND", b""),
+    ]
+    out = b"\x89PNG\r\n\x1a\n"
+    for name, data in parts:
+        out += struct.pack(">I", len(data)) + name + data
+        out += struct.pack(">I", zlib.crc32(name + data))
+    return out
+
+
+def kitty(image: bytes, number: int, cells: tuple[int, int], height: int) -> str:
+    """Kitty's commands to show a PNG at the cursor over ``cells`` (lines, columns).
+
+    Silent (q=2), the cursor stays (C=1); what had the same number goes.
+    """
+    data = base64.standard_b64encode(image).decode()
+    pieces = [data[k : k + CHUNK] for k in range(0, len(data), CHUNK)]
+    keys = f"a=T,f=100,i={number},p=1,c={cells[1]},r={cells[0]},C=1,z={height},"
+    out = []
+    for k, piece in enumerate(pieces):
+        more = int(k + 1 < len(pieces))
+        out.append(f"\x1b_G{keys if k == 0 else ''}q=2,m={more};{piece}\x1b\\")
+    return "".join(out)
+
+
+def sixel(index: Index, palette: Iterable[Colour]) -> str:
+    """The sixel sequence of palette numbers (y, x)."""
+    high, wide = index.shape
+    out = [f'\x1bP0;1;0q"1;1;{wide};{high}']
+    for k, colour in enumerate(palette):
+        out.append(f"#{k};2;" + ";".join(str(round(n / 2.55)) for n in colour))
+    for top in range(0, high, 6):
+        band = index[top : top + 6]
+        weight = 1 << np.arange(len(band))
+        lines = []
+        for number in np.unique(band):
+            bits = weight @ (band == number)
+            lines.append(f"#{number}{_runs(bits)}")
+        out.append("$".join(lines) + "-")
+    return "".join(out) + "\x1b\\"
+
+
+def _runs(bits: npt.NDArray[np.int64]) -> str:
+    """Six rows of one colour: a character a column, repeats counted."""
+    starts = np.flatnonzero(np.diff(bits, prepend=-1))
+    counts = np.diff(starts, append=len(bits))
+    out = []
+    for value, count in zip(bits[starts].tolist(), counts.tolist(), strict=True):
+        letter = chr(63 + value)
+        out.append(f"!{count}{letter}" if count > 3 else letter * count)
+    return "".join(out)
+
+
+def cell_pixels() -> tuple[int, int]:
+    """A cell's height and width in pixels as the kernel knows them; a VT340's where it does not."""
+    try:
+        raw = fcntl.ioctl(sys.__stdin__.fileno(), termios.TIOCGWINSZ, bytes(8))  # type: ignore[union-attr]
+    except (OSError, AttributeError, ValueError):
+        return VT340
+    rows, columns, wide, high = struct.unpack("HHHH", raw)
+    if not (rows and columns and wide >= columns and high >= rows):
+        return VT340
+    return high // rows, wide // columns
