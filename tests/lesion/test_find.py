@@ -220,9 +220,9 @@ def test_voxels_that_are_no_number_are_not_lost() -> None:
 def test_splitting_in_review_needs_numpy_alone() -> None:
     code = """
 import sys, numpy as np
-from tmtv_engine.find import split_lesion
-from tmtv_engine.lesions import Lesions
-from tmtv_engine.volume import Grid
+from tmtv_engine.lesion.find import split_lesion
+from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.image.volume import Grid
 grid, one = Grid.axial((1, 1, 30), (2.0, 2.0, 2.0)), np.array([1])
 suv = np.abs(np.arange(30) - 14).astype(np.float32)
 lesions = Lesions(grid, one, one, np.array([0, 30]), np.arange(30), suv, suv)
@@ -235,9 +235,9 @@ print({m.split('.')[0] for m in sys.modules} & {'skimage', 'scipy', 'cc3d', 'pyd
 def test_a_review_splits_a_large_lesion_without_scikit_image() -> None:
     code = """
 import sys, numpy as np
-from tmtv_engine.find import split_lesion
-from tmtv_engine.lesions import from_labels
-from tmtv_engine.volume import Grid, Unit, Volume
+from tmtv_engine.lesion.find import split_lesion
+from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.image.volume import Grid, Unit, Volume
 suv = np.random.default_rng(1).normal(5, 1, (30, 30, 31)).astype(np.float32)
 grid = Grid.axial(suv.shape, (4.0, 4.0, 4.0))
 whole = Volume(np.ones(suv.shape, np.uint16), grid, Unit.LABEL)

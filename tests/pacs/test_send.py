@@ -101,7 +101,7 @@ def test_what_orthanc_refuses_is_told_object_by_object(pacs: Orthanc, tmp_path: 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tmtv_engine.network import parse_destination, send, transport_to
+from tmtv_engine.pacs.send import parse_destination, send, transport_to
 to = parse_destination(sys.argv[2])
 def tell(sent, done, of):
     if done == 3:

@@ -117,7 +117,7 @@ def test_reading_time_leaves_out_idle_gaps_and_what_lies_between_sessions(tmp_pa
 WRITER = """
 import sys
 from pathlib import Path
-from tmtv_engine.journal import Decision, Journal
+from tmtv_engine.review.journal import Decision, Journal
 journal = Journal(Path(sys.argv[1]))
 for k in range(int(sys.argv[2])):
     line = journal.append("0" * 64, lambda lines: Decision("accept", (k,), text=sys.argv[3]))

@@ -304,8 +304,8 @@ def make_case_once(factory: pytest.TempPathFactory) -> Case:
 
 SCRIPT = """
 import sys
-from tmtv_engine.case import read_case
-from tmtv_engine.review import Decision, Session, refresh
+from tmtv_engine.case.folder import read_case
+from tmtv_engine.review.session import Decision, Session, refresh
 session = Session(read_case(sys.argv[1]), sys.argv[2])
 for k in range(200):
     action = ["reject", "accept", "undo", "redo", "flag", "unflag"][k % 6]

@@ -330,7 +330,7 @@ torch.set_num_threads(1)
 import dataclasses
 from tmtv_engine.train.digital import Trainer
 from tmtv_engine.train.loop import train
-from tmtv_engine.train.recipes import RECIPES
+from tmtv_engine.model.recipes import RECIPES
 from tmtv_engine.phantom.cohort import stream
 from safetensors.torch import save_file
 patient = next(stream(5, workers=0, spacing_mm=16.0))

@@ -79,8 +79,8 @@ def test_sigkill_in_a_session_of_200_decisions(tmp_path: Path, turns: int) -> No
 
 WRITER = """
 import sys
-from tmtv_engine.case import read_case
-from tmtv_engine.review import Decision, Session, refresh
+from tmtv_engine.case.folder import read_case
+from tmtv_engine.review.session import Decision, Session, refresh
 session = Session(read_case(sys.argv[1]), "CD")
 for k in range(40):
     session.decide(Decision("reject" if k % 2 else "accept", (k % 3 + 1,)))
