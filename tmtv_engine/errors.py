@@ -10,6 +10,7 @@
     │   └── AmbiguousInput    several candidates and no rule to choose between them
     ├── UsageError            an option that makes no sense (exit status 2)
     ├── CaseError             a case folder or a journal that is broken or stale
+    │   └── DiskError         a file or folder that the disk would not take
     └── DeviceError           no such device, or not enough of it
 """
 
@@ -59,6 +60,10 @@ class UsageError(TmtvError):
 
 class CaseError(TmtvError):
     """A case folder or a journal that is broken or stale."""
+
+
+class DiskError(CaseError):
+    """A file or folder that the disk would not take: full, read-only, not ours."""
 
 
 class DeviceError(TmtvError):

@@ -1,22 +1,40 @@
-"""Files: written whole or not at all, hashed, and JSON one way."""
+"""Files: written whole or not at all and on the disk before that is said, hashed, JSON one way.
+
+Whatever the engine writes is made in a folder of its own beside its place (``.name.….part``),
+brought to the disk, and renamed. A writer that fails leaves nothing; what one that was killed
+left is taken away by the next that writes into the same folder. Links are replaced or refused,
+never followed out of the folder.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import math
 import os
-import tempfile
-from collections.abc import Mapping, Sequence
+import secrets
+import shutil
+import socket
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tmtv_engine.errors import CaseError
+from tmtv_engine.errors import CaseError, DiskError
 
 Record = dict[str, Any]
+AGAIN = "Predict the study again."
+PART = ".part"
+STALE_S = 24 * 3600.0  # what another machine began and has not touched for so long is dead
+JSON_LIMIT = 256 * 2**20
 
 
 def jsonable(value: Any) -> Any:
@@ -46,50 +64,6 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def load_json(path: Path) -> Record:
-    """The object of a JSON file; raises `CaseError` naming it."""
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise CaseError(f"{path} cannot be read: {error}", "Predict the study again.") from error
-    if not isinstance(found, dict):
-        raise CaseError(f"{path} holds no JSON object", "Predict the study again.")
-    return found
-
-
-def dump_json(path: Path, record: Record) -> None:
-    """Write JSON without NaN, atomically: to a temporary sibling, flushed, then renamed."""
-    text = json.dumps(jsonable(record), indent=1, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def utc_now() -> str:
-    """Now, ISO 8601 in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def umask() -> int:
-    """The process's file mode creation mask."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def inputs_sha256(files: Sequence[Path]) -> str:
     """SHA-256 over the SHA-256 (hexadecimal, one a line) of each input file, sorted.
 
@@ -99,3 +73,264 @@ def inputs_sha256(files: Sequence[Path]) -> str:
         return ""
     lines = sorted(sha256_of(Path(path)) for path in files)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def utc_now() -> str:
+    """Now, ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def open_own(path: Path) -> Any:
+    """A regular file of a case folder, open for reading; raises `OSError` for links and devices."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(f"{path} is no regular file")
+    return os.fdopen(handle, "rb")
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of an `npz` by name, never a pickle, no link; raises `CaseError` naming it."""
+    try:
+        with open_own(path) as stream, np.load(stream, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    except Exception as error:  # zipfile, zlib and numpy each have their own
+        raise CaseError(f"{path} cannot be read: {error}", AGAIN) from error
+
+
+def load_json(path: Path) -> Record:
+    """The object of a JSON file, which is no link; raises `CaseError` naming it."""
+    try:
+        with open_own(path) as stream:
+            if os.fstat(stream.fileno()).st_size > JSON_LIMIT:
+                raise ValueError("it is larger than any such file")
+            found = json.loads(stream.read().decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CaseError(f"{path} cannot be read: {error}", AGAIN) from error
+    if not isinstance(found, dict):
+        raise CaseError(f"{path} holds no JSON object", AGAIN)
+    return found
+
+
+def dump_json(path: Path, record: Record, mode: int = 0o666) -> None:
+    """Write JSON without NaN, whole or not at all."""
+    text = json.dumps(jsonable(record), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n", mode)
+
+
+def write_text(path: Path, text: str, mode: int = 0o666) -> None:
+    """Write a text file whole or not at all."""
+    write_bytes(path, text.encode(), mode)
+
+
+def write_bytes(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write a file whole or not at all; ``mode`` less the umask, 0o600 for what names patients."""
+    with aside(path) as part:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """A path of the same name for a writer; what it wrote takes the place of ``path``.
+
+    On the disk, name and all, when the block is left; where the block raises, or wrote nothing,
+    ``path`` is as it was. Raises `DiskError` where the disk refuses.
+    """
+    with part_folder(path.parent, path.name) as folder:
+        part = folder / path.name
+        yield part
+        if os.path.lexists(part):
+            sync(part)
+            part.replace(path)
+            sync(path.parent)
+
+
+@contextmanager
+def new_folder(
+    out: Path,
+    name: str,
+    room: Callable[[Path], AbstractContextManager[object]] | None = None,
+) -> Iterator[Path]:
+    """A folder to write into that becomes ``out/name`` when the block succeeds.
+
+    ``room`` is entered for the moment of the renaming and makes room there; without one, what is
+    there is moved to ``out/aside``. When the block does not succeed (an error, Ctrl-C, a full
+    disk) nothing is left. Raises `DiskError`.
+    """
+    try:
+        make_folder(out)
+    except OSError as error:
+        where = error.filename or out
+        raise DiskError(f"{where}: {error.strerror}", "Choose another folder with -o.") from error
+    with part_folder(out, name, 0o777) as folder:
+        yield folder
+        _sync_tree(folder)
+        with (room or kept)(out / name):
+            folder.rename(out / name)
+            sync(out)
+
+
+@contextmanager
+def kept(there: Path) -> Iterator[None]:
+    """Whatever is at ``there`` is kept: moved to the folder ``aside`` next to it."""
+    if os.path.lexists(there):
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        there.rename(own_folder(there.parent, "aside") / f"{there.name}.{stamp}")
+        sync(there.parent / "aside")
+    yield
+
+
+def make_folder(folder: Path) -> Path:
+    """``folder``, made with its parents where it is not there, their names on the disk."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
+    return folder
+
+
+def own_folder(parent: Path, name: str) -> Path:
+    """The real folder ``parent/name``, made where it is absent.
+
+    Raises `CaseError` where it is a link: what is written there would land elsewhere.
+    """
+    folder = parent / name
+    if folder.is_symlink():
+        raise CaseError(f"{folder} is a link", "Nothing is written through it: remove it.")
+    with _told(folder):
+        return make_folder(folder)
+
+
+@contextmanager
+def locked(folder: Path, name: str, timeout: float = 30.0) -> Iterator[None]:
+    """Alone with ``folder`` among all that take the lock file ``name`` in it.
+
+    The lock is of the folder that stands there when it is held, not of one that was moved away
+    meanwhile. Raises `CaseError` where another keeps it for ``timeout`` seconds.
+    """
+    import filelock
+
+    while True:
+        before = _identity(folder)
+        lock = filelock.FileLock(folder / name, timeout=timeout)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise CaseError(f"{folder} is locked by another process", "Try again.") from error
+        except OSError as error:
+            raise CaseError(f"{folder / name}: {error.strerror}", "It cannot be locked.") from error
+        try:
+            if _identity(folder) == before:
+                yield
+                return
+        finally:
+            lock.release()
+
+
+def sweep(folder: Path) -> None:
+    """Take away what killed writers left in ``folder``; what a living one holds stays.
+
+    Of another machine's, whose locks may not be seen here, only what is a day old.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and entry.name.endswith(PART):
+                with contextlib.suppress(OSError):
+                    _take_away(Path(entry), f".{_host()}-" in entry.name)
+
+
+def _take_away(folder: Path, ours: bool) -> None:
+    if not ours and time.time() - folder.lstat().st_mtime < STALE_S:
+        return
+    handle = _hold(folder)
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(handle)
+
+
+def sync(path: Path) -> None:
+    """What was written to a file, or renamed in a folder, is on the disk when this returns."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def part_folder(parent: Path, name: str, mode: int = 0o700) -> Iterator[Path]:
+    """An own folder beside ``name``, held as long as its writer lives, gone when it is left."""
+    sweep(parent)
+    with _told(parent / name):
+        folder, handle = _begun(parent, name, mode)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(handle)
+
+
+def _begun(parent: Path, name: str, mode: int) -> tuple[Path, int]:
+    """A new folder and its handle; made again where another's `sweep` came between."""
+    while True:
+        folder = parent / f".{name}.{_host()}-{secrets.token_hex(6)}{PART}"
+        os.mkdir(folder, mode)
+        try:
+            handle = _hold(folder)
+        except (FileNotFoundError, BlockingIOError):
+            continue
+        except OSError:  # no such locks here: then nobody's sweep takes anything either
+            return folder, os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        if folder.exists():
+            return folder, handle
+        os.close(handle)
+
+
+def _hold(folder: Path) -> int:
+    """A handle of ``folder`` with the kernel's lock, which a killed process loses.
+
+    Raises `BlockingIOError` where another has it, `OSError` where there are no such locks.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _sync_tree(folder: Path) -> None:
+    for root, _, names in os.walk(folder):
+        for name in names:
+            sync(Path(root, name))
+        sync(Path(root))
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the disk refuses, in one line that names what was to be written."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        if error.filename and PART not in str(error.filename):
+            why += f" ({error.filename})"
+        raise DiskError(f"{path}: {why}", "Nothing was left half-written.") from error
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    try:
+        found = folder.stat()
+    except OSError as error:
+        raise CaseError(f"{folder}: {error.strerror}", "It was moved or removed.") from error
+    return found.st_dev, found.st_ino
+
+
+@cache
+def _host() -> str:
+    """This machine in eight letters, so that it takes away its own leftovers only."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]

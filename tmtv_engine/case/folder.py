@@ -8,26 +8,37 @@ beside it `lesions.nii.gz`, `lesions.csv`, `mip.png`, `voxels.npz`, `slices.npz`
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tmtv_engine.errors import CaseError
-from tmtv_engine.files import Record, canonical, dump_json, jsonable, load_json, sha256_of, umask
+from tmtv_engine.files import (
+    Record,
+    canonical,
+    dump_json,
+    jsonable,
+    kept,
+    load_arrays,
+    load_json,
+    locked,
+    new_folder,
+    own_folder,
+    part_folder,
+    sha256_of,
+)
 from tmtv_engine.image.projections import Mip
 from tmtv_engine.image.volume import Grid
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.slices import Slices
 
 SCHEMA = "tmtv.case/1"
+LOCK = "review/.case.lock"
 Writer = Callable[[Path], None]
 
 
@@ -45,7 +56,7 @@ class Case:
 
     def voxels(self) -> Lesions:
         """All lesions and candidates of the prediction, in the order of ``record["lesions"]``."""
-        a = _arrays(self.path / "voxels.npz")
+        a = load_arrays(self.path / "voxels.npz")
         grid = Grid(tuple(int(n) for n in a["shape"]), a["affine"], str(a["frame_uid"]))  # type: ignore[arg-type]
         return Lesions(
             grid, a["ids"], a["components"], a["starts"], a["voxels"], a["suv"], a["peak"]
@@ -53,11 +64,11 @@ class Case:
 
     def mip(self) -> Mip:
         """The projections for the terminal."""
-        return Mip.of(_arrays(self.path / "mip.npz"))
+        return Mip.of(load_arrays(self.path / "mip.npz"))
 
     def slices(self) -> Slices:
         """For each lesion the axial slice through its maximum."""
-        a = _arrays(self.path / "slices.npz")
+        a = load_arrays(self.path / "slices.npz")
         return Slices(a["slices"], a["z_index"], a["lesion_ids"], a["slice_of"])
 
     def source(self) -> Record:
@@ -111,7 +122,7 @@ def write_case(
         "source.json": lambda path: dump_json(path, source),
         **(extras or {}),
     }
-    with new_folder(out, name) as folder:
+    with new_folder(out, name, _room) as folder:
         for file, write in writers.items():
             write(folder / file)
         hashes = {file: sha256_of(folder / file) for file in sorted(writers)}
@@ -123,30 +134,6 @@ def write_case(
         validate(done, name)
         dump_json(folder / "case.json", done)
     return Case(out / name, done)
-
-
-@contextmanager
-def new_folder(out: Path, name: str) -> Iterator[Path]:
-    """A temporary sibling of ``out/name`` that takes its place when the block succeeds.
-
-    When it does not (an error, Ctrl-C, a full disk) nothing of it is left.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=out))
-    except OSError as error:
-        raise CaseError(f"{out}: {error.strerror}", "Choose another folder with -o.") from error
-    try:
-        yield folder
-        folder.chmod(0o777 & ~umask())
-        _make_room(out, name)
-        folder.rename(out / name)
-    except OSError as error:
-        raise CaseError(
-            f"{out / name}: {error.strerror or error}", "Nothing was left half-written."
-        ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_complete(folder: Path) -> bool:
@@ -183,7 +170,8 @@ def read_case(path: Path | str) -> Case:
 @cache
 def case_schema() -> Record:
     """The published JSON Schema of `case.json`."""
-    return load_json(Path(__file__).with_name("case.schema.json"))
+    found: Record = json.loads(Path(__file__).with_name("case.schema.json").read_text("utf-8"))
+    return found
 
 
 def validate(record: Record, name: str = "case.json") -> None:
@@ -193,14 +181,6 @@ def validate(record: Record, name: str = "case.json") -> None:
     validator = jsonschema.Draft202012Validator(case_schema())
     for error in validator.iter_errors(record):
         raise CaseError(f"{name}: {error.json_path}: {error.message[:200]}")
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
-    except Exception as error:  # zipfile, zlib and numpy each have their own
-        raise CaseError(f"{path} cannot be read: {error}", "Predict the study again.") from error
 
 
 def _write_voxels(path: Path, lesions: Lesions) -> None:
@@ -218,14 +198,27 @@ def _write_voxels(path: Path, lesions: Lesions) -> None:
     )
 
 
-def _make_room(out: Path, name: str) -> None:
-    """Move a reviewed (or foreign) folder of that name aside; delete an unreviewed case."""
-    there = out / name
-    if not there.exists():
+@contextmanager
+def _room(there: Path) -> Iterator[None]:
+    """Make room for a case: an unreviewed one is replaced, anything else moved aside.
+
+    The lock that every decision takes is held meanwhile, so that no first decision is lost: it
+    is either seen here, and the case moved aside with it, or refused by who comes after.
+    """
+    if not is_complete(there):
+        with kept(there):
+            yield
         return
-    if is_complete(there) and not is_reviewed(there):
-        shutil.rmtree(there)
-        return
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    (out / "aside").mkdir(exist_ok=True)
-    there.rename(out / "aside" / f"{name}.{stamp}")
+    own_folder(there, "review")
+    with locked(there, LOCK):
+        if is_reviewed(there):
+            with kept(there):
+                yield
+            return
+        with part_folder(there.parent, there.name) as gone:
+            there.rename(gone / there.name)
+            try:
+                yield
+            except BaseException:
+                (gone / there.name).rename(there)
+                raise

@@ -21,7 +21,7 @@ def demo(
 ) -> int:
     """Draw a patient as DICOM, read it back, predict, and show TMTV per method and a picture."""
     from tmtv_engine.batch import run_batch
-    from tmtv_engine.case.folder import new_folder
+    from tmtv_engine.files import new_folder
     from tmtv_engine.model import finders
     from tmtv_engine.model import registry as models
     from tmtv_engine.phantom.write import write_drawn

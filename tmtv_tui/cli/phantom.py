@@ -28,7 +28,7 @@ def phantom(
     console.VOICE.quiet = quiet
     options.choice(form, FORMATS, "--format")
     options.choice(vendor, VENDORS, "--vendor")
-    from tmtv_engine.case.folder import new_folder
+    from tmtv_engine.files import new_folder
     from tmtv_engine.phantom.write import write_drawn, write_manifest
 
     progress = console.Progress(count)
