@@ -248,26 +248,28 @@ def test_a_new_folder_keeps_what_is_there_aside(tmp_path: Path) -> None:
 
 def test_a_lock_is_of_the_folder_that_stands_there(tmp_path: Path) -> None:
     """Who waited for the lock of a folder that was moved away meanwhile gets the new one's."""
-    case, order = tmp_path / "case", []
+    case, fresh = tmp_path / "case", tmp_path / "fresh"
     case.mkdir()
-    inside = threading.Event()
+    fresh.mkdir()
+    write_bytes(fresh / "new", b"")
+    seen: list[bool] = []
 
     def wait() -> None:
-        inside.wait()
-        with locked(case, ".lock"):
-            order.append((case / "new").exists())
+        while not seen:
+            with (
+                contextlib.suppress(CaseError),
+                locked(case, ".lock"),
+            ):  # there is none for a moment
+                seen.append((case / "new").exists())
 
-    waiting = threading.Thread(target=wait)
-    waiting.start()
     with locked(case, ".lock"):
-        inside.set()
-        time.sleep(0.2)  # the other has opened the old folder's lock file
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.1)  # it has the old folder's lock file open by now
         case.rename(tmp_path / "moved")
-        case.mkdir()
-        write_bytes(case / "new", b"")
+        fresh.rename(case)
     waiting.join()
-    assert order == [True]
-    assert (case / ".lock").exists()
+    assert seen == [True]
     with pytest.raises(CaseError, match="nowhere"), locked(tmp_path / "nowhere", ".lock"):
         pass
 
