@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from pydicom.uid import (
 
 from tests.support.dicom import SHAPE, pixels, save, write_series
 from tmtv_engine.dicom.brief import PREFIX, glance
-from tmtv_engine.dicom.discover import find_series
+from tmtv_engine.dicom.discover import find_series, same_image, sort_files
 from tmtv_engine.dicom.read import read_series
 from tmtv_engine.errors import InputError
 from tmtv_engine.study.find import Study, find_studies
@@ -169,3 +171,85 @@ def test_the_extent_of_a_multi_frame_series(tmp_path: Path) -> None:
     save(whole, tmp_path / "multi" / "x.dcm")
     (series,) = find_series(tmp_path / "multi")
     assert (series.frames, series.extent_mm) == (7, 18.0)
+
+
+def _bare(path: Path, syntax: UID, meta: bool) -> None:
+    """The file without preamble and prefix, with its meta header or without that too."""
+    _rewritten(path, syntax)
+    raw = path.read_bytes()[132:]
+    length = 12 + int.from_bytes(raw[8:12], "little")  # of the meta header after its own length
+    path.write_bytes(raw if meta else raw[length:])
+
+
+@pytest.mark.parametrize("meta", [True, False])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_files_without_preamble_are_read(syntax: UID, meta: bool, tmp_path: Path) -> None:
+    for path in write_series(tmp_path):
+        _bare(path, syntax, meta)
+    (series,) = find_series(tmp_path)
+    assert (series.modality, series.frames, series.description) == ("PT", SHAPE[0], "WB AC")
+    np.testing.assert_array_equal(read_series(series.files).array, pixels())
+
+
+def test_text_that_begins_like_dicom_is_none(tmp_path: Path) -> None:
+    for k, start in enumerate(
+        (b"\x08\x00\x05\x00\x0a\0\0\0", b"\x08\x00\x16\x00UI\xff\xff", b"\x08\0")
+    ):
+        (tmp_path / f"{k}").write_bytes(start + bytes(range(256)) * k)
+    assert find_series(tmp_path) == []
+
+
+def test_every_file_is_in_a_series_or_says_why_not(tmp_path: Path) -> None:
+    files = write_series(tmp_path / "pet")
+    (tmp_path / "note").write_text("no DICOM")
+    (tmp_path / "empty").touch()
+    (tmp_path / "cut").write_bytes(files[0].read_bytes()[:400])
+    others = [tmp_path / name for name in ("note", "empty", "cut", "absent")]
+    found = sort_files([*files, *others])
+    assert [len(s.files) for s in found.series] == [7]
+    told = {path.name: why for path, why in found.others}
+    assert told["note"] == "neither DICOM nor an image that is read"
+    assert told["empty"] == "an empty file"
+    assert "SeriesInstanceUID" in told["cut"]
+    assert told["absent"].startswith("cannot be read")
+
+
+def test_an_instance_is_taken_once_and_its_copies_are_known(tmp_path: Path) -> None:
+    files = write_series(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    other = dcmread(tmp_path / "b" / files[0].name)
+    other.PixelData = bytes(len(other.PixelData))
+    other.save_as(tmp_path / "b" / files[0].name)
+    _rewritten(tmp_path / "b" / files[1].name, ImplicitVRLittleEndian)
+    (series,) = find_series(tmp_path)
+    assert {p.parent.name for p in series.files} == {"a"}
+    assert len(set(series.instances)) == len(series.files) == len(series.copies) == 7
+    same = {copy.name: same_image(copy, first) for copy, first in series.copies}
+    assert [name for name, s in same.items() if not s] == [files[0].name]
+
+
+def test_what_is_no_regular_file_is_never_opened(tmp_path: Path) -> None:
+    write_series(tmp_path / "a")
+    os.mkfifo(tmp_path / "a" / "pipe")
+    assert len(find_series(tmp_path)) == 1
+
+
+def test_a_file_of_gigabytes_is_read_by_its_header(tmp_path: Path) -> None:
+    """A private value of 3 GB before the pixels, and junk of 3 GB that begins as DICOM does."""
+    import resource
+
+    (path, *_) = write_series(tmp_path / "a")
+    raw = path.read_bytes()
+    at = raw.index(b"\x10\x00\x10\x00PN")
+    with path.open("wb") as file:
+        file.write(raw[:at] + b"\x09\x00\x10\x00OB\0\0" + (3 << 30).to_bytes(4, "little"))
+        file.seek(3 << 30, os.SEEK_CUR)
+        file.write(raw[at:])
+    with (tmp_path / "a" / "junk").open("wb") as file:
+        file.write(bytes(128) + b"DICM" + b"\x09\x00\x10\x00OB\0\0\xf0\xff\xff\xff")
+        file.truncate(3 << 30)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = sort_files(sorted((tmp_path / "a").iterdir()))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KB
+    assert [s.frames for s in found.series] == [7]
+    assert [p.name for p, _ in found.others] == ["junk"]

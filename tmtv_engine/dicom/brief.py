@@ -18,11 +18,13 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 PREFIX = 1 << 16
+MOST = 1 << 26  # bytes of a header; what is longer is left to pydicom, which seeks past values
 DEEPEST = 50
 Value = str | int | list[str]
 
 _LONG = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN"))
 _LONGER = _LONG | frozenset((b"UR", b"UT", b"UV"))
+_FIRST = frozenset((b"UL", b"UI", b"CS", b"DA", b"TM", b"OB", b"LO"))  # VRs of a first element
 _ITEM, _ITEM_END, _SEQUENCE_END, _PIXELS = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD, 0x7FE00010
 _UNDEFINED = 0xFFFFFFFF
 
@@ -51,16 +53,18 @@ def glance(path: Path, keywords: Iterable[str]) -> Brief | None:
     wanted = _tags(tuple(keywords))
     with path.open("rb") as file:
         data = file.read(PREFIX)
-        whole = len(data) < PREFIX
-        while True:
-            try:
-                return _walk(data, wanted)
-            except (struct.error, IndexError):
-                if whole:
-                    return None
-                data, whole = data + file.read(), True  # the header goes on past the prefix
-            except _NotPlain:
+        try:
+            return _walk(data, wanted, whole=len(data) < PREFIX)
+        except _NotPlain:
+            return None
+        except (struct.error, IndexError):
+            if len(data) < PREFIX:
                 return None
+        data += file.read(MOST)  # the header goes on past the prefix
+    try:
+        return _walk(data, wanted, whole=len(data) < PREFIX + MOST)
+    except (_NotPlain, struct.error, IndexError):
+        return None
 
 
 @cache
@@ -69,12 +73,12 @@ def _tags(keywords: tuple[str, ...]) -> Mapping[int, tuple[str, str]]:
     return MappingProxyType({int(tag): found for tag, found in named.items() if tag is not None})
 
 
-def _walk(data: bytes, wanted: Mapping[int, tuple[str, str]]) -> Brief:
+def _walk(data: bytes, wanted: Mapping[int, tuple[str, str]], whole: bool) -> Brief:
     """The wanted elements at the top level; items are walked through, never entered by call."""
     at, implicit = _start(data)
     values: dict[str, Value] = {}
     depth = 0
-    while at != len(data) or len(data) == PREFIX:
+    while at != len(data) or not whole:
         tag, length, at = _element(data, at, implicit)
         if tag in (_ITEM_END, _SEQUENCE_END):
             depth -= 1
@@ -91,11 +95,27 @@ def _walk(data: bytes, wanted: Mapping[int, tuple[str, str]]) -> Brief:
     return Brief(values, None)
 
 
+def is_bare(data: bytes) -> bool:
+    """Whether bytes look like a little-endian data set without preamble and prefix.
+
+    Such a file begins with its first element: of group 2 (the meta header) or of group 8.
+    """
+    if len(data) < 16 or data[128:132] == b"DICM":
+        return False
+    group, element, length = struct.unpack_from("<HHI", data, 0)
+    if group not in (0x0002, 0x0008) or element > 0x0100:
+        return False
+    return data[4:6] in _FIRST or (group == 0x0008 and length < 1024)
+
+
 def _start(data: bytes) -> tuple[int, bool]:
     """Where the data set begins, and whether its VRs are implicit."""
-    if data[128:132] != b"DICM":
+    if is_bare(data):
+        at, syntax = 0, EXPLICIT if data[4:6] in _FIRST else IMPLICIT
+    elif data[128:132] == b"DICM":
+        at, syntax = 132, ""
+    else:
         raise _NotPlain
-    at, syntax = 132, ""
     while data[at : at + 2] == b"\x02\x00":
         tag, length, start = _element(data, at, False)
         if tag == 0x00020010:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmtv_engine.dicom.brief import glance
+from tmtv_engine.dicom.brief import glance, is_bare
 from tmtv_engine.errors import InputError
 from tmtv_engine.text import clean
 
@@ -37,7 +38,11 @@ _GROUPS = ["PerFrameFunctionalGroupsSequence"]
 
 @dataclass(frozen=True)
 class Series:
-    """One series of a folder: who it is, and its files."""
+    """One series of a folder: who it is, and its files, each SOP instance once.
+
+    ``instances`` are the files' SOP Instance UIDs; ``copies`` are further files with one of
+    them, each beside the file that was taken.
+    """
 
     uid: str
     study_uid: str
@@ -49,6 +54,8 @@ class Series:
     kind: tuple[str, ...] = ()
     extent_mm: float = 0.0
     frames: int = 0
+    instances: tuple[str, ...] = ()
+    copies: tuple[tuple[Path, Path], ...] = ()
 
     @property
     def attenuation_corrected(self) -> bool:
@@ -65,20 +72,41 @@ class Series:
         return f"{self.uid} {name}({self.frames} images, {self.extent_mm:.0f} mm)"
 
 
+@dataclass(frozen=True)
+class Sorted:
+    """Files by series; ``others`` are no DICOM image or object, each with the reason."""
+
+    series: tuple[Series, ...]
+    others: tuple[tuple[Path, str], ...]
+
+
 def find_series(folder: Path) -> list[Series]:
     """Every series of PET, CT, RTSTRUCT or SEG below ``folder``, by study, modality and UID.
 
     Files that are not DICOM are passed over; raises `InputError` where nothing is left.
     """
+    return list(sort_files(_files(folder)).series)
+
+
+def sort_files(files: Iterable[Path]) -> Sorted:
+    """The series that ``files`` belong to, by study, modality and UID, and what is none."""
     gathered: dict[tuple[str, str], list[tuple[Path, Header]]] = {}
-    for path in _files(folder):
-        head = _head(path)
+    others: list[tuple[Path, str]] = []
+    for path in files:
+        try:
+            head = _head(path)
+        except OSError as error:
+            others.append((path, f"cannot be read: {error.strerror or type(error).__name__}"))
+            continue
         if head is None:
+            others.append((path, _why_not(path)))
             continue
         key = (str(head.get("StudyInstanceUID", "")), str(head.get("SeriesInstanceUID", "")))
         gathered.setdefault(key, []).append((path, head))
     found = [_series(heads) for heads in gathered.values()]
-    return sorted(found, key=lambda s: (s.study_uid, s.modality, s.uid))
+    return Sorted(
+        tuple(sorted(found, key=lambda s: (s.study_uid, s.modality, s.uid))), tuple(others)
+    )
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -89,15 +117,24 @@ def _files(folder: Path) -> Iterator[Path]:
         return
     for root, folders, names in os.walk(folder):
         folders.sort()
-        yield from (Path(root) / name for name in sorted(names))
+        paths = (Path(root) / name for name in sorted(names))
+        yield from (path for path in paths if path.is_file())  # a FIFO would never end
+
+
+def _why_not(path: Path) -> str:
+    """Why a file that can be opened is no DICOM image."""
+    with path.open("rb") as file:
+        start = file.read(132)
+    if not start:
+        return "an empty file"
+    if start[128:] == b"DICM" or is_bare(start):
+        return "a DICOM file without SeriesInstanceUID, or broken"
+    return "neither DICOM nor an image that is read"
 
 
 def _head(path: Path) -> Header | None:
-    """What discovery asks of a file; None for one that is no DICOM image or object."""
-    try:
-        brief = glance(path, _TAGS)
-    except OSError:
-        return None
+    """What discovery asks of a file, None for one that is no DICOM image; raises `OSError`."""
+    brief = glance(path, _TAGS)
     head: Header | None = brief
     if brief is None or brief.get("NumberOfFrames", "1") not in ("", "1"):
         head = _whole_head(path)
@@ -108,16 +145,18 @@ def _whole_head(path: Path) -> Dataset | None:
     """By pydicom: several frames, big-endian or compressed data, text in any character set."""
     from tmtv_engine.dicom.parse import read_header
 
+    with path.open("rb") as file:
+        start = file.read(132)
+    if start[128:] != b"DICM" and not is_bare(start):
+        return None
     try:
-        with path.open("rb") as file:
-            if file.read(132)[128:] != b"DICM":
-                return None
         return read_header(path, [*_TAGS, *_GROUPS])
-    except (OSError, InputError):
+    except InputError:
         return None
 
 
 def _series(heads: list[tuple[Path, Header]]) -> Series:
+    heads, copies = _once(heads)
     path, first = heads[0]
     heights = [at for _, h in heads for at in _along(h)]
     kind = [str(v) for v in _list(first.get("SeriesType")) + _list(first.get("ImageType"))]
@@ -133,7 +172,25 @@ def _series(heads: list[tuple[Path, Header]]) -> Series:
         kind=tuple(kind),
         extent_mm=max(heights) - min(heights) if heights else 0.0,
         frames=sum(_count(h) for _, h in heads),
+        instances=tuple(str(h.get("SOPInstanceUID", "")) for _, h in heads),
+        copies=tuple(copies),
     )
+
+
+def _once(
+    heads: list[tuple[Path, Header]],
+) -> tuple[list[tuple[Path, Header]], list[tuple[Path, Path]]]:
+    """Each SOP instance once, and the files that say they are one of them again."""
+    first: dict[str, Path] = {}
+    kept, copies = [], []
+    for path, head in heads:
+        uid = str(head.get("SOPInstanceUID", "") or path)
+        if uid in first:
+            copies.append((path, first[uid]))
+        else:
+            first[uid] = path
+            kept.append((path, head))
+    return kept, copies
 
 
 def _count(head: Header) -> int:
@@ -152,6 +209,24 @@ def _along(head: Header) -> list[float]:
         return [float(place[2]) for place in places if place]
     except (IndexError, TypeError, ValueError):
         return []
+
+
+_SHOWN = ("ImagePositionPatient", "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept")
+
+
+def same_image(one: Path, other: Path) -> bool:
+    """Whether two files are the same bytes, or else the same pixels, scaling and place."""
+    from tmtv_engine.dicom.parse import read_whole
+
+    try:
+        if filecmp.cmp(one, other, shallow=False):
+            return True
+        first, second = read_whole(one), read_whole(other)
+        if any(first.get(k) != second.get(k) for k in _SHOWN):
+            return False
+        return bool(first.pixel_array.tobytes() == second.pixel_array.tobytes())
+    except Exception:  # one that cannot be decoded is not known to be the same
+        return False
 
 
 def _list(value: Any) -> list[Any]:

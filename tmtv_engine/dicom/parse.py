@@ -9,6 +9,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 
+from tmtv_engine.dicom.brief import EXPLICIT, IMPLICIT, is_bare
 from tmtv_engine.errors import InputError
 
 
@@ -20,12 +21,29 @@ def read_header(path: Path, keywords: Sequence[str] | None = None) -> Dataset:
     """
     try:
         wanted = None if keywords is None else list(keywords)
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted)
+        force = begins_bare(path)
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted, force=force)
         _settle(dataset)
     except RecursionError as error:
         raise InputError(f"{path}: its sequences are nested too deep", "Export it anew.") from error
     except Exception as error:  # what a broken file makes pydicom raise is not to be foreseen
         raise InputError(f"{path}: cannot be read as DICOM", "Copy the series again.") from error
+    return dataset
+
+
+def begins_bare(path: Path) -> bool:
+    """Whether a file looks like DICOM without its preamble; raises `OSError`."""
+    with path.open("rb") as file:
+        return is_bare(file.read(132))
+
+
+def read_whole(path: Path) -> Dataset:
+    """A DICOM file with its pixels, with or without its preamble; raises what pydicom does."""
+    bare = begins_bare(path)
+    dataset = pydicom.dcmread(path, force=bare)
+    if bare and "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, _ = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = IMPLICIT if implicit else EXPLICIT
     return dataset
 
 

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from pydicom.dataset import Dataset
 
 from tmtv_engine.dicom.brief import glance
 from tmtv_engine.dicom.header import Header, number
-from tmtv_engine.dicom.parse import read_header
+from tmtv_engine.dicom.parse import read_header, read_whole
 from tmtv_engine.errors import BadTag, GeometryError, InputError, MissingTag
 from tmtv_engine.image.volume import Array, FloatArray, Grid
 from tmtv_engine.notices import Notice, notice
@@ -226,7 +225,7 @@ def _decoded(piece: Slice) -> Array:
             at, kind = piece.native
             flat = np.fromfile(piece.path, kind, rows * columns, offset=at)
             return flat.reshape(1, rows, columns)
-        dataset = pydicom.dcmread(piece.path)
+        dataset = read_whole(piece.path)
         frames = int(dataset.get("NumberOfFrames") or 1)
         return np.asarray(dataset.pixel_array).reshape(frames, rows, columns)
     except Exception as error:  # each decoder has its own errors for what it cannot read

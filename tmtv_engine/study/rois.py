@@ -94,12 +94,13 @@ def _overlap(own: Grid, grid: Grid, path: Path) -> None:
 
 def _dicom(path: Path, grid: Grid) -> tuple[list[_Roi], Kind, tuple[Notice, ...]]:
     """A SEG or an RTSTRUCT; whatever a broken one makes its parser raise is an `InputError`."""
-    import pydicom
     from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    from tmtv_engine.dicom.parse import read_whole
 
     remedy = "Give a NIfTI, a DICOM SEG or an RTSTRUCT."
     try:
-        dataset = pydicom.dcmread(path)
+        dataset = read_whole(path)
         if dataset.get("Modality", "") in ("RTSTRUCT", "SEG"):
             return _objects(dataset, grid, path)
     except (OSError, InvalidDicomError, EOFError) as error:
