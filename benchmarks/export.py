@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tmtv_engine.case.folder import Case
 from tmtv_engine.export.objects import write_objects
 from tmtv_engine.image.volume import Volume
 from tmtv_engine.lesion.find import find_lesions
-from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.phantom.dicom import write_patient
 from tmtv_engine.pipeline import CaseConfig, run_case
@@ -44,8 +45,8 @@ def make_case(folder: Path) -> Case:
     def find(pet: Volume, ct: Volume | None) -> Found:
         found = find_lesions(mask, suv, split_over_ml=1e9)
         lesions = found.take(range(min(LESIONS, len(found))))
-        own = Lesions(pet.grid, *(getattr(lesions, k) for k in list(lesions.__dict__)[1:]))
-        return Found(own, tuple({"source": "model"} for _ in own.ids))
+        own = replace(lesions, grid=pet.grid)
+        return Found(own, (Origin(Source.MODEL),) * len(own))
 
     return run_case(study, Finder(find, {"name": "vnet", "sha256": "0" * 64}), CaseConfig(folder))
 

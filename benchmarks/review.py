@@ -24,6 +24,7 @@ from tests.support import cases
 from tests.support.terminal import Terminal, review
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.model.finders import Finder, Found
 
 COUNT, MANY, TOGGLES = 200, 1000, 100
@@ -49,7 +50,7 @@ def finder(labels: Volume, hotspots: bool) -> Finder:
 
     def find(suv: Volume, ct: Volume | None) -> Found:
         lesions = from_labels(labels, suv)
-        return Found(lesions, tuple({"source": "model"} for _ in lesions.ids))
+        return Found(lesions, (Origin(Source.MODEL),) * len(lesions))
 
     return Finder(find, {"name": "vnet"})
 

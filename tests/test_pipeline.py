@@ -19,6 +19,7 @@ from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.model.finders import Finder, file_finder, finder_of
 from tmtv_engine.model.registry import Model, load
+from tmtv_engine.notices import Notice
 from tmtv_engine.pipeline import CaseConfig, liver_threshold, run_loaded
 
 
@@ -44,7 +45,7 @@ def test_a_network_lists_what_it_missed_as_candidates(tmp_path: Path, rule: Any)
     def segment(suv: Volume, ct: Volume | None, /) -> Volume:
         return suv.with_array(np.where(labels.array == 1, 0.75, 0.0), Unit.PROBABILITY)
 
-    model = Model(segment, {"name": "toy"}, warnings=(("toy-model", "a toy"),))
+    model = Model(segment, {"name": "toy"}, warnings=(Notice("toy-model", "a toy"),))
     record = _run(tmp_path, finder_of(model, rule=rule), suv)
     told = [(r["id"], r["source"], r["status"], r["probability"]) for r in record["lesions"]]
     assert told == [

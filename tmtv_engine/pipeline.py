@@ -21,9 +21,11 @@ from tmtv_engine.errors import InputError
 from tmtv_engine.files import Record, inputs_sha256, utc_now, write_text
 from tmtv_engine.image.projections import project
 from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.lesion.origin import first_status
 from tmtv_engine.lesion.slices import slices_of
 from tmtv_engine.lesion.thresholds import DEFAULT_METHODS, Method, background_suv, parse_method
 from tmtv_engine.model.finders import Finder, Found
+from tmtv_engine.notices import Notice, notice
 
 if TYPE_CHECKING:
     from tmtv_engine.study.find import Study
@@ -130,11 +132,12 @@ def _cuts(found: Found, loaded: Loaded, config: CaseConfig) -> Cuts:
 
 
 def _record(case: str, loaded: Loaded, finder: Finder, found: Found, cuts: Cuts) -> Record:
-    rows = lesion_rows(found.lesions, cuts, found.rows)
+    model = str(finder.record["name"])
+    first = [(first_status(o.source, model, o.structure), None) for o in found.origins]
+    rows = lesion_rows(found.lesions, cuts, found.origins, first)
     accepted = [k for k, row in enumerate(rows) if row["status"] == "accepted"]
     sums = totals(found.lesions, cuts, accepted)
-    notices = [(n.code, n.message) for n in loaded.notices]
-    notices += [*found.notices, *_below_floor(rows)]
+    notices = [*loaded.notices, *found.notices, *_below_floor(rows)]
     return {
         "schema": "tmtv.case/1",
         "case": case,
@@ -145,7 +148,7 @@ def _record(case: str, loaded: Loaded, finder: Finder, found: Found, cuts: Cuts)
         "totals": sums,
         "predicted_totals": sums,
         "review": {"status": "todo", "readers": [], "head": None},
-        "warnings": [{"code": code, "message": message} for code, message in notices],
+        "warnings": [{"code": n.code, "message": n.message} for n in notices],
         "provenance": {
             "tmtv": __version__,
             "python": platform.python_version(),
@@ -157,7 +160,7 @@ def _record(case: str, loaded: Loaded, finder: Finder, found: Found, cuts: Cuts)
     }
 
 
-def _below_floor(rows: Sequence[Record]) -> list[tuple[str, str]]:
+def _below_floor(rows: Sequence[Record]) -> list[Notice]:
     """The warning that cuts below a grown region's floor are lower bounds."""
     low = [
         str(row["id"])
@@ -166,8 +169,7 @@ def _below_floor(rows: Sequence[Record]) -> list[tuple[str, str]]:
         and any((m["threshold_suv"] or 99) < row["floor_suv"] for m in row["methods"].values())
     ]
     named = ", ".join(low[:12]) + (" …" if len(low) > 12 else "")
-    text = f"cut below the floor that they were grown to, volumes are lower bounds: lesions {named}"
-    return [("below-floor", text)] if low else []
+    return [notice("below-floor", f"lesions {named}")] if low else []
 
 
 def _versions() -> dict[str, str]:

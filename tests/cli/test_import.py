@@ -18,6 +18,7 @@ from tmtv_engine.export.objects import write_objects
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.lesion.thresholds import parse_method
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
@@ -161,7 +162,7 @@ def test_an_import_of_what_was_exported_decides_as_it_was(tmp_path: Path) -> Non
 
     def find(suv: Volume, ct: Volume | None) -> Found:
         lesions = from_labels(suv.with_array(labels, Unit.LABEL), suv)
-        return Found(lesions, tuple({"source": "model", "probability": 0.8} for _ in lesions.ids))
+        return Found(lesions, (Origin(Source.MODEL, 0.8),) * len(lesions))
 
     finder = Finder(find, {"name": "vnet", "sha256": "ab" * 32, "trained_on": "digital patients"})
     case = run_case(study, finder, CaseConfig(tmp_path / "out", (parse_method("41"),)))

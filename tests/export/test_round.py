@@ -25,6 +25,7 @@ from tmtv_engine.export.rtstruct import write_rtstruct
 from tmtv_engine.export.seg import write_seg
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.lesion.thresholds import METHODS, Method
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
@@ -217,7 +218,7 @@ def test_a_lesion_is_tracked_through_another_prediction(tmp_path: Path) -> None:
     def case_of(name: str, labels: npt.NDArray[np.uint16]) -> Dataset:
         def find(suv: Volume, ct: Volume | None) -> Found:
             lesions = from_labels(suv.with_array(labels, Unit.LABEL), suv)
-            return Found(lesions, tuple({"source": "model"} for _ in lesions.ids))
+            return Found(lesions, (Origin(Source.MODEL),) * len(lesions))
 
         finder = Finder(find, {"name": name, "sha256": "0" * 64})
         case = run_case(study, finder, CaseConfig(tmp_path / name, (RAW,)))

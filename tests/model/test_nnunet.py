@@ -269,7 +269,7 @@ def test_a_real_folder_answers_as_nnunetv2_does(
 
     model = models.load(f"nnunet:{folder}", "cpu")
     assert model.record["name"] == "nnunet:Dataset007_Tiny"
-    assert [code for code, _ in model.warnings] == ["third-party-model"]
+    assert [n.code for n in model.warnings] == ["third-party-model"]
     assert model.segment is not None
     chance = model.segment(suv, ct)
     assert chance.array == pytest.approx(expected, abs=1e-3)

@@ -25,6 +25,7 @@ from tmtv_engine.errors import CaseError, TmtvError, UsageError
 from tmtv_engine.files import sha256_of
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
+from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.review.journal import Decision, Journal, journals
 from tmtv_engine.review.reading import labels_sha256, reading_of
 from tmtv_engine.review.session import Session, add_lesions, record, refresh, who_has_open
@@ -146,7 +147,7 @@ def _plain(labels: Volume) -> Any:
 
     def find(suv: Volume, ct: Volume | None) -> Found:
         lesions = from_labels(labels, suv)
-        return Found(lesions, ({"source": "model", "probability": 0.9},))
+        return Found(lesions, (Origin(Source.MODEL, 0.9),))
 
     return Finder(find, {"name": "vnet"})
 

@@ -13,8 +13,10 @@ from tmtv_engine.case.folder import Case
 from tmtv_engine.case.results import update_summary
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
+from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.lesion.thresholds import parse_method
-from tmtv_engine.model.finders import Finder, Found, joined
+from tmtv_engine.model.finders import Finder, Found
+from tmtv_engine.notices import notice
 from tmtv_engine.pipeline import CaseConfig, run_loaded
 
 SHAPE = (21, 33, 39)
@@ -92,12 +94,11 @@ def make_loaded(
         **(info or {}),
     }
     told = {"schema": "tmtv.source/1", "kind": "nifti", "pet": {"folder": None}, "ct": None}
-    notice = SimpleNamespace(code="no-ct", message="there is no CT")
     return SimpleNamespace(
         suv=suv,
         ct=None,
         info=record,
-        notices=(notice,),
+        notices=(notice("no-ct"),),
         source={**told, **(source or {})},
         input_files=[],
     )
@@ -106,14 +107,12 @@ def make_loaded(
 def _finder(labels: Volume, hotspots: bool) -> Finder:
     def find(suv: Volume, ct: Volume | None) -> Found:
         lesions = from_labels(labels, suv)
-        model = joined(lesions.take([0, 1]), lesions.take([2]))
-        rows: list[dict[str, Any]] = [
-            {"source": "model", "probability": 0.9 - 0.1 * k} for k in range(2)
-        ]
-        rows.append({"source": "hotspot", "status": "candidate", "floor_suv": 2.5})
+        model = lesions.take([0, 1]).joined(lesions.take([2]))
+        rows = [Origin(Source.MODEL, 0.9 - 0.1 * k) for k in range(2)]
+        rows.append(Origin(Source.HOTSPOT, floor_suv=2.5))
         if hotspots:
-            rows = [{"source": "hotspot", "floor_suv": 2.5} for _ in range(3)]
-        notices = (("unreviewed-hotspots", "totals are uptake"),) if hotspots else ()
+            rows = [Origin(Source.HOTSPOT, floor_suv=2.5) for _ in range(3)]
+        notices = (notice("unreviewed-hotspots"),) if hotspots else ()
         return Found(model, tuple(rows), notices)
 
     record = {"name": "hotspot"} if hotspots else {"name": "vnet", "sha256": "0" * 64}

@@ -15,6 +15,7 @@ from tests.support.dicom import Bend, write_series
 from tmtv_engine.case.folder import Case
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.lesion.thresholds import parse_method
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
@@ -54,7 +55,7 @@ def case_of(dicom: Path, out: Path, labels: np.ndarray[Any, Any] | None = None) 
 
     def find(suv: Volume, ct: Volume | None) -> Found:
         lesions = from_labels(suv.with_array(labels, Unit.LABEL), suv)
-        return Found(lesions, tuple({"source": "model", "probability": 0.8} for _ in lesions.ids))
+        return Found(lesions, (Origin(Source.MODEL, 0.8),) * len(lesions))
 
     finder = Finder(find, {"name": "vnet", "sha256": "ab" * 32, "trained_on": "digital patients"})
     return run_case(study, finder, CaseConfig(out, (parse_method("41"), parse_method("raw"))))

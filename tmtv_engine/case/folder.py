@@ -19,6 +19,7 @@ import numpy as np
 
 from tmtv_engine.errors import CaseError
 from tmtv_engine.files import (
+    AGAIN,
     Record,
     canonical,
     dump_json,
@@ -33,7 +34,6 @@ from tmtv_engine.files import (
     sha256_of,
 )
 from tmtv_engine.image.projections import Mip
-from tmtv_engine.image.volume import Grid
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.slices import Slices
 
@@ -56,11 +56,7 @@ class Case:
 
     def voxels(self) -> Lesions:
         """All lesions and candidates of the prediction, in the order of ``record["lesions"]``."""
-        a = load_arrays(self.path / "voxels.npz")
-        grid = Grid(tuple(int(n) for n in a["shape"]), a["affine"], str(a["frame_uid"]))  # type: ignore[arg-type]
-        return Lesions(
-            grid, a["ids"], a["components"], a["starts"], a["voxels"], a["suv"], a["peak"]
-        )
+        return Lesions.load(self.path / "voxels.npz")
 
     def mip(self) -> Mip:
         """The projections for the terminal."""
@@ -116,7 +112,7 @@ def write_case(
     Raises `CaseError` where the record does not follow the schema or the disk refuses.
     """
     writers: dict[str, Writer] = {
-        "voxels.npz": lambda path: _write_voxels(path, lesions),
+        "voxels.npz": lesions.save,
         "mip.npz": lambda path: np.savez_compressed(path, **mip.arrays()),
         "slices.npz": lambda path: np.savez_compressed(path, **slices.arrays()),
         "source.json": lambda path: dump_json(path, source),
@@ -163,7 +159,7 @@ def read_case(path: Path | str) -> Case:
         raise CaseError(f"{folder} is no case folder", "It should hold a case.json.")
     record = load_json(folder / "case.json")
     if record.get("schema") != SCHEMA:
-        raise CaseError(f"{folder / 'case.json'} is not {SCHEMA}", "Predict the study again.")
+        raise CaseError(f"{folder / 'case.json'} is not {SCHEMA}", AGAIN)
     return Case(folder, record)
 
 
@@ -181,21 +177,6 @@ def validate(record: Record, name: str = "case.json") -> None:
     validator = jsonschema.Draft202012Validator(case_schema())
     for error in validator.iter_errors(record):
         raise CaseError(f"{name}: {error.json_path}: {error.message[:200]}")
-
-
-def _write_voxels(path: Path, lesions: Lesions) -> None:
-    np.savez_compressed(
-        path,
-        ids=lesions.ids,
-        components=lesions.components,
-        starts=lesions.starts,
-        voxels=lesions.voxels,
-        suv=lesions.suv,
-        peak=lesions.peak,
-        affine=lesions.grid.affine,
-        shape=np.array(lesions.grid.shape, np.int64),
-        frame_uid=np.array(lesions.grid.frame_uid),
-    )
 
 
 @contextmanager

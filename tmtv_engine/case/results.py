@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,26 @@ from tmtv_engine.files import Record, jsonable, write_text
 from tmtv_engine.image.volume import FloatArray
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.measures import bsa_dubois, centroid_mm, measure, suv_max, suv_peak, total
+from tmtv_engine.lesion.origin import Origin, Status, Structure
 from tmtv_engine.lesion.thresholds import Method, kept, parse_method, thresholds
 
 TOTAL_KEYS = ("tmtv_ml", "tlg_g", "lesions", "suv_max", "suv_peak", "dmax_mm", "sdmax_per_m")
-LESION_KEYS = ("id", "component", "source", "status", "decided_by", "probability", "voxels")
 CUT_KEYS = ("volume_ml", "suv_mean", "tlg_g", "threshold_suv")
 SUMMARY_KEYS = ("case", "method", *TOTAL_KEYS, "model", "review", "warnings")
+
+
+LESION_COLUMNS: Mapping[str, Callable[[Record], Any]] = {
+    **{k: itemgetter(k) for k in ("id", "component", "source", "status", "decided_by")},
+    "probability": itemgetter("probability"),
+    "structure": lambda row: row.get("structure") and row["structure"]["name"],
+    "structure_p": lambda row: row.get("structure") and row["structure"]["p"],
+    "region": lambda row: row.get("region"),
+    **{k: itemgetter(k) for k in ("voxels", "suv_max", "suv_peak")},
+    "x_mm": lambda row: row["centroid_mm"][0],
+    "y_mm": lambda row: row["centroid_mm"][1],
+    "z_mm": lambda row: row["centroid_mm"][2],
+}
+"""The columns of `lesions.csv` before those of the methods: name and cell of a lesion's row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,20 +73,26 @@ def body_surface(patient: Record) -> float | None:
     return bsa_dubois(weight, height) if weight and height else None
 
 
-def lesion_rows(lesions: Lesions, cuts: Cuts, extra: Sequence[Mapping[str, Any]]) -> list[Record]:
-    """The ``lesions`` of `case.json`; ``extra`` gives each its source, status, probability …"""
+def lesion_rows(
+    lesions: Lesions,
+    cuts: Cuts,
+    origins: Sequence[Origin],
+    decided: Sequence[tuple[Status, str | None]],
+) -> list[Record]:
+    """The ``lesions`` of `case.json`: measures, where each comes from, its status and reader."""
     centres, highest, peaks = centroid_mm(lesions), suv_max(lesions), suv_peak(lesions)
     rows: list[Record] = [
         {
             "id": int(lesions.ids[k]),
             "component": int(lesions.components[k]),
-            "source": "roi",
-            "status": "accepted",
-            "decided_by": None,
-            "floor_suv": None,
+            "source": origins[k].source,
+            "structure": _plain(origins[k].structure),
+            "region": origins[k].region,
+            "status": decided[k][0],
+            "decided_by": decided[k][1],
+            "floor_suv": origins[k].floor_suv,
             "background_suv": cuts.background[k],
-            "probability": None,
-            **extra[k],
+            "probability": origins[k].probability,
             "centroid_mm": centres[k],
             "suv_max": highest[k],
             "suv_peak": peaks[k],
@@ -91,6 +112,10 @@ def lesion_rows(lesions: Lesions, cuts: Cuts, extra: Sequence[Mapping[str, Any]]
     return found
 
 
+def _plain(structure: Structure | None) -> Record | None:
+    return None if structure is None else asdict(structure)
+
+
 def totals(lesions: Lesions, cuts: Cuts, accepted: Sequence[int]) -> Record:
     """The ``totals`` of `case.json` over the rows ``accepted`` of ``lesions``."""
     found: Record = {}
@@ -106,12 +131,12 @@ def totals(lesions: Lesions, cuts: Cuts, accepted: Sequence[int]) -> Record:
 def lesions_csv(record: Record) -> str:
     """`lesions.csv`: one row a lesion, its measures and then each method's; unknown is empty."""
     keys = list(record["totals"])
-    header = [*LESION_KEYS, "suv_max", "suv_peak", "x_mm", "y_mm", "z_mm"]
-    header += [f"{column}_{key}" for key in keys for column in CUT_KEYS]
-    rows = []
-    for lesion in record["lesions"]:
-        row = [lesion[k] for k in (*LESION_KEYS, "suv_max", "suv_peak")] + lesion["centroid_mm"]
-        rows.append(row + [lesion["methods"][k][c] for k in keys for c in CUT_KEYS])
+    header = [*LESION_COLUMNS, *(f"{column}_{key}" for key in keys for column in CUT_KEYS)]
+    rows = [
+        [cell(lesion) for cell in LESION_COLUMNS.values()]
+        + [lesion["methods"][k][c] for k in keys for c in CUT_KEYS]
+        for lesion in record["lesions"]
+    ]
     return _csv([header, *rows])
 
 

@@ -55,7 +55,7 @@ def find_lesions(
             pieces = split(suv.grid, own, heights, seed_distance_mm, connected=True)
         parts += [start + piece for piece in pieces]
         of += [row + 1] * len(pieces)
-    return _rearranged(whole, parts, of)
+    return whole.regrouped(parts, np.arange(1, len(parts) + 1), of)
 
 
 def split_lesion(lesions: Lesions, row: int, seed_distance_mm: float) -> list[IntArray]:
@@ -88,17 +88,3 @@ def _in_raster_order(values: Array) -> npt.NDArray[np.uint32]:
     number = np.zeros(int(found.max(initial=0)) + 1, np.uint32)
     number[found[np.argsort(first)]] = np.arange(1, len(found) + 1)
     return number[values]
-
-
-def _rearranged(whole: Lesions, parts: list[IntArray], of: list[int]) -> Lesions:
-    """The parts (positions in ``whole``'s lists) as lesions 1 … n of the components ``of``."""
-    order = np.concatenate([*parts, np.zeros(0, np.int64)])
-    return Lesions(
-        whole.grid,
-        np.arange(1, len(parts) + 1),
-        np.array(of, dtype=np.int64),
-        np.cumsum([0, *(len(part) for part in parts)]).astype(np.int64),
-        whole.voxels[order],
-        whole.suv[order],
-        whole.peak[order],
-    )

@@ -33,7 +33,8 @@ def hotspots(suv: Volume, *, core_ml: float = CORE_ML, lesions: Lesions | None =
     spots = from_labels(suv.with_array(grown, Unit.LABEL), suv)
     first = 0 if lesions is None or not len(lesions) else int(lesions.ids.max())
     behind = 0 if lesions is None or not len(lesions) else int(lesions.components.max())
-    return _renumbered(spots, first, behind)
+    number = np.arange(1, len(spots) + 1)
+    return spots.renumbered(first + number, behind + number)
 
 
 def _large(cores: npt.NDArray[np.uint32], voxels: float) -> npt.NDArray[np.uint32]:
@@ -95,16 +96,3 @@ def _near(cores: npt.NDArray[np.uint32], spacing_mm: tuple[float, float, float])
         )
         near[box] |= distance_transform_edt(cores[box] != number, sampling=spacing_mm) <= GROW_MM
     return near
-
-
-def _renumbered(lesions: Lesions, first: int, components_before: int) -> Lesions:
-    number = np.arange(1, len(lesions) + 1)
-    return Lesions(
-        lesions.grid,
-        first + number,
-        components_before + number,
-        lesions.starts,
-        lesions.voxels,
-        lesions.suv,
-        lesions.peak,
-    )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
+from tmtv_engine.errors import CaseError, GeometryError
+from tmtv_engine.files import AGAIN, load_arrays
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
 
 
@@ -57,20 +62,97 @@ class Lesions:
         flat = self.voxels if row is None else self.voxels[self.span(row)]
         return np.stack(np.unravel_index(flat, self.grid.shape), axis=-1).astype(np.int64)
 
+    def regrouped(
+        self, places: Sequence[npt.NDArray[np.int64]], ids: npt.ArrayLike, components: npt.ArrayLike
+    ) -> Lesions:
+        """Lesions made of the positions ``places`` (n arrays) in these lists."""
+        order = np.concatenate([np.zeros(0, np.int64), *places])
+        return Lesions(
+            self.grid,
+            np.array(ids, np.int64),
+            np.array(components, np.int64),
+            np.cumsum([0, *map(len, places)], dtype=np.int64),
+            self.voxels[order],
+            self.suv[order],
+            self.peak[order],
+        )
+
     def take(self, rows: npt.ArrayLike) -> Lesions:
         """The lesions of ``rows`` only, ids unchanged."""
         chosen = np.asarray(rows, dtype=np.int64)
-        spans = [np.arange(self.starts[r], self.starts[r + 1]) for r in chosen]
-        keep = np.concatenate(spans) if spans else np.zeros(0, np.int64)
+        places = [np.arange(self.starts[r], self.starts[r + 1]) for r in chosen]
+        return self.regrouped(places, self.ids[chosen], self.components[chosen])
+
+    def parted(self, row: int, parts: Sequence[npt.NDArray[np.int64]], first: int) -> Lesions:
+        """``row`` gives way to its ``parts`` (flat indices), at the end.
+
+        They are numbered from ``first`` and keep their lesion's component.
+        """
+        span = self.span(row)
+        order = np.argsort(self.voxels[span])
+        own = self.voxels[span][order]
+        places = [order[np.searchsorted(own, part)] + span.start for part in parts]
+        numbers = np.arange(first, first + len(parts))
+        pieces = self.regrouped(places, numbers, np.full(len(parts), self.components[row]))
+        return self.take(np.delete(np.arange(len(self)), row)).joined(pieces)
+
+    def joined(self, other: Lesions) -> Lesions:
+        """These lesions and then the ``other``'s, on one grid; raises `ValueError` where a number
+        stands for two."""
+        if np.intersect1d(self.ids, other.ids).size:
+            raise ValueError("a number stands for two lesions")
+        ends = other.starts[1:] + self.starts[-1]
+        rows = {"starts": np.concatenate([self.starts, ends])}
+        for name in ("ids", "components", "voxels", "suv", "peak"):
+            rows[name] = np.concatenate([getattr(self, name), getattr(other, name)])
+        return Lesions(self.grid, **rows)
+
+    def without(self, voxels: npt.NDArray[np.int64]) -> Lesions:
+        """These lesions less some flat indices; those of which nothing is left are gone."""
+        keep = ~np.isin(self.voxels, voxels)
+        if keep.all():
+            return self
+        counts = np.bincount(self.owner[keep], minlength=len(self))
+        there = counts > 0
         return Lesions(
             self.grid,
-            self.ids[chosen],
-            self.components[chosen],
-            np.concatenate([[0], np.cumsum(self.counts[chosen])]).astype(np.int64),
+            self.ids[there],
+            self.components[there],
+            np.concatenate([[0], np.cumsum(counts[there])]).astype(np.int64),
             self.voxels[keep],
             self.suv[keep],
             self.peak[keep],
         )
+
+    def renumbered(self, ids: npt.ArrayLike, components: npt.ArrayLike | None = None) -> Lesions:
+        """The same lesions under other numbers (n,), and, where given, other components."""
+        new = np.asarray(ids, np.int64)
+        of = self.components if components is None else np.asarray(components, np.int64)
+        return replace(self, ids=new, components=of)
+
+    def save(self, to: Path | IO[bytes]) -> None:
+        """Write a compressed `npz` that `load` reads; the same lesions give the same bytes."""
+        rows = {name: getattr(self, name) for name in _ROWS}
+        shape = np.array(self.grid.shape, np.int64)
+        name = np.array(self.grid.frame_uid)
+        np.savez_compressed(to, **rows, affine=self.grid.affine, shape=shape, frame_uid=name)
+
+    @classmethod
+    def load(cls, path: Path, grid: Grid | None = None) -> Lesions:
+        """What `save` wrote, on its own grid or, where the file names none, on ``grid``.
+
+        Raises `CaseError` for a file that is none, or whose lists do not fit together.
+        """
+        arrays = load_arrays(path)
+        try:
+            if "shape" in arrays:
+                z, y, x = (int(n) for n in arrays["shape"])
+                grid = Grid((z, y, x), arrays["affine"], str(arrays["frame_uid"]))
+            found = cls(grid, *(arrays[name] for name in _ROWS))  # type: ignore[arg-type]
+            _check(found)
+        except (KeyError, TypeError, ValueError, GeometryError) as error:
+            raise CaseError(f"{path}: holds no lesions: {error}", AGAIN) from error
+        return found
 
     def labels(self) -> Volume:
         """The label map (z, y, x): uint16, the value is the lesion's id, 0 is background."""
@@ -78,6 +160,26 @@ class Lesions:
         flat = np.zeros(int(np.prod(self.grid.shape)), kind)
         flat[self.voxels] = np.repeat(self.ids, self.counts)
         return Volume(flat.reshape(self.grid.shape), self.grid, Unit.LABEL)
+
+
+_ROWS = ("ids", "components", "starts", "voxels", "suv", "peak")
+
+
+def _check(found: Lesions) -> None:
+    """Raise `ValueError` where lists from a file are no lesions on their grid."""
+    n, size = len(found.ids), len(found.voxels)
+    if not (found.components.shape == (n,) and found.starts.shape == (n + 1,)):
+        raise ValueError("as many numbers, components and ranges are needed")
+    if any(getattr(found, name).dtype.kind != "i" for name in _ROWS[:4]):
+        raise ValueError("numbers and positions are whole")
+    if found.suv.shape != (size,) or found.peak.shape != (size,):
+        raise ValueError("as many values as voxels are needed")
+    if found.starts[0] != 0 or found.starts[-1] != size or (found.counts < 1).any():
+        raise ValueError("the ranges do not cover the voxels")
+    if size and not 0 <= found.voxels.min() <= found.voxels.max() < np.prod(found.grid.shape):
+        raise ValueError("a voxel lies outside the image")
+    if len(np.unique(found.ids)) < n or len(np.unique(found.voxels)) < size:
+        raise ValueError("a number or a voxel stands twice")
 
 
 SPHERE_RADIUS_MM = 6.2035049  # a sphere of 1 mL

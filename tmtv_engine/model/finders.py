@@ -14,22 +14,23 @@ from tmtv_engine.lesion.drawn import RoiMode, lesions_of
 from tmtv_engine.lesion.find import find_lesions
 from tmtv_engine.lesion.hotspots import CANDIDATE_ML, FLOOR_SUV, hotspots
 from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.lesion.rules import paper_rule, vote
 from tmtv_engine.model.registry import Model
 from tmtv_engine.model.segmenter import Segmenter
+from tmtv_engine.notices import Notice, notice
 from tmtv_engine.study.rois import read_rois
 
 Rule = Literal["paper", "vote"]
-Notices = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Lesions, what `case.json` says of each (source, status …), and warnings (code, message)."""
+    """Lesions, where each comes from, and what to warn about."""
 
     lesions: Lesions
-    rows: tuple[Mapping[str, Any], ...]
-    notices: Notices = ()
+    origins: tuple[Origin, ...]
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,16 @@ def finder_of(model: Model, *, rule: Rule = "paper", min_ml: float = 0.0) -> Fin
 
     def find(suv: Volume, ct: Volume | None) -> Found:
         found = _network(network, suv, ct, rule, min_ml)
-        said = tuple((n.code, n.message) for n in getattr(network, "said", ()))
-        return Found(found.lesions, found.rows, model.warnings + said + found.notices)
+        said = tuple(getattr(network, "said", ()))
+        return Found(found.lesions, found.origins, model.warnings + said + found.notices)
 
     return Finder(find, {**model.record, "rule": rule}, model.device)
 
 
 def _hotspots(suv: Volume, ct: Volume | None) -> Found:
     lesions = hotspots(suv)
-    rows = tuple({"source": "hotspot", "floor_suv": FLOOR_SUV} for _ in lesions.ids)
-    text = "every hot spot counts, physiologic ones too: totals are uptake until a reader has been"
-    return Found(lesions, rows, (("unreviewed-hotspots", text),))
+    origin = Origin(Source.HOTSPOT, floor_suv=FLOOR_SUV)
+    return Found(lesions, (origin,) * len(lesions), (notice("unreviewed-hotspots"),))
 
 
 def _network(
@@ -70,12 +70,9 @@ def _network(
     mask = vote(chance, suv) if rule == "vote" else paper_rule(chance)
     lesions = find_lesions(mask, suv, min_ml=min_ml)
     missed = hotspots(suv, core_ml=CANDIDATE_ML, lesions=lesions)
-    rows: list[Mapping[str, Any]] = [
-        {"source": "model", "probability": p} for p in _means(lesions, chance)
-    ]
-    candidate = {"source": "hotspot", "status": "candidate", "floor_suv": FLOOR_SUV}
-    rows += [{**candidate, "probability": p} for p in _means(missed, chance)]
-    return Found(joined(lesions, missed), tuple(rows))
+    origins = [Origin(Source.MODEL, float(p)) for p in _means(lesions, chance)]
+    origins += [Origin(Source.HOTSPOT, float(p), FLOOR_SUV) for p in _means(missed, chance)]
+    return Found(lesions.joined(missed), tuple(origins))
 
 
 def _means(lesions: Lesions, chance: Volume) -> FloatArray:
@@ -83,19 +80,6 @@ def _means(lesions: Lesions, chance: Volume) -> FloatArray:
     if not len(lesions):
         return np.zeros(0)
     return np.asarray(np.add.reduceat(values, lesions.starts[:-1]) / lesions.counts)
-
-
-def joined(first: Lesions, second: Lesions) -> Lesions:
-    """Two lists of lesions on one grid, one after the other; their numbers must not meet."""
-    return Lesions(
-        first.grid,
-        np.concatenate([first.ids, second.ids]),
-        np.concatenate([first.components, second.components]),
-        np.concatenate([first.starts, second.starts[1:] + first.starts[-1]]),
-        np.concatenate([first.voxels, second.voxels]),
-        np.concatenate([first.suv, second.suv]),
-        np.concatenate([first.peak, second.peak]),
-    )
 
 
 def file_finder(
@@ -106,7 +90,6 @@ def file_finder(
     def find(suv: Volume, ct: Volume | None) -> Found:
         rois = read_rois(path, suv.grid, names=names)
         lesions = lesions_of(rois, suv, mode)
-        notices = tuple((n.code, n.message) for n in rois.notices)
-        return Found(lesions, tuple({"source": "roi"} for _ in lesions.ids), notices)
+        return Found(lesions, (Origin(Source.ROI),) * len(lesions), rois.notices)
 
     return Finder(find, {"name": "roi"}, "cpu", "rois")

@@ -9,6 +9,7 @@ from typing import Any
 
 from tmtv_engine.errors import UsageError
 from tmtv_engine.model.segmenter import Segmenter
+from tmtv_engine.notices import Notice
 
 BUNDLED = Path(__file__).parent / "weights" / "vnet" / "model.json"
 
@@ -20,7 +21,7 @@ class Model:
     segment: Segmenter | None
     record: Mapping[str, Any]
     device: str = "cpu"
-    warnings: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
 
 def default_model() -> str:
@@ -55,5 +56,5 @@ def _nnunet(folder: str, device: str) -> Model:
 
 
 def _model(network: Any, device: str) -> Model:
-    notices = tuple((n.code, n.message) for n in getattr(network, "warnings", ()))
+    notices: tuple[Notice, ...] = tuple(getattr(network, "warnings", ()))
     return Model(network, dict(network.record), str(getattr(network, "device", device)), notices)

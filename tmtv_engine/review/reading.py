@@ -176,10 +176,9 @@ class _State:
     def _split(self, number: int, distance_mm: float) -> None:
         row = self.lesions.row(number)
         parts = self.replayer.split(self.lesions, row, distance_mm)
-        component = int(self.lesions.components[row])
         first = max([*self.status, *self.splits]) + 1
         numbers = tuple(range(first, first + len(parts)))
-        self.lesions = _replace(self.lesions, row, parts, numbers, component)
+        self.lesions = self.lesions.parted(row, parts, first)
         for new in numbers:
             self.status[new], self.by[new] = self.status[number], self.by[number]
             self.sources[new], self.parents[new] = self.sources[number], number
@@ -193,8 +192,8 @@ class _State:
         taken = self.lesions.take(
             [k for k, i in enumerate(self.lesions.ids) if self.status[int(i)] == "accepted"]
         ).voxels
-        free = _without(added, taken)
-        self.lesions = _joined(_without(self.lesions, free.voxels), free)
+        free = added.without(taken)
+        self.lesions = self.lesions.without(free.voxels).joined(free)
         gone = set(self.status) - {int(i) for i in self.lesions.ids}
         for number in gone:
             self.status.pop(number)
@@ -275,59 +274,4 @@ def read_added(case: Case, name: str) -> Lesions:
         raise CaseError(f"{path} is missing", "An imported lesion's voxels are lost.") from error
     if hashlib.sha256(raw).hexdigest() != name:
         raise CaseError(f"{path} was changed", "An imported lesion's voxels are not as imported.")
-    grid = case.voxels().grid
-    with np.load(path, allow_pickle=False) as a:
-        keys = ("ids", "components", "starts", "voxels", "suv", "peak")
-        return Lesions(grid, *[a[key] for key in keys])
-
-
-def _replace(
-    lesions: Lesions, row: int, parts: list[IntArray], numbers: Sequence[int], component: int
-) -> Lesions:
-    """``lesions`` without ``row``, its parts at the end."""
-    span = lesions.span(row)
-    own = lesions.voxels[span]
-    order = np.argsort(own)
-    place = [order[np.searchsorted(own[order], part)] + span.start for part in parts]
-    index = np.concatenate(place)
-    rest = lesions.take([k for k in range(len(lesions)) if k != row])
-    pieces = Lesions(
-        lesions.grid,
-        np.array(numbers, np.int64),
-        np.full(len(numbers), component, np.int64),
-        np.concatenate([[0], np.cumsum([len(p) for p in place])]).astype(np.int64),
-        lesions.voxels[index],
-        lesions.suv[index],
-        lesions.peak[index],
-    )
-    return _joined(rest, pieces)
-
-
-def _joined(a: Lesions, b: Lesions) -> Lesions:
-    return Lesions(
-        a.grid,
-        np.concatenate([a.ids, b.ids]),
-        np.concatenate([a.components, b.components]),
-        np.concatenate([a.starts, b.starts[1:] + a.starts[-1]]),
-        np.concatenate([a.voxels, b.voxels]),
-        np.concatenate([a.suv, b.suv]),
-        np.concatenate([a.peak, b.peak]),
-    )
-
-
-def _without(lesions: Lesions, voxels: IntArray) -> Lesions:
-    """``lesions`` less some voxels; those of which nothing is left are gone."""
-    keep = ~np.isin(lesions.voxels, voxels)
-    if keep.all():
-        return lesions
-    counts = np.bincount(lesions.owner[keep], minlength=len(lesions))
-    there = counts > 0
-    return Lesions(
-        lesions.grid,
-        lesions.ids[there],
-        lesions.components[there],
-        np.concatenate([[0], np.cumsum(counts[there])]).astype(np.int64),
-        lesions.voxels[keep],
-        lesions.suv[keep],
-        lesions.peak[keep],
-    )
+    return Lesions.load(path, case.voxels().grid)

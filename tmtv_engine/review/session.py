@@ -11,7 +11,7 @@ import io
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from tmtv_engine.case.results import Cuts, lesion_rows, totals, update_summary
 from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.files import Record, canonical, dump_json
 from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.origin import Origin, Source, Status
+from tmtv_engine.notices import notice
 from tmtv_engine.review.journal import (
     UNDOABLE,
     Decision,
@@ -34,11 +36,7 @@ from tmtv_engine.review.journal import (
 )
 from tmtv_engine.review.reading import SPLIT_MM, Reading, Replayer, labels_sha256, of_record
 
-UNREVIEWED = {
-    "code": "unreviewed-hotspots",
-    "message": "every hot spot counts, physiologic ones too: "
-    "totals are uptake until a reader has signed",
-}
+UNREVIEWED = asdict(notice("unreviewed-hotspots"))
 
 
 class Session:
@@ -166,15 +164,7 @@ def add_lesions(case: Case, lesions: Lesions, reader: str | None = None) -> Read
     first = max([*reading.status, *reading.splits, 0]) + 1
     ids = np.arange(first, first + len(lesions), dtype=np.int64)
     stream = io.BytesIO()
-    np.savez_compressed(
-        stream,
-        ids=ids,
-        components=ids,
-        starts=lesions.starts,
-        voxels=lesions.voxels,
-        suv=lesions.suv,
-        peak=lesions.peak,
-    )
+    lesions.renumbered(ids, ids).save(stream)
     name = hashlib.sha256(stream.getvalue()).hexdigest()
     folder = case.path / "review"
     folder.mkdir(exist_ok=True)
@@ -245,16 +235,10 @@ def _new_rows(reading: Reading, cuts: Cuts, last: int) -> list[Record]:
         return []
     some = reading.lesions.take(new)
     ids = [int(i) for i in some.ids]
-    extra = [
-        {
-            "source": reading.sources[i],
-            "status": reading.status[i],
-            "decided_by": reading.decided_by[i],
-        }
-        for i in ids
-    ]
+    origins = [Origin(Source(reading.sources[i])) for i in ids]
+    decided = [(Status(reading.status[i]), reading.decided_by[i]) for i in ids]
     own = Cuts(cuts.methods, cuts.background[new], cuts.liver, cuts.bsa_m2)
-    return lesion_rows(some, own, extra)
+    return lesion_rows(some, own, origins, decided)
 
 
 def refresh(case: Case) -> Record:
