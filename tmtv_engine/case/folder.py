@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tmtv_engine.case.binding import binding_sha256
 from tmtv_engine.errors import CaseError
 from tmtv_engine.files import (
     AGAIN,
@@ -126,6 +127,7 @@ def write_case(
         last = int(lesions.ids.max()) if len(lesions) else 0
         done["provenance"] = {**done["provenance"], "last_id": last}
         done["provenance"]["files_sha256"] = hashes
+        done["provenance"]["prediction_sha256"] = binding_sha256(folder, done)
         hashes["case.json"] = prediction_sha256(done)
         validate(done, name)
         dump_json(folder / "case.json", done)

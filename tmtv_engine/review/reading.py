@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tmtv_engine.case import binding
 from tmtv_engine.case.folder import Case
 from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.lesion.find import split_lesion
@@ -76,25 +73,7 @@ class Reading:
 
 def labels_sha256(case: Case) -> str:
     """SHA-256 over the voxels of the case's label map, decompressed."""
-    path = case.path / "lesions.nii.gz"
-    try:
-        stat = path.stat()
-        return _voxels_sha256(path, stat.st_mtime_ns, stat.st_size)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise CaseError(f"{path} cannot be read: {error}", "Predict the study again.") from error
-
-
-@lru_cache(maxsize=256)
-def _voxels_sha256(path: Path, mtime_ns: int, size: int) -> str:
-    found = hashlib.sha256()
-    with gzip.open(path, "rb") as stream:
-        header = stream.read(112)
-        kind = "<f4" if header[:4] == b"\x5c\x01\x00\x00" else ">f4"
-        offset = int(np.frombuffer(header[108:112], kind)[0])
-        stream.read(offset - 112)
-        while block := stream.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+    return binding.labels_sha256(case.path, case.record["pet"]["shape"])
 
 
 class Replayer:
