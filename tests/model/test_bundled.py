@@ -7,7 +7,8 @@ import pytest
 from tmtv_engine.lesion.rules import vote
 from tmtv_engine.model.checkpoint import read_model
 from tmtv_engine.model.infer import BUNDLED, load_model
-from tmtv_engine.phantom.draw import TRAINING_SEEDS, draw_patient
+from tmtv_engine.phantom.draw import draw_patient
+from tmtv_engine.phantom.person import TRAINING_SEEDS
 from tmtv_engine.report.agreement import dice
 
 pytestmark = pytest.mark.skipif(not BUNDLED.is_dir(), reason="no weights are bundled")

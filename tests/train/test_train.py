@@ -20,7 +20,7 @@ from tmtv_engine.model.checkpoint import read_model
 from tmtv_engine.model.infer import load_model
 from tmtv_engine.model.recipes import RECIPES, Recipe
 from tmtv_engine.model.vnet import Architecture
-from tmtv_engine.phantom.cohort import Sample
+from tmtv_engine.phantom.sample import Sample
 from tmtv_engine.train.augment import motion, moved
 from tmtv_engine.train.curve import read_metrics, write_curve
 from tmtv_engine.train.dataset import prepare, read_dataset, split_of, truth_map
@@ -155,7 +155,9 @@ def test_a_drawn_patient_is_framed_as_the_model_grid_frames_a_scan(
     suv[:, body[0] : body[1]] = 1.0
     suv[0, 0, :8] = 1.0  # scattered counts of 4 mL: less than a row of body
     y = np.arange(64, dtype=np.float16)[None, :, None] * np.ones_like(suv)
-    sample = framed(Sample(7, suv, y, suv), RECIPES["coarse"])
+    drawn = Sample(7, suv, y, suv, np.zeros(suv.shape, np.uint8))
+    sample = framed(drawn, RECIPES["coarse"])
+    assert sample.ct is not None
     assert sample.suv.shape == sample.prob.shape == (32, kept[1] - kept[0], 16)
     assert (sample.ct[0, :, 0] == np.arange(*kept)).all()
 
@@ -167,7 +169,8 @@ def test_a_piece_is_laid_as_a_small_image_is(seed: int) -> None:
     suv[[0, -1]] = suv[:, [0, -1]] = suv[:, :, [0, -1]] = 0.5  # rim: no place is empty
     prob = np.zeros_like(z)
     prob[12, 20, 30] = 1.0
-    parts = [piece(Sample(7, suv, a, prob), np.random.default_rng(seed)) for a in (z, y, x)]
+    names = np.zeros(suv.shape, np.uint8)
+    parts = [piece(Sample(7, suv, a, prob, names), np.random.default_rng(seed)) for a in (z, y, x)]
     filled = np.argwhere(parts[0].suv > 0)
     low, high = filled.min(axis=0), filled.max(axis=0) + 1
     assert len(filled) == np.prod(high - low) < suv.size / 2  # one box
@@ -176,6 +179,7 @@ def test_a_piece_is_laid_as_a_small_image_is(seed: int) -> None:
     assert abs(low[2] - (40 - high[2])) <= 1  # and columns
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     for axis, part in enumerate(parts):  # nothing is turned or stretched: places are in a row
+        assert part.ct is not None
         assert (np.diff(part.ct[box], axis=axis) == 1).all()
         assert (part.ct[parts[0].suv == 0] == -1000).all()
 
@@ -328,12 +332,12 @@ class Bare:
 sys.meta_path.insert(0, Bare())
 torch.set_num_threads(1)
 import dataclasses
-from tmtv_engine.train.digital import Trainer
+from tmtv_engine.train.digital import Trainer, filled
 from tmtv_engine.train.loop import train
 from tmtv_engine.model.recipes import RECIPES
 from tmtv_engine.phantom.cohort import stream
 from safetensors.torch import save_file
-patient = next(stream(5, workers=0, spacing_mm=16.0))
+patient = filled(next(stream(5, workers=0, spacing_mm=16.0)), 16)
 recipe = dataclasses.replace(RECIPES["coarse"], spacing_mm=16.0, shape=(64, 16, 32), epochs=1)
 Trainer(recipe).learn(patient, 1e-3)
 arrays = {"suv": patient.suv, "hu": patient.ct, "prob": patient.prob}

@@ -1,4 +1,4 @@
-"""One person's constants: sex, arms, and the uptake of the tissues that many organs share."""
+"""One person's constants: sex, arms, girth, and the uptake that many organs share."""
 
 from __future__ import annotations
 
@@ -6,38 +6,36 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TRUNK_TOP = 631.0
 SIDES = (-1.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Build:
-    """One person's constants: sex, arms, and the uptake of the tissues that many organs share."""
+    """One person's constants: sex, arms, girth, and the uptake that many organs share."""
 
     sex: str
     arms_down: bool
     arm_x: float
+    girth: float
+    fat_mm: float
     blood: float
-    liver: float
-    marrow: float
     muscle: float
     fat: float
     contrast: float
 
     @classmethod
-    def draw(cls, r: np.random.Generator) -> Build:
-        """Draw a build; marrow is up in one patient of six (after G-CSF, anaemia)."""
-        blood = r.uniform(0.9, 2.6)
-        usual = r.random() < 0.84
+    def draw(cls, r: np.random.Generator, sex: str | None = None) -> Build:
+        """Draw a build; ``sex`` where it is known."""
+        female = bool(r.random() < 0.48)
         return cls(
-            sex="F" if r.random() < 0.48 else "M",
+            sex=sex or ("F" if female else "M"),
             arms_down=bool(r.random() < 0.35),
-            arm_x=r.uniform(205, 228),
-            blood=blood,
-            liver=blood * r.uniform(0.95, 1.6),
-            marrow=r.uniform(0.6, 2.2) if usual else r.uniform(2.2, 6.5),
-            muscle=r.uniform(0.4, 1.0),
-            fat=r.uniform(0.1, 0.45),
+            arm_x=r.uniform(205, 235),
+            girth=float(np.exp(r.normal(0.02, 0.1))),
+            fat_mm=log_uniform(r, 5, 50),
+            blood=log_uniform(r, 0.8, 2.8),
+            muscle=log_uniform(r, 0.35, 1.1),
+            fat=log_uniform(r, 0.08, 0.5),
             contrast=r.choice([0.0, r.uniform(40, 160)]),
         )
 

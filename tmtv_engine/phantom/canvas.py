@@ -1,4 +1,4 @@
-"""A body to draw on: deformed coordinates, and ellipsoids that touch only their own box."""
+"""A body to draw on: deformed coordinates, and shapes that touch only their own box."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from tmtv_engine.lesion.structures import LABELS
+from tmtv_engine.phantom.anatomies import OrganMap
 
 Triple = tuple[float, float, float]
 Box = tuple[slice, slice, slice]
@@ -34,7 +37,10 @@ class Pose(NamedTuple):
 
     ``scale`` (x, y, z); ``shift_mm`` (x, y) on the table; ``turn`` radians about z;
     ``bend_mm`` the amplitude of the smooth deformation; ``control`` (3, 9, 6, 6) its knots;
-    ``heights_mm`` where this person has the landmarks that are drawn at `LANDMARKS_MM`.
+    ``heights_mm`` where this person has the landmarks that are drawn at `LANDMARKS_MM`;
+    ``stretch`` (x, y, z) of the whole person, a map's organs with them; ``axis`` (5, n): at some
+    heights (mm) the body's middle x, y (mm) and its width and depth relative to the drawing's;
+    ``origin_mm`` (z, y, x) the map's point where the person's coordinates are 0.
     """
 
     scale: Triple
@@ -43,13 +49,16 @@ class Pose(NamedTuple):
     bend_mm: float
     control: np.ndarray
     heights_mm: np.ndarray
+    stretch: Triple = (1.0, 1.0, 1.0)
+    axis: np.ndarray | None = None
+    origin_mm: Triple = (0.0, 0.0, 0.0)
 
 
 class Canvas:
-    """SUV, HU and a mask of hot organs, each (z, y, x), with the body's coordinates in mm.
+    """SUV, HU and structures, each (z, y, x), with the body's coordinates in mm.
 
     Body coordinates: x to the left, y to the back, z up from the base of the trunk. The last
-    slice lies at ``top_mm``.
+    slice lies at ``top_mm``. ``organs`` are a real person's, in which `organ` finds shapes.
     """
 
     def __init__(
@@ -59,44 +68,99 @@ class Canvas:
         top_mm: float,
         pose: Pose,
         device: str,
+        organs: OrganMap | None = None,
+        *,
+        with_ct: bool = True,
     ) -> None:
-        self.shape, self.spacing = shape, spacing_mm
+        self.shape, self.spacing, self.pose, self.organs = shape, spacing_mm, pose, organs
         self.suv = torch.zeros(shape, device=device)
-        self.hu = torch.full(shape, -1000.0, device=device)
-        self.hot = torch.zeros(shape, dtype=torch.bool, device=device)
+        self.hu = torch.full(shape, -1000.0, device=device) if with_ct else None
+        self.structures = torch.zeros(shape, dtype=torch.uint8, device=device)
+        self.kept: dict[str, Tensor] = {}
         nz, ny, nx = shape
         dz, dy, dx = spacing_mm
         z = top_mm - torch.arange(nz - 1, -1, -1, device=device, dtype=torch.float32) * dz
         y = (torch.arange(ny, device=device, dtype=torch.float32) - (ny - 1) / 2) * dy
         x = (torch.arange(nx, device=device, dtype=torch.float32) - (nx - 1) / 2) * dx
         self.plain = (z, y + pose.shift_mm[1], x + pose.shift_mm[0])
-        self.bent = self._bend(pose)
+        self.person = self._bend(pose)
+        self.bent = self._drawn(pose)
+        self._lines = tuple(b.cpu().numpy() for b in self.bent)
+        self._flat = tuple(a.cpu().numpy() for a in self.plain)
+        self._reach = [_ends(field, axis) for axis, field in enumerate(self.person)]
+        self._real: dict[str, Shape | None] = {}
 
     def _bend(self, pose: Pose) -> tuple[Tensor, Tensor, Tensor]:
-        """Body coordinates (z, y, x) of every voxel."""
+        """The person's coordinates (z, y, x) of every voxel, in which a map's organs lie."""
         z, y, x = self.plain
-        control = torch.from_numpy(pose.control.astype(np.float32)).to(z.device)[None]
-        where = [(a / (FIELD_MM / 2)).clamp(-1, 1) for a in (x, y, z - 300.0)]
-        grid = torch.stack(torch.meshgrid(where[2], where[1], where[0], indexing="ij")[::-1], -1)
-        field = F.grid_sample(control, grid[None], align_corners=True)[0] * pose.bend_mm
+        control = torch.from_numpy(pose.control.astype(np.float32)).to(z.device)
+        for_z, for_y, for_x = (
+            _between((a / (FIELD_MM / 2)).clamp(-1, 1), n)
+            for a, n in zip((z - 300.0, y, x), CONTROL, strict=True)
+        )
+        planes = for_y @ (control @ (for_x.T * pose.bend_mm))  # (3, knots, y, x)
+        field = (for_z @ planes.flatten(2)).reshape(3, *self.shape)
         zz = z[:, None, None] + 0.7 * field[0]
         yy, xx = y[None, :, None] + field[1], x[None, None, :] + field[2]
         c, s = float(np.cos(pose.turn)), float(np.sin(pose.turn))
-        xx, yy = (xx * c - yy * s) / pose.scale[0], (xx * s + yy * c) / pose.scale[1]
-        return _drawn_height(zz / pose.scale[2], pose.heights_mm), yy, xx
+        kx, ky, kz = pose.stretch
+        return zz / kz, (xx * s + yy * c) / ky, (xx * c - yy * s) / kx
+
+    def _drawn(self, pose: Pose) -> tuple[Tensor, Tensor, Tensor]:
+        """Coordinates on the drawing (z, y, x) of every voxel."""
+        z, y, x = self.person
+        if pose.axis is not None:
+            own = self.plain[0].cpu().numpy() / pose.stretch[2]
+            mx, my, wide, deep = (
+                torch.as_tensor(
+                    np.interp(own, pose.axis[0], row), dtype=torch.float32, device=z.device
+                )[:, None, None]
+                for row in pose.axis[1:]
+            )
+            x, y = (x - mx) / wide, (y - my) / deep
+        height = _drawn_height(z / pose.scale[2], pose.heights_mm)
+        return height, y / pose.scale[1], x / pose.scale[0]
+
+    def organ(self, name: str) -> Shape | None:
+        """The organ ``name`` of the real person; None where their map lacks it or lies outside."""
+        if name not in self._real:
+            self._real[name] = self._sampled(name)
+        return self._real[name]
+
+    def _sampled(self, name: str) -> Shape | None:
+        found = None if self.organs is None else self.organs.organ(name)
+        if found is None or self.organs is None:
+            return None
+        mask, first = found
+        crop = torch.from_numpy(np.pad(mask, 1).astype(np.float32)).to(self.suv.device)
+        box, scales = [], []
+        for axis, ((low, high), n) in enumerate(zip(self._reach, crop.shape, strict=True)):
+            mm = self.organs.spacing_mm[axis]
+            start = (first[axis] - 1) * mm - self.pose.origin_mm[axis]
+            near = np.flatnonzero((high >= start) & (low <= start + n * mm))
+            if not len(near):
+                return None
+            box.append(slice(int(near[0]), int(near[-1]) + 1))
+            scales.append((2.0 / (n * mm), -2.0 * start / (n * mm) - 1.0))
+        where = [
+            self.person[axis][tuple(box)] * scales[axis][0] + scales[axis][1] for axis in (2, 1, 0)
+        ]
+        grid = torch.stack(where, -1)[None]
+        fill = F.grid_sample(crop[None, None], grid, align_corners=False)[0, 0]
+        return Shape((box[0], box[1], box[2]), fill)
 
     def _box(self, centre: Triple, reach: Triple) -> Box | None:
         """The voxels that may hold a shape: found by the bent coordinates' own outline."""
-        at = [0, *(int(torch.argmin((self.plain[a] - centre[2 - a]).abs())) for a in (1, 2))]
+        at = [0, *(_nearest(self._flat[a], centre[2 - a]) for a in (1, 2))]
         found = []
-        for axis, (c, r) in enumerate(zip(centre[::-1], reach[::-1], strict=True)):
+        for axis in range(3):
             line: list[int | slice] = list(at)
             line[axis] = slice(None)
-            off = (self.bent[axis][tuple(line)] - c).abs()
-            near = torch.nonzero(off <= 1.45 * r + MARGIN_MM)
+            off = np.abs(self._lines[axis][tuple(line)] - centre[2 - axis])
+            near = np.flatnonzero(off <= 1.45 * reach[2 - axis] + MARGIN_MM)
             if not len(near):
                 return None
-            at[axis] = int(torch.argmin(off))  # the next line goes through what this one found
+            at[axis] = int(off.argmin())  # the next line goes through what this one found
             found.append(slice(int(near[0]), int(near[-1]) + 1))
         return found[0], found[1], found[2]
 
@@ -134,6 +198,31 @@ class Canvas:
         ends = ((z - low) / step + 0.5).clamp(0, 1) * ((high - z) / step + 0.5).clamp(0, 1)
         return Shape(box, self._soft(far, min(radii)) * ends)
 
+    def rod(self, a: Triple, b: Triple, radius: float) -> Shape | None:
+        """A rod with round ends from ``a`` to ``b`` (x, y, z) mm."""
+        middle = tuple((p + q) / 2 for p, q in zip(a, b, strict=True))
+        reach = tuple(abs(p - q) / 2 + radius for p, q in zip(a, b, strict=True))
+        box = self._box(middle, reach)  # type: ignore[arg-type]
+        if box is None:
+            return None
+        z, y, x = (t[box] for t in self.bent)
+        way = [q - p for p, q in zip(a, b, strict=True)]
+        length = sum(w * w for w in way) + 1e-6
+        px, py, pz = x - a[0], y - a[1], z - a[2]
+        t = ((px * way[0] + py * way[1] + pz * way[2]) / length).clamp(0, 1)
+        far = (px - t * way[0]) ** 2 + (py - t * way[1]) ** 2 + (pz - t * way[2]) ** 2
+        return Shape(box, self._soft(torch.sqrt(far) / radius, radius))
+
+    def middle(self, shape: Shape) -> Triple:
+        """The shape's middle (x, y, z) mm on the drawing."""
+        whole = shape.fill.sum() + 1e-6
+        z, y, x = (float((b[shape.box] * shape.fill).sum() / whole) for b in self.bent)
+        return x, y, z
+
+    def half(self, shape: Shape, side: float) -> Shape:
+        """The part of a shape on one side of the drawing's middle (1 left, -1 right)."""
+        return Shape(shape.box, shape.fill * (self.bent[2][shape.box] * side > 0))
+
     def _soft(self, far: Tensor, smallest: float) -> Tensor:
         return (0.5 + (1 - far) * (smallest / min(self.spacing))).clamp(0, 1)
 
@@ -143,19 +232,44 @@ class Canvas:
         suv: float | Tensor | None = None,
         hu: float | None = None,
         *,
-        hot: bool = False,
+        structure: str | None = None,
     ) -> None:
-        """Fill a shape with uptake and density; ``hot`` marks it as physiologic uptake."""
+        """Fill a shape with uptake and density; ``structure`` names what it is."""
         if shape is None:
             return
         if suv is not None:
             part = self.suv[shape.box]
             self.suv[shape.box] = part + shape.fill * (suv - part)
-        if hu is not None:
+        if hu is not None and self.hu is not None:
             density = self.hu[shape.box]
             self.hu[shape.box] = density + shape.fill * (hu - density)
-        if hot:
-            self.hot[shape.box] |= shape.fill > 0.25
+        if structure is not None:
+            self.structures[shape.box].masked_fill_(shape.fill > 0.4, LABELS[structure])
+
+    def keep(self, name: str, shape: Shape | None) -> None:
+        """Remember where ``name`` was drawn: disease may fill all of it."""
+        if shape is None:
+            return
+        if name not in self.kept:
+            self.kept[name] = torch.zeros(self.shape, device=self.suv.device)
+        part = self.kept[name][shape.box]
+        self.kept[name][shape.box] = torch.maximum(part, shape.fill)
+
+
+def _nearest(line: np.ndarray, to: float) -> int:
+    return int(np.abs(line - to).argmin())
+
+
+def _ends(field: Tensor, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Along ``axis`` the least and the greatest of a field (z, y, x) there."""
+    others = [a for a in range(3) if a != axis]
+    return field.amin(others).cpu().numpy(), field.amax(others).cpu().numpy()
+
+
+def _between(at: Tensor, knots: int) -> Tensor:
+    """Weights (n, knots) of linear interpolation at places from -1 to 1."""
+    where = (at + 1) * ((knots - 1) / 2)
+    return (1 - (where[:, None] - torch.arange(knots, device=at.device)).abs()).clamp(min=0)
 
 
 def _drawn_height(z: Tensor, heights_mm: np.ndarray) -> Tensor:

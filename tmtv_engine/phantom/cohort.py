@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
-from dataclasses import dataclass
 from queue import Empty, Full
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from tmtv_engine.phantom.anatomies import Anatomies
+from tmtv_engine.phantom.sample import Sample
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
@@ -19,42 +20,52 @@ PATIENCE_S = 120.0
 ORPHAN_S = 2.0
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One patient for training: SUV, CT in HU and TMTVprob, each (z, y, x) float16."""
+def sample_of(
+    seed: int, spacing_mm: float = 8.0, anatomies: Anatomies | None = None, *, varied: bool = False
+) -> Sample:
+    """Draw the patient of ``seed`` for training; every second one has a CT.
 
-    seed: int
-    suv: npt.NDArray[np.float16]
-    ct: npt.NDArray[np.float16]
-    prob: npt.NDArray[np.float16]
-
-
-def sample_of(seed: int, spacing_mm: float = 8.0) -> Sample:
-    """Draw the patient of ``seed`` for training."""
+    ``varied``: then changed by `vary`, from the same seed.
+    """
     from tmtv_engine.phantom.draw import draw_tensors
+    from tmtv_engine.phantom.vary import vary
 
-    drawn = draw_tensors(seed, spacing_mm=spacing_mm)
-    arrays = [t.cpu().numpy().astype(np.float16) for t in (drawn.suv, drawn.ct, drawn.prob)]
-    return Sample(seed, *arrays)
+    r = np.random.default_rng((seed, 4))
+    with_ct = bool(r.random() < 0.5)
+    drawn = draw_tensors(seed, spacing_mm=spacing_mm, anatomies=anatomies, with_ct=with_ct)
+    sample = Sample(
+        seed,
+        drawn.suv.cpu().numpy(),
+        None if drawn.ct is None else drawn.ct.cpu().numpy(),
+        drawn.prob.cpu().numpy(),
+        drawn.structures.cpu().numpy(),
+    )
+    return vary(sample, r) if varied else sample
 
 
-def stream(first_seed: int, *, workers: int = 1, spacing_mm: float = 8.0) -> Iterator[Sample]:
+def stream(
+    first_seed: int,
+    *,
+    workers: int = 1,
+    spacing_mm: float = 8.0,
+    anatomies: Anatomies | None = None,
+    varied: bool = False,
+) -> Iterator[Sample]:
     """The patients of ``first_seed``, ``first_seed`` + 1 …, in that order, without end.
 
     Each of ``workers`` processes draws every so-manieth, a few ahead; without workers they are
     drawn here. The processes end with the iterator.
     """
+    how = (spacing_mm, anatomies, varied)
     if workers < 1:
         seed = first_seed
         while True:
-            yield sample_of(seed, spacing_mm)
+            yield sample_of(seed, spacing_mm, anatomies, varied=varied)
             seed += 1
     context = multiprocessing.get_context("spawn")
     queues = [context.Queue(AHEAD) for _ in range(workers)]
     drawers = [
-        context.Process(
-            target=_draw_on, args=(queue, first_seed + k, workers, spacing_mm), daemon=True
-        )
+        context.Process(target=_draw_on, args=(queue, first_seed + k, workers, how), daemon=True)
         for k, queue in enumerate(queues)
     ]
     for drawer in drawers:
@@ -77,12 +88,15 @@ def _next(queue: Queue[Sample], drawer: multiprocessing.process.BaseProcess) -> 
                 raise RuntimeError("a process that draws patients has died") from None
 
 
-def _draw_on(queue: Queue[Sample], seed: int, step: int, spacing_mm: float) -> None:
+def _draw_on(
+    queue: Queue[Sample], seed: int, step: int, how: tuple[float, Anatomies | None, bool]
+) -> None:
     import torch
 
     torch.set_num_threads(1)
     queue.cancel_join_thread()  # whoever would read the rest is gone when this ends
-    while _handed_over(queue, sample_of(seed, spacing_mm)):
+    spacing_mm, anatomies, varied = how
+    while _handed_over(queue, sample_of(seed, spacing_mm, anatomies, varied=varied)):
         seed += step
 
 

@@ -9,33 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from tmtv_engine.phantom.build import log_uniform
-from tmtv_engine.phantom.canvas import Canvas, Shape, blur, intersect
+from tmtv_engine.phantom.canvas import Triple
+from tmtv_engine.phantom.places import ABOVE, BELOW, BESIDE, STATIONS, Places
 
 SUBTYPES = ("HL", "DLBCL", "FL")
 SHARES = (0.38, 0.42, 0.20)  # of the paper's 2,030 patients
-HOT_SUV = {"HL": (4.0, 22.0), "DLBCL": (4.0, 36.0), "FL": (3.0, 16.0)}
-HEALTHY = 0.09
-VISIBLE = 1.4  # so many times the uptake of its place
-
-STATIONS: dict[str, tuple[tuple[float, float, float], ...]] = {
-    "cervical": ((40, 20, 680), (48, 25, 720), (44, 0, 700), (38, 35, 690)),
-    "supraclavicular": ((60, 5, 640), (45, -10, 625)),
-    "axillary": ((135, 0, 560), (125, 10, 535), (140, -15, 575)),
-    "mediastinal": ((0, -45, 540), (0, -20, 500), (20, 0, 480), (0, 10, 430), (0, -60, 420)),
-    "hilar": ((45, 5, 450), (38, 10, 435)),
-    "para-aortic": ((20, 35, 250), (18, 35, 200), (25, 35, 150), (40, 35, 90)),
-    "mesenteric": ((0, -5, 170), (0, -25, 190), (30, -30, 150), (-30, -20, 130)),
-    "splenic hilum": ((60, 30, 290),),
-    "iliac": ((65, 10, 20), (60, 15, 50), (70, 0, -15)),
-    "inguinal": ((80, -60, -60), (85, -55, -90)),
-}
-ABOVE = ("cervical", "supraclavicular", "axillary", "mediastinal", "hilar")
-BELOW = ("para-aortic", "mesenteric", "splenic hilum", "iliac", "inguinal")
+HOT_SUV = {"HL": (3.5, 22.0), "DLBCL": (3.5, 40.0), "FL": (2.6, 16.0)}
+HEALTHY = 0.13
+MOST_LESIONS = 60
 EXTRANODAL = ("marrow", "spleen", "lung", "liver", "bone", "soft tissue", "skin", "bowel", "limb")
+ORGANS = ("spleen", "lung", "liver", "kidney", "stomach")
 
 
 @dataclass(frozen=True)
@@ -43,8 +28,8 @@ class Lesion:
     """One lesion to draw: where, how large (semi-axes, mm), how hot, and of what kind."""
 
     site: str
-    centre: tuple[float, float, float]
-    radii: tuple[float, float, float]
+    centre: Triple
+    radii: Triple
     suv: float
     tilt: float
     lean: float
@@ -54,76 +39,110 @@ class Lesion:
 
 @dataclass(frozen=True)
 class Disease:
-    """A patient's lymphoma; no lesions: a healthy patient, without subtype."""
+    """A patient's lymphoma; no lesions: a healthy patient, without subtype.
+
+    ``diffuse`` names organs that are tumour as a whole, each with its SUV.
+    """
 
     subtype: str
     stage: str
     lesions: tuple[Lesion, ...]
+    diffuse: tuple[tuple[str, float], ...] = ()
 
 
-def draw_disease(r: np.random.Generator) -> Disease:
+def draw_disease(r: np.random.Generator, places: Places | None = None) -> Disease:
     """Draw subtype, Ann Arbor stage and lesions, from one node to bulky, spread disease."""
+    places = places or Places()
     if r.random() < HEALTHY:
         return Disease("", "", ())
     subtype = str(r.choice(SUBTYPES, p=SHARES))
     stage = str(r.choice(("I", "II", "III", "IV"), p=(0.12, 0.26, 0.26, 0.36)))
-    low, high = HOT_SUV[subtype]
-    base = log_uniform(r, low, high)
+    base = log_uniform(r, *HOT_SUV[subtype])
     lesions: list[Lesion] = []
     for station in _stations(r, stage):
         lesions += _nodes(r, station, base)
     if stage == "IV":
         for site in r.choice(EXTRANODAL, size=r.integers(1, 4), replace=False):
-            lesions += _extranodal(r, str(site), base)
-    if r.random() < 0.3:
-        lesions += _extranodal(r, "anywhere", base)
-    if r.random() < 0.2:
-        lesions += _mass(r, str(r.choice(("limb", "limb", "soft tissue"))), base)
+            lesions += _extranodal(r, places, str(site), base)
+    if r.random() < 0.25:
+        lesions += _extranodal(r, places, "anywhere", base)
+    if r.random() < 0.35:
+        lesions += _touching(r, places, base)
+    if r.random() < 0.15:
+        lesions += _mass(r, places, str(r.choice(("limb", "soft tissue"))), base)
     if stage in ("III", "IV") and r.random() < 0.3:
-        lesions += _extranodal(r, "spleen", base)
-    return Disease(subtype, stage, tuple(lesions[:60]))
+        lesions += _extranodal(r, places, "spleen", base)
+    diffuse = []
+    for organ, chance in (("spleen", 0.07), ("marrow", 0.07)):
+        suv = base * r.uniform(0.5, 1.2)
+        if r.random() < chance and stage in ("III", "IV"):
+            diffuse.append((organ, suv))
+    return Disease(subtype, stage, tuple(lesions[:MOST_LESIONS]), tuple(diffuse))
 
 
 def _stations(r: np.random.Generator, stage: str) -> list[str]:
-    side = ABOVE if r.random() < 0.68 else BELOW
+    side = ABOVE if r.random() < 0.66 else BELOW
+    weights = {ABOVE: (5, 4, 3, 5, 2, 1, 1, 1), BELOW: (5, 3, 1.5, 4, 3, 1.5, 1)}
+
+    def some(of: tuple[str, ...], count: int) -> list[str]:
+        p = np.array(weights[of], float)
+        return [str(s) for s in r.choice(of, size=count, replace=False, p=p / p.sum())]
+
     if stage == "I":
-        return [str(r.choice(side))]
+        return some(side, 1)
     if stage == "II":
-        return [str(s) for s in r.choice(side, size=r.integers(2, 5), replace=False)]
-    both = [*r.choice(ABOVE, size=r.integers(1, 5), replace=False)]
-    both += [*r.choice(BELOW, size=r.integers(1, 5), replace=False)]
+        return some(side, int(r.integers(2, 5)))
+    both = some(ABOVE, int(r.integers(1, 5))) + some(BELOW, int(r.integers(1, 5)))
     if stage == "IV" and r.random() < 0.25:
         both = both[: r.integers(0, len(both))]
-    return [str(s) for s in both]
+    return both
 
 
 def _nodes(r: np.random.Generator, station: str, base: float) -> list[Lesion]:
-    """Nodes of one station: some on one side, some on both; one in ten bulky or coalescent."""
+    """Nodes of one station: apart, hanging together in a chain, or one in ten bulky."""
     places = STATIONS[station]
-    bulky = r.random() < 0.1
+    bulky, chain = r.random() < 0.1, r.random() < 0.35
     sides = (float(r.choice((-1, 1))),) if r.random() < 0.6 else (-1.0, 1.0)
-    found = []
-    for _ in range(1 + r.poisson(1.6)):
+    found: list[Lesion] = []
+    centre = np.zeros(3)
+    for k in range(1 + r.poisson(2.6 if chain else 1.6)):
         x, y, z = places[r.integers(len(places))]
         spread = 18.0 if bulky else 11.0
-        centre = np.array((x * r.choice(sides), y, z)) + r.normal(0, spread, 3) * (1, 0.8, 1.3)
+        apart = np.array((x * r.choice(sides), y, z)) + r.normal(0, spread, 3) * (1, 0.8, 1.3)
         radius = r.uniform(18, 55) if bulky else log_uniform(r, 4, 22)
+        way = r.normal(0, 1, 3) * (0.7, 0.6, 1.4)
+        if chain and k:
+            reach = 0.9 * (radius + float(np.mean(found[-1].radii)))
+            centre = centre + way / (np.linalg.norm(way) + 1e-9) * reach
+        else:
+            centre = apart
         found.append(_lesion(r, station, centre, radius, base))
     return found
 
 
-def _extranodal(r: np.random.Generator, site: str, base: float) -> list[Lesion]:
+def _touching(r: np.random.Generator, places: Places, base: float) -> list[Lesion]:
+    """Nodes against an organ, most often the bladder."""
+    name = str(r.choice(BESIDE))
+    found = []
+    for _ in range(1 + r.poisson(0.5)):
+        radius = log_uniform(r, 5, 28)
+        centre = places.beside(name, r, radius)
+        found.append(_lesion(r, f"beside {name}", np.array(centre), radius, base))
+    return found
+
+
+def _extranodal(r: np.random.Generator, places: Places, site: str, base: float) -> list[Lesion]:
     count = {"spleen": r.integers(1, 12), "marrow": r.integers(2, 18), "bone": r.integers(1, 5)}
     many = {"lung": r.integers(1, 6), "liver": r.integers(1, 6), "skin": r.integers(1, 4)}
     found = []
     for _ in range(int({**count, **many}.get(site, r.integers(1, 3)))):
-        centre = _place(r, site)
+        centre = np.array(places.inside(site, r) if site in ORGANS else _place(r, site))
         large = 60.0 if site in ("soft tissue", "limb") and r.random() < 0.5 else 20.0
         found.append(_lesion(r, site, centre, log_uniform(r, 4, large), base))
     return found
 
 
-def _mass(r: np.random.Generator, site: str, base: float) -> list[Lesion]:
+def _mass(r: np.random.Generator, places: Places, site: str, base: float) -> list[Lesion]:
     """A tumour of limb or trunk wall: one to four lobes, warm to hot, often hollow."""
     centre, radius = _place(r, site), log_uniform(r, 10, 60)
     level = base * r.uniform(0.4, 1.3)
@@ -136,14 +155,11 @@ def _mass(r: np.random.Generator, site: str, base: float) -> list[Lesion]:
 
 def _place(r: np.random.Generator, site: str) -> np.ndarray:
     side, u = float(r.choice((-1, 1))), r.uniform
-    spine = (u(-12, 12), u(50, 68), u(20, 620))
+    spine = (u(-14, 14), u(38, 68), u(20, 620))
     pelvis = (side * u(50, 110), u(10, 60), u(-80, 40))
     places = {
         "marrow": spine if r.random() < 0.6 else pelvis,
         "bone": (side * u(120, 150), u(-50, 50), u(320, 580)) if r.random() < 0.5 else pelvis,
-        "spleen": (u(72, 115), u(8, 52), u(232, 318)),
-        "lung": (side * u(45, 120), u(-45, 55), u(350, 560)),
-        "liver": (-u(20, 140), u(-60, 50), u(200, 310)),
         "soft tissue": (side * u(40, 160), u(50, 95), u(-40, 560)),
         "skin": (side * u(20, 160), float(r.choice((-98, 98))), u(-60, 560)),
         "bowel": (u(-100, 100), u(-60, -5), u(20, 190)),
@@ -168,55 +184,3 @@ def _lesion(
         bool(radius > 17 and r.random() < 0.4),
         float(r.uniform(0, 0.6)) if radius > 12 else 0.0,
     )
-
-
-def draw_lesions(
-    canvas: Canvas, disease: Disease, body: Tensor, noise: torch.Generator
-) -> tuple[Tensor, int]:
-    """Draw the lesions where there is body; returns their marks (z, y, x) int16 and how many.
-
-    One that hardly exceeds what it lies in is left out: nobody could draw its outline.
-    A voxel's mark is the last lesion that fills over 15 % of it and is no hot organ's.
-    """
-    marks = torch.zeros(canvas.shape, dtype=torch.int16, device=canvas.suv.device)
-    number, healthy = 0, canvas.suv.clone()
-    for lesion in disease.lesions:
-        shape = intersect(
-            canvas.ellipsoid(lesion.centre, lesion.radii, lesion.tilt, lesion.lean), body
-        )
-        if shape is None or float(shape.fill.max()) < 0.3 or _unseen(healthy, lesion, shape):
-            continue
-        number += 1
-        uptake = _uptake(canvas, lesion, shape, noise)
-        canvas.put(shape, torch.maximum(uptake, canvas.suv[shape.box]), 45.0)
-        own = (shape.fill > 0.15) & ~canvas.hot[shape.box]
-        marks[shape.box] = torch.where(
-            own, torch.tensor(number, dtype=torch.int16), marks[shape.box]
-        )
-        canvas.hot[shape.box] &= shape.fill <= 0.5
-    return marks, number
-
-
-def _unseen(healthy: Tensor, lesion: Lesion, shape: Shape) -> bool:
-    around = float((healthy[shape.box] * shape.fill).sum() / shape.fill.sum())
-    return lesion.suv < VISIBLE * around
-
-
-def _uptake(canvas: Canvas, lesion: Lesion, shape: Shape, noise: torch.Generator) -> Tensor:
-    """Even uptake, or coarse texture about it; a necrotic middle at a fifth of the rim."""
-    device = canvas.suv.device
-    if not lesion.coarse and not lesion.necrotic:
-        return torch.full(shape.fill.shape, lesion.suv, device=device)
-    rough = torch.randn(shape.fill.shape, generator=noise, device=device)
-    grain_mm = max(9.0, 0.3 * min(lesion.radii))
-    rough = blur(rough, tuple(grain_mm / s for s in canvas.spacing))  # type: ignore[arg-type]
-    rough = rough / (rough.std() + 1e-6)
-    uptake = (lesion.suv * (1 + lesion.coarse * rough)).clamp(min=0.2 * lesion.suv)
-    if lesion.necrotic:
-        inner = tuple(0.6 * a for a in lesion.radii)
-        core = canvas.ellipsoid(lesion.centre, inner, lesion.tilt, lesion.lean)  # type: ignore[arg-type]
-        if core is not None:
-            whole = torch.zeros(canvas.shape, device=device)
-            whole[core.box] = core.fill
-            uptake = uptake * (1 - 0.8 * whole[shape.box])
-    return uptake

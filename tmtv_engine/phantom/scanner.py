@@ -51,13 +51,10 @@ class Scan:
         )
 
 
-def acquire(
-    suv: Tensor, z_mm: Tensor, spacing_mm: Triple, scan: Scan, noise: torch.Generator
-) -> Tensor:
-    """What the scanner makes of true uptake (z, y, x); ``z_mm`` (z,) body heights.
+def resolve(suv: Tensor, z_mm: Tensor, spacing_mm: Triple, scan: Scan) -> Tensor:
+    """True uptake (z, y, x) as far as the scanner resolves it; ``z_mm`` (z,) body heights.
 
-    Breathing smears the lower chest and upper abdomen along z. Noise is correlated over
-    ``grain_mm`` and grows with the square root of the uptake.
+    Breathing smears the lower chest and upper abdomen along z.
     """
     sigma = tuple(scan.fwhm_mm / FWHM / s for s in spacing_mm)
     seen = blur(suv, sigma)  # type: ignore[arg-type]
@@ -65,7 +62,15 @@ def acquire(
         smeared = blur(seen, (scan.breath_mm / 2 / spacing_mm[0], 0.0, 0.0))
         moving = torch.exp(-0.5 * ((z_mm - 395.0) / 70.0) ** 2)[:, None, None]
         seen = seen + moving * (smeared - seen)
-    grain = torch.randn(suv.shape, generator=noise, device=suv.device)
+    return seen
+
+
+def acquire(seen: Tensor, spacing_mm: Triple, scan: Scan, noise: torch.Generator) -> Tensor:
+    """What the scanner shows of resolved uptake (z, y, x), with noise and its calibration.
+
+    Noise is correlated over ``grain_mm`` and grows with the square root of the uptake.
+    """
+    grain = torch.randn(seen.shape, generator=noise, device=seen.device)
     grain = blur(grain, tuple(scan.grain_mm / FWHM / s for s in spacing_mm))  # type: ignore[arg-type]
     grain = grain / (grain.std() + 1e-6)
     level = scan.noise * torch.sqrt(seen.clamp(min=0.0) + 0.02)

@@ -11,24 +11,24 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tmtv_engine.files import write_bytes
 from tmtv_engine.image.resample import BODY_SUV, SCATTER_ML
 from tmtv_engine.model.infer import scaled
 from tmtv_engine.model.recipes import RECIPES, Recipe
 from tmtv_engine.model.vnet import VNet
-from tmtv_engine.phantom.cohort import Sample, stream
-from tmtv_engine.phantom.draw import TRAINING_SEEDS
+from tmtv_engine.phantom.cohort import stream
+from tmtv_engine.phantom.person import TRAINING_SEEDS
+from tmtv_engine.phantom.sample import Sample
 from tmtv_engine.train.loss import dice_and_entropy
 
 CHECKPOINT_S = 60.0
-Half = npt.NDArray[np.float16]
 
 
 def framed(sample: Sample, recipe: Recipe) -> Sample:
@@ -45,7 +45,14 @@ def framed(sample: Sample, recipe: Recipe) -> Sample:
     size = min(max(recipe.shape[1], -(-reach // step) * step), len(rows))
     first = int(np.clip((filled[0] + filled[-1] + 1 - size) // 2, 0, len(rows) - size))
     kept = (slice(None), slice(first, first + size))
-    return Sample(sample.seed, sample.suv[kept], sample.ct[kept], sample.prob[kept])
+    return sample.each(lambda a, _: a[kept])
+
+
+def filled(sample: Sample, step: int) -> Sample:
+    """``sample`` with air below and aside until its extents are multiples of ``step``."""
+    missing = [-n % step for n in sample.suv.shape]
+    pad = ((missing[0], 0), (0, missing[1]), (0, missing[2]))
+    return sample.each(lambda a, empty: np.pad(a, pad, constant_values=empty))
 
 
 def piece(sample: Sample, r: np.random.Generator) -> Sample:
@@ -60,11 +67,12 @@ def piece(sample: Sample, r: np.random.Generator) -> Sample:
     at = voxels[r.integers(len(voxels))]
     reach = (r.integers(15, 70), *((64, 64) if r.random() < 0.4 else r.integers(16, 34, 2)))
     first = [int(c - r.integers(n // 4, 3 * n // 4 + 1)) for c, n in zip(at, reach, strict=True)]
-    arrays = ((sample.suv, 0), (sample.ct, -1000), (sample.prob, 0))
-    return Sample(sample.seed, *(_moved(a, first, reach, empty) for a, empty in arrays))
+    return sample.each(lambda a, empty: _moved(a, first, reach, empty))
 
 
-def _moved(array: Half, first: list[int], reach: tuple[int, ...], empty: float) -> Half:
+def _moved(
+    array: npt.NDArray[Any], first: list[int], reach: tuple[int, ...], empty: float
+) -> npt.NDArray[Any]:
     """The box of ``array`` from ``first`` on, moved to the last slices and the middle of y, x."""
     low = [max(0, a) for a in first]
     high = [min(n, a + b) for n, a, b in zip(array.shape, first, reach, strict=True)]
@@ -93,7 +101,7 @@ class Trainer:
         r = np.random.default_rng((self.recipe.seed, sample.seed))
         if r.random() < self.recipe.pieces:
             sample = piece(sample, r)
-        sample = framed(sample, self.recipe)
+        sample = filled(framed(sample, self.recipe), 2**self.recipe.architecture.levels)
         gain = float(np.exp(r.uniform(-1, 1) * np.log(self.recipe.gain)))
         image = scaled(
             torch.from_numpy(sample.suv).to(self.device).float() * gain, self.recipe.scaling
@@ -122,12 +130,14 @@ class Trainer:
             self.mean[key].lerp_(value.detach(), 1 - keep)
 
     def save(self, path: Path) -> None:
-        """Everything that `load` needs, whole or not at all."""
+        """Write everything that `load` needs, aside and then renamed."""
         tensors: dict[str, Tensor] = {f"mean.{k}": v.contiguous() for k, v in self.mean.items()}
         tensors |= {f"net.{k}": v.contiguous() for k, v in self.net.state_dict().items()}
         for k, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{k}.{name}": v.contiguous() for name, v in state.items()}
-        write_bytes(path, save(tensors, {"step": str(self.step)}))
+        aside = path.with_suffix(".part")
+        save_file(tensors, aside, {"step": str(self.step)})
+        aside.replace(path)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""

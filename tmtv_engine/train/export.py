@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from tmtv_engine.model.checkpoint import write_model
 from tmtv_engine.model.recipes import RECIPES
-from tmtv_engine.phantom.draw import TRAINING_SEEDS
+from tmtv_engine.phantom.person import TRAINING_SEEDS
 
 
 def export(run: Path, out: Path, recipe: str = "coarse") -> int:

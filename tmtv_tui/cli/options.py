@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tmtv_engine.errors import UsageError
-from tmtv_engine.notices import ACCEPTABLE
 
 if TYPE_CHECKING:
     from tmtv_engine.lesion.thresholds import Method
@@ -41,13 +40,6 @@ INJECTION: Any = typer.Option(
 TRACER: Any = typer.Option(False, "--allow-tracer", help="Take a tracer other than FDG.")
 GAPS: Any = typer.Option(False, "--allow-gaps", help="Interpolate missing slices, with a warning.")
 
-ACCEPT: Any = typer.Option(
-    None,
-    "--accept",
-    metavar="CODE",
-    help=f"Take what is refused as implausible: {', '.join(ACCEPTABLE)}. May be repeated.",
-)
-
 
 def methods_of(names: Sequence[str] | None, liver: str | None) -> tuple[Method, ...]:
     """The methods named (each once), or the default ones; ``liver`` needs its sphere."""
@@ -70,9 +62,8 @@ def overrides_of(
     injection_time: str | None = None,
     allow_tracer: bool = False,
     allow_gaps: bool = False,
-    accept: Sequence[str] | None = None,
 ) -> Overrides:
-    """What the user says instead of the header, and the ``accept``-ed codes."""
+    """What the user says instead of the header."""
     at = None
     if injection_time is not None:
         try:
@@ -91,7 +82,6 @@ def overrides_of(
         injection_time=at,
         allow_tracer=allow_tracer,
         allow_gaps=allow_gaps,
-        accepted=frozenset(choice(code, ACCEPTABLE, "--accept") for code in accept or ()),
     )
 
 
