@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tmtv_engine.notices import CODES, Notice, notice, page
+from tmtv_engine.errors import Implausible, UsageError
+from tmtv_engine.notices import CODES, Notice, notice, page, refuse
+from tmtv_engine.suv.factor import Overrides
+from tmtv_tui.cli import options
 
 PAGE = Path(__file__).parents[1] / "docs" / "warnings.md"
 
@@ -19,14 +24,14 @@ def test_the_page_of_warnings_is_the_table() -> None:
 def test_every_row_has_words_and_a_way_out() -> None:
     for code, row in CODES.items():
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code)
-        assert row.words[0].islower() or row.words.startswith(("PET", "ROI"))
+        assert row.words[0].islower() or row.words.startswith(("PET", "ROI", "Resc"))
         assert row.remedy.endswith(".")
         assert "|" not in row.words + row.remedy
 
 
 def test_a_notice_has_its_detail_in_brackets() -> None:
     assert notice("gaps", "3 slices") == Notice(
-        "gaps", "missing slices were interpolated (3 slices)"
+        "gaps", "slices are missing: interpolated between others, left out at an end (3 slices)"
     )
     assert notice("gaps").message == CODES["gaps"].words
     with pytest.raises(KeyError):
@@ -38,3 +43,36 @@ def test_only_the_codes_of_the_review_follow_from_decisions() -> None:
         "below-floor",
         "unreviewed-hotspots",
     }
+
+
+def test_a_refusal_names_its_code_and_becomes_a_warning_once_accepted() -> None:
+    with pytest.raises(Implausible) as caught:
+        refuse("suv-max", "57154", {"body-suv"}, tag="")
+    assert caught.value.code == "suv-max"
+    assert "57154" in caught.value.what
+    assert "--accept suv-max" in caught.value.remedy
+    told = refuse("suv-max", "57154", {"suv-max"})
+    assert told == notice("suv-max", "accepted: 57154")
+
+
+def test_accepted_codes_are_recorded_and_read_back() -> None:
+    told = options.overrides_of(accept=["suv-max", "low-dose"])
+    assert told.record() == {"accepted": ["low-dose", "suv-max"]}
+    assert Overrides.of_record(told.record()) == told
+    timed = options.overrides_of(70.0, None, None, "2020-03-01T09:30:00")
+    assert Overrides.of_record(timed.record()) == timed
+
+
+def test_a_code_that_nothing_refuses_is_wrong_usage() -> None:
+    for code in ("nonsense", "uptake-time"):
+        with pytest.raises(UsageError, match="--accept"):
+            options.overrides_of(accept=[code])
+
+
+def test_importing_the_package_sets_nothing_in_pydicom() -> None:
+    script = (
+        "from pydicom import config; before = dict(vars(config.settings))\n"
+        "import tmtv_engine.dicom.read, tmtv_engine.dicom.parse, tmtv_engine.study.load\n"
+        "assert vars(config.settings) == before, vars(config.settings)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -6,6 +6,7 @@
     ├── InputError            a file or folder that cannot be read as what it should be
     │   ├── MissingTag        a DICOM attribute that is absent or empty
     │   ├── BadTag            a DICOM attribute whose value cannot be believed
+    │   ├── Implausible       what `--accept CODE` takes once someone has looked
     │   ├── GeometryError     slices, grids or frames that do not fit together
     │   └── AmbiguousInput    several candidates and no rule to choose between them
     ├── UsageError            an option that makes no sense (exit status 2)
@@ -43,6 +44,15 @@ class BadTag(InputError):
 
     def __init__(self, keyword: str, what: str, remedy: str = "") -> None:
         super().__init__(f"{keyword}: {what}", remedy)
+        self.keyword = keyword
+
+
+class Implausible(InputError):
+    """What cannot be believed until someone has looked; ``code`` is what `--accept` takes."""
+
+    def __init__(self, code: str, what: str, remedy: str, keyword: str = "") -> None:
+        super().__init__(what, remedy)
+        self.code = code
         self.keyword = keyword
 
 

@@ -1,23 +1,28 @@
-"""What is warned about: one table of codes that stay the same, with words and a way out."""
+"""What is warned about or refused: one table of codes that stay, with words and a way out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
+
+from tmtv_engine.errors import Implausible
 
 
 @dataclass(frozen=True)
 class Code:
     """A row of `CODES`: what is the matter in ``words``, what to do about it in ``remedy``.
 
-    ``by_review``: it follows from the decisions, and so belongs to the review part of
-    `case.json`.
+    A "refusal" stops a study that cannot be believed; once `--accept CODE` says that someone
+    has looked, it is a warning that the case keeps. ``by_review``: it follows from the
+    decisions, and so belongs to the review part of `case.json`.
     """
 
     words: str
     remedy: str
     by_review: bool = False
+    kind: Literal["warning", "refusal"] = "warning"
 
 
 CODES: Mapping[str, Code] = MappingProxyType(
@@ -33,9 +38,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "high-dose": Code(
             "the injected activity is above 2 GBq",
             "Check the activity and its unit; --dose-bq gives the right one.",
+            kind="refusal",
         ),
         "half-life": Code(
-            "the half-life is off by more than 1 % from F-18's",
+            "the half-life is off by more than 1 % from the nuclide's",
             "Check the tracer in the header.",
         ),
         "uptake-time": Code(
@@ -54,8 +60,99 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "The methods were made for FDG: read the volumes with that in mind.",
         ),
         "gaps": Code(
-            "missing slices were interpolated",
+            "slices are missing: interpolated between others, left out at an end",
             "Fetch the whole series; a lesion there is partly invented.",
+        ),
+        "time-of-day": Code(
+            "dates cannot be believed: times of day were compared",
+            "Check the uptake time, or give --injection-time.",
+        ),
+        "scan-time": Code(
+            "no acquisition time is known: the series' time was taken for the scan's",
+            "Check that the series was not reconstructed later.",
+        ),
+        "uptake": Code(
+            "the uptake time cannot be that of a static FDG scan",
+            "Give --injection-time if a clock is off.",
+            kind="refusal",
+        ),
+        "wrong-half-life": Code(
+            "the half-life is off by more than 5 % from the nuclide's",
+            "Correct RadionuclideHalfLife (seconds; F-18: 6586.2).",
+            kind="refusal",
+        ),
+        "low-dose": Code(
+            "the injected activity is below 1 MBq",
+            "It is Bq, not MBq: give --dose-bq BQ.",
+            kind="refusal",
+        ),
+        "weight": Code(
+            "the weight lies outside 10 to 350 kg", "Give --weight-kg KG.", kind="refusal"
+        ),
+        "suv-max": Code(
+            "the highest SUV is above 2000", "Check weight, dose, times and units.", kind="refusal"
+        ),
+        "body-suv": Code(
+            "the mean SUV of the body lies outside 0.2 to 5",
+            "Check weight, dose, times and units.",
+            kind="refusal",
+        ),
+        "spacing": Code(
+            "voxels are smaller than 0.5 mm or larger than 20 mm",
+            "Check the spacing; it is millimetres.",
+            kind="refusal",
+        ),
+        "slope": Code(
+            "RescaleSlope is negative or zero in a slice that is not all zero",
+            "Export the series anew.",
+            kind="refusal",
+        ),
+        "coarse-voxels": Code(
+            "voxels are too coarse for SUVpeak: its 1 mL sphere holds hardly more than one of them",
+            "Read SUVpeak as SUVmax.",
+        ),
+        "slices-shifted": Code(
+            "slices lie shifted beside each other (a moved couch, two stations, or a tilt)",
+            "Accepted, they are resampled onto the first slice's place.",
+            kind="refusal",
+        ),
+        "unreadable-files": Code(
+            "files beside the series cannot be read, and it may miss them",
+            "Copy the series again.",
+            kind="refusal",
+        ),
+        "copies": Code("copies of the same image were taken once", "Nothing need be done."),
+        "foreign-images": Code(
+            "images of another kind inside the series were left out", "Nothing need be done."
+        ),
+        "series-joined": Code(
+            "a further series of the same acquisition at other heights was joined",
+            "Choose one alone with --pet-series UID.",
+        ),
+        "series-left-out": Code(
+            "a further attenuation-corrected series at other heights was left out",
+            "Measure it as well with --pet-series UID.",
+        ),
+        "numbered-late": Code(
+            "the images' numbers do not begin at 0 or 1: slices may be missing at an end",
+            "Compare the number of images with the scanner's.",
+        ),
+        "dynamic": Code(
+            "the series is one time point of a dynamic or gated scan",
+            "Give the static series.",
+            kind="refusal",
+        ),
+        "marked-dynamic": Code(
+            "the series is marked dynamic or gated but holds one time point",
+            "Make sure that it is the static scan.",
+        ),
+        "coverage": Code(
+            "the scan does not reach from the base of the skull to the thighs",
+            "The TMTV is that of the part that was scanned.",
+        ),
+        "misregistration": Code(
+            "the body's outlines in PET and CT do not fit",
+            "Look at both; what the model takes from the CT may be wrong.",
         ),
         "overlapping-rois": Code(
             "ROIs overlap; a voxel belongs to the smallest of them",
@@ -86,7 +183,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
         ),
     }
 )
-"""Every warning there is, in the order of the page docs/warnings.md."""
+"""Every warning and refusal there is, in the order of the page docs/warnings.md."""
+
+ACCEPTABLE: tuple[str, ...] = tuple(code for code, row in CODES.items() if row.kind == "refusal")
+"""What `--accept` takes."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +203,20 @@ def notice(code: str, detail: str = "") -> Notice:
     return Notice(code, f"{words} ({detail})" if detail else words)
 
 
+def refuse(code: str, what: str, accepted: Collection[str], *, tag: str = "") -> Notice:
+    """Raise `Implausible` for ``what``, by its ``tag`` if it has one; a notice if accepted."""
+    row, told = CODES[code], f"{tag}: {what}" if tag else what
+    if code in accepted:
+        return notice(code, f"accepted: {told}")
+    remedy = f"{row.remedy} --accept {code} takes it as it is."
+    raise Implausible(code, f"{told}: {row.words}", remedy, tag)
+
+
 def page() -> str:
     """The table of docs/warnings.md."""
-    rows = [f"| `{code}` | {row.words} | {row.remedy} |" for code, row in CODES.items()]
-    return "\n".join(["| code | what it says | what to do |", "|---|---|---|", *rows, ""])
+    rows = [
+        f"| `{code}` | {row.kind} | {row.words} | {row.remedy} |" for code, row in CODES.items()
+    ]
+    return "\n".join(
+        ["| code | kind | what it says | what to do |", "|---|---|---|---|", *rows, ""]
+    )

@@ -37,6 +37,10 @@ STAGES = 5
 LIVER_RADIUS_MM = 15.0
 
 
+def _in_silence(done: int, stages: int, text: str) -> None:
+    """Say nothing; by name, so that a `CaseConfig` pickles."""
+
+
 @dataclass(frozen=True)
 class CaseConfig:
     """How cases are made: where, by which methods, with what said on the way.
@@ -49,7 +53,7 @@ class CaseConfig:
     methods: tuple[Method, ...] = tuple(parse_method(key) for key in DEFAULT_METHODS)
     overrides: Overrides | None = None
     liver_mm: tuple[float, float, float] | None = None
-    say: Callable[[int, int, str], None] = lambda done, stages, text: None
+    say: Callable[[int, int, str], None] = _in_silence
 
 
 def run_case(study: Study, finder: Finder, config: CaseConfig) -> Case:

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from importlib import util
 from pathlib import Path
+from threading import Event, Thread
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -168,6 +170,35 @@ def test_the_answer_lies_where_the_image_does(flip: bool, turned: bool) -> None:
     expected = np.random.default_rng(0).random((7, 11, 13)).astype(np.float32)
     expected = expected[:, ::-1, ::-1] if flip else expected
     assert predictor.image[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_what_nnunetv2_prints_goes_to_stderr_and_stdout_stays_the_process_s(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at once, one of which writes data meanwhile."""
+    module = ModuleType("nnunetv2.chatter")
+    exec("def talk(): print('chatter')", vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    talking, wrote = Event(), Event()
+
+    class Talker(Predictor):
+        def predict_single_npy_array(self, *given: Any) -> tuple[Array, Array]:
+            talking.set()
+            assert wrote.wait(10)
+            module.talk()
+            return super().predict_single_npy_array(*given)
+
+    given: dict[str, Any] = {"flip": False, "record": {}, "device": torch.device("cpu")}
+    segment = NnUnetSegmenter(Talker(), ("pet", "ct"), 1, **given)
+    grid = Grid.axial((7, 11, 13), (2.0, 3.0, 4.0))
+    suv = Volume(np.zeros(grid.shape, np.float32), grid, Unit.SUV)
+    thread = Thread(target=segment, args=(suv,))
+    thread.start()
+    assert talking.wait(10)
+    print("data")
+    wrote.set()
+    thread.join()
+    assert capsys.readouterr() == ("data\n", "chatter\n")
 
 
 def test_an_oblique_grid_is_covered() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from tmtv_engine.case.folder import find_cases, read_case
 from tmtv_engine.errors import CaseError
-from tmtv_engine.files import Record, jsonable, write_text
+from tmtv_engine.files import Record, jsonable, locked, write_text
 from tmtv_engine.image.volume import FloatArray
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.measures import bsa_dubois, centroid_mm, measure, suv_max, suv_peak, total
@@ -152,9 +152,7 @@ def summary_rows(record: Record) -> list[list[Any]]:
 
 def update_summary(out: Path, record: Record) -> None:
     """Replace one case's rows in ``out/summary.csv``, under a lock, atomically."""
-    import filelock
-
-    with filelock.FileLock(out / ".summary.lock"):
+    with locked(out, ".summary.lock", timeout=600):
         path = out / "summary.csv"
         rows = _read_rows(path) if path.exists() else []
         others = [row for row in rows if row[0] != record["case"]]
@@ -164,9 +162,7 @@ def update_summary(out: Path, record: Record) -> None:
 
 def write_summary(out: Path) -> None:
     """Write ``out/summary.csv`` anew from every case in ``out``."""
-    import filelock
-
-    with filelock.FileLock(out / ".summary.lock"):
+    with locked(out, ".summary.lock", timeout=600):
         rows = []
         for folder in find_cases(out):
             with contextlib.suppress(CaseError):  # a broken case has no row; others keep theirs

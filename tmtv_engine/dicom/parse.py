@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pydicom
+from pydicom import config
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 
 from tmtv_engine.dicom.brief import EXPLICIT, IMPLICIT, is_bare
 from tmtv_engine.errors import InputError
+
+_LENIENT_LOCK = threading.Lock()
+_lenient: list[int | None] = []  # what the setting was before, once for each who is inside
+
+
+@contextmanager
+def lenient() -> Iterator[None]:
+    """No validation of values by pydicom inside the block, and the setting as it was after it.
+
+    Scanners write values that their VR forbids; what matters is checked where it is used, by
+    name. pydicom has one setting a process: it comes back when the last of several threads
+    leaves.
+    """
+    with _LENIENT_LOCK:
+        _lenient.append(config.settings._reading_validation_mode)
+        config.settings.reading_validation_mode = config.IGNORE
+    try:
+        yield
+    finally:
+        with _LENIENT_LOCK:
+            before = _lenient[0]
+            _lenient.pop()
+            if not _lenient:
+                config.settings._reading_validation_mode = before
 
 
 def read_header(path: Path, keywords: Sequence[str] | None = None) -> Dataset:
@@ -22,8 +49,11 @@ def read_header(path: Path, keywords: Sequence[str] | None = None) -> Dataset:
     try:
         wanted = None if keywords is None else list(keywords)
         force = begins_bare(path)
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted, force=force)
-        _settle(dataset)
+        with lenient():
+            dataset = pydicom.dcmread(
+                path, stop_before_pixels=True, specific_tags=wanted, force=force
+            )
+            _settle(dataset)
     except RecursionError as error:
         raise InputError(f"{path}: its sequences are nested too deep", "Export it anew.") from error
     except Exception as error:  # what a broken file makes pydicom raise is not to be foreseen

@@ -6,7 +6,6 @@ or 0.1 mm, whichever is more, a slice is missing and the series is refused.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from pydicom.dataset import Dataset
 
 from tmtv_engine.dicom.brief import glance
 from tmtv_engine.dicom.header import Header, number
-from tmtv_engine.dicom.parse import read_header, read_whole
+from tmtv_engine.dicom.parse import lenient, read_header, read_whole
 from tmtv_engine.errors import BadTag, GeometryError, InputError, MissingTag
 from tmtv_engine.image.volume import Array, FloatArray, Grid
 from tmtv_engine.notices import Notice, notice
@@ -225,9 +224,10 @@ def _decoded(piece: Slice) -> Array:
             at, kind = piece.native
             flat = np.fromfile(piece.path, kind, rows * columns, offset=at)
             return flat.reshape(1, rows, columns)
-        dataset = read_whole(piece.path)
-        frames = int(dataset.get("NumberOfFrames") or 1)
-        return np.asarray(dataset.pixel_array).reshape(frames, rows, columns)
+        with lenient():
+            dataset = read_whole(piece.path)
+            frames = int(dataset.get("NumberOfFrames") or 1)
+            return np.asarray(dataset.pixel_array).reshape(frames, rows, columns)
     except Exception as error:  # each decoder has its own errors for what it cannot read
         raise InputError(
             f"{piece.path}: its pixels cannot be decoded",
@@ -317,8 +317,7 @@ def _grid(slices: Sequence[Slice], step_mm: float) -> Grid:
 def header_json(head: Dataset) -> dict[str, Any]:
     """A header as DICOM JSON without pixels, private tags and what differs slice by slice."""
     plain = Dataset()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # values longer than their VR allows
+    with lenient():
         for element in head:
             if not element.tag.is_private and element.VR not in ("OB", "OW", "UN"):
                 plain.add(element)

@@ -24,6 +24,7 @@ from pydicom.uid import UID
 from tmtv_engine import __version__
 from tmtv_engine.case.folder import Case
 from tmtv_engine.case.results import Cuts
+from tmtv_engine.dicom.parse import lenient
 from tmtv_engine.errors import CaseError
 from tmtv_engine.export.encode import items_of
 from tmtv_engine.files import Record, canonical
@@ -146,7 +147,8 @@ class Job:
                 f"{self.case.name}: was read from NIfTI, there is no DICOM to refer to",
                 "Export nifti or csv, or predict from the DICOM.",
             )
-        return Dataset.from_json(json.dumps(self.source["pet"]["header"]))
+        with lenient():  # what a scanner wrote; what we write of it goes through `fitting`
+            return Dataset.from_json(json.dumps(self.source["pet"]["header"]))
 
     @cached_property
     def slices(self) -> list[Dataset]:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from tmtv_engine.case.folder import Case
 from tmtv_engine.errors import UsageError
 from tmtv_engine.export.job import Job, job_of
-from tmtv_engine.files import write_text
+from tmtv_engine.files import aside, own_folder, write_text
 
 FOLDER = "export"
 Writer = Callable[[Job, Path], list[Path]]
@@ -30,8 +30,7 @@ def write_objects(case: Case, kinds: Sequence[str]) -> list[Path]:
             f"Choose of {', '.join(WRITERS)}.",
         )
     job = job_of(case)
-    folder = case.path / FOLDER
-    folder.mkdir(exist_ok=True)
+    folder = own_folder(case.path, FOLDER)
     written: list[Path] = []
     with warnings.catch_warnings():  # highdicom doubts names of one component, aloud
         warnings.filterwarnings("ignore", message="The string .* is unlikely to represent")
@@ -57,18 +56,18 @@ def _sr(job: Job, folder: Path) -> list[Path]:
     from tmtv_engine.export.sr import write_sr
 
     path = folder / "sr.dcm"
-    aside = path.with_suffix(".part")
-    write_sr(job, aside)
-    return [aside.replace(path)]
+    with aside(path) as part:
+        write_sr(job, part)
+    return [path]
 
 
 def _mip(job: Job, folder: Path) -> list[Path]:
     from tmtv_engine.export.secondary import write_mip
 
     path = folder / "mip.dcm"
-    aside = path.with_suffix(".part")
-    write_mip(job, aside)
-    return [aside.replace(path)]
+    with aside(path) as part:
+        write_mip(job, part)
+    return [path]
 
 
 def _nifti(job: Job, folder: Path) -> list[Path]:
@@ -78,9 +77,9 @@ def _nifti(job: Job, folder: Path) -> list[Path]:
     written = []
     for method in job.methods:
         path = folder / f"labels_{method.key}.nii.gz"
-        aside = folder / f".labels_{method.key}.part.nii.gz"
-        write_nifti(cut_labels(job, method), aside)
-        written.append(aside.replace(path))
+        with aside(path) as part:
+            write_nifti(cut_labels(job, method), part)
+        written.append(path)
     return written
 
 
@@ -95,12 +94,10 @@ def _csv(job: Job, folder: Path) -> list[Path]:
 
 def _whole(path: Path, job: Job, method: object, write: Callable[..., bool]) -> Path | None:
     """Write aside and rename; where nothing is to write, nothing old stays."""
-    aside = path.with_suffix(".part")
-    try:
-        if write(job, method, aside):
-            return aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with aside(path) as part:
+        there = write(job, method, part)
+    if there:
+        return path
     path.unlink(missing_ok=True)
     return None
 

@@ -18,6 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from tmtv_engine.errors import InputError
+from tmtv_engine.files import make_folder, write_bytes, write_text
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.model.vnet import Architecture
 
@@ -38,8 +39,8 @@ def write_model(
 ) -> dict[str, Any]:
     """Write a network into ``folder`` and return its record; ``more`` goes into it as it is.
 
-    Weights are kept in half precision unless ``half`` is off. Each file is written aside, then
-    renamed.
+    Weights are kept in half precision unless ``half`` is off. Each file is written whole
+    or not at all.
     """
     kind = torch.float16 if half else torch.float32
     data = save({k: v.detach().cpu().to(kind).contiguous() for k, v in weights.items()})
@@ -51,9 +52,9 @@ def write_model(
         "recipe": dataclasses.asdict(recipe),
         **more,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / WEIGHTS, data)
-    _write(folder / RECORD, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+    make_folder(folder)
+    write_bytes(folder / WEIGHTS, data)
+    write_text(folder / RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     return record
 
 
@@ -88,9 +89,3 @@ def recipe_of(data: Mapping[str, Any]) -> Recipe:
     rest: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     rest["architecture"] = Architecture(**plan)
     return Recipe(**rest)
-
-
-def _write(path: Path, data: bytes) -> None:
-    aside = path.with_name(path.name + ".part")
-    aside.write_bytes(data)
-    aside.replace(path)

@@ -35,7 +35,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Finder:
-    """A way to find lesions: called with SUV and CT, and what `case.json` says of it."""
+    """A way to find lesions: called with SUV and CT, and what `case.json` says of it.
+
+    It pickles (``find`` is a function or a value that can be called): another process or machine
+    may do the finding.
+    """
 
     find: Callable[[Volume, Volume | None], Found]
     record: Mapping[str, Any]
@@ -45,15 +49,9 @@ class Finder:
 
 def finder_of(model: Model, *, rule: Rule = "paper", min_ml: float = 0.0) -> Finder:
     """The finder of a model: its own lesions and, beside a network's, the candidates."""
-    network = model.segment
-    if network is None:
-        return Finder(_hotspots, model.record, "cpu", "hotspots")
-
-    def find(suv: Volume, ct: Volume | None) -> Found:
-        found = _network(network, suv, ct, rule, min_ml)
-        said = tuple(getattr(network, "said", ()))
-        return Found(found.lesions, found.origins, model.warnings + said + found.notices)
-
+    if model.segment is None:
+        return Finder(_hotspots, dict(model.record), "cpu", "hotspots")
+    find = _Network(model.segment, model.warnings, rule, min_ml)
     return Finder(find, {**model.record, "rule": rule}, model.device)
 
 
@@ -63,16 +61,24 @@ def _hotspots(suv: Volume, ct: Volume | None) -> Found:
     return Found(lesions, (origin,) * len(lesions), (notice("unreviewed-hotspots"),))
 
 
-def _network(
-    segment: Segmenter, suv: Volume, ct: Volume | None, rule: Rule, min_ml: float
-) -> Found:
-    chance = segment(suv, ct)
-    mask = vote(chance, suv) if rule == "vote" else paper_rule(chance)
-    lesions = find_lesions(mask, suv, min_ml=min_ml)
-    missed = hotspots(suv, core_ml=CANDIDATE_ML, lesions=lesions)
-    origins = [Origin(Source.MODEL, float(p)) for p in _means(lesions, chance)]
-    origins += [Origin(Source.HOTSPOT, float(p), FLOOR_SUV) for p in _means(missed, chance)]
-    return Found(lesions.joined(missed), tuple(origins))
+@dataclass(frozen=True)
+class _Network:
+    """A network's lesions by a rule and, beside them, the hot spots that it left out."""
+
+    segment: Segmenter
+    warnings: tuple[Notice, ...]
+    rule: Rule
+    min_ml: float
+
+    def __call__(self, suv: Volume, ct: Volume | None) -> Found:
+        chance = self.segment(suv, ct)
+        mask = vote(chance, suv) if self.rule == "vote" else paper_rule(chance)
+        lesions = find_lesions(mask, suv, min_ml=self.min_ml)
+        missed = hotspots(suv, core_ml=CANDIDATE_ML, lesions=lesions)
+        origins = [Origin(Source.MODEL, float(p)) for p in _means(lesions, chance)]
+        origins += [Origin(Source.HOTSPOT, float(p), FLOOR_SUV) for p in _means(missed, chance)]
+        said = tuple(getattr(self.segment, "said", ()))
+        return Found(lesions.joined(missed), tuple(origins), self.warnings + said)
 
 
 def _means(lesions: Lesions, chance: Volume) -> FloatArray:
@@ -86,10 +92,19 @@ def file_finder(
     path: Path, *, mode: RoiMode = "auto", names: Sequence[str] | None = None
 ) -> Finder:
     """The finder of the ROIs in a file, read onto the PET's grid once that is known."""
+    chosen = None if names is None else tuple(names)
+    return Finder(_Drawn(path, mode, chosen), {"name": "roi"}, "cpu", "rois")
 
-    def find(suv: Volume, ct: Volume | None) -> Found:
-        rois = read_rois(path, suv.grid, names=names)
-        lesions = lesions_of(rois, suv, mode)
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The ROIs of a file as lesions."""
+
+    path: Path
+    mode: RoiMode
+    names: tuple[str, ...] | None
+
+    def __call__(self, suv: Volume, ct: Volume | None) -> Found:
+        rois = read_rois(self.path, suv.grid, names=self.names)
+        lesions = lesions_of(rois, suv, self.mode)
         return Found(lesions, (Origin(Source.ROI),) * len(lesions), rois.notices)
-
-    return Finder(find, {"name": "roi"}, "cpu", "rois")

@@ -14,6 +14,7 @@ import os
 import pickle
 import sys
 from collections.abc import Iterator, Mapping
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tmtv_engine.notices import notice
 from tmtv_engine.text import clean
 
 CHECKPOINT = "checkpoint_final.pth"
+CHATTY = ("nnunetv2", "dynamic_network_architectures", "acvl_utils", "batchgeneratorsv2")
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
@@ -46,12 +48,8 @@ def load_model(folder: Path, device: str = "auto") -> NnUnetSegmenter:
     channels, head = channels_of(dataset, folder), head_of(dataset, folder)
     check_plans(plans, folder)
     where = device_of(device)
-    with _quiet(), _weights_only():
-        try:
-            from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-        except ImportError as error:
-            raise UsageError("nnU-Net is not installed", "pip install 'tmtv[nnunet]'") from error
-        predictor = nnUNetPredictor(
+    with _weights_only():
+        predictor = _predictor_class()(
             perform_everything_on_device=where.type == "cuda", device=where, allow_tqdm=False
         )
         try:
@@ -104,10 +102,10 @@ class NnUnetSegmenter:
             images["ct"] = resample(ct, grid, outside=-HU_TOP).array
         stack = np.stack([self._turned(images[kind]) for kind in self.channels])
         properties = {"spacing": list(grid.spacing_mm)}
-        with _quiet():
-            _, heads = self.predictor.predict_single_npy_array(
-                stack.astype(np.float32), properties, None, None, True
-            )
+        _quiet()  # also what was imported since
+        _, heads = self.predictor.predict_single_npy_array(
+            stack.astype(np.float32), properties, None, None, True
+        )
         chance = np.ascontiguousarray(self._turned(heads[self.head]), dtype=np.float32)
         return resample(Volume(np.clip(chance, 0, 1), grid, Unit.PROBABILITY), suv.grid)
 
@@ -134,11 +132,34 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """What nnunetv2 prints goes to stderr: stdout is data."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
+def _quiet() -> None:
+    """What nnunetv2's modules print goes to stderr: each gets a ``print`` of its own.
+
+    stdout is data, and the process's: swapping it would catch what other threads write.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in CHATTY:
+            vars(module)["print"] = _aloud
+
+
+def _aloud(*words: object, **more: Any) -> None:
+    print(*words, **{"file": sys.stderr, **more})
+
+
+def _predictor_class() -> Any:
+    """nnunetv2's predictor; its `paths`, which talk while they are imported, come first."""
+    try:
+        spec = util.find_spec("nnunetv2.paths")
+        if spec and spec.loader and spec.name not in sys.modules:
+            paths = util.module_from_spec(spec)
+            vars(paths)["print"] = _aloud
+            sys.modules[spec.name] = paths
+            spec.loader.exec_module(paths)
+        from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+    except ImportError as error:
+        raise UsageError("nnU-Net is not installed", "pip install 'tmtv[nnunet]'") from error
+    _quiet()
+    return nnUNetPredictor
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tmtv_engine.errors import UsageError
-from tmtv_engine.files import dump_json, write_text
+from tmtv_engine.files import dump_json, make_folder, write_bytes, write_text
 from tmtv_engine.report.cohort import Cohort
 from tmtv_engine.report.figures import draw
 from tmtv_engine.report.page import page
@@ -31,14 +31,14 @@ def write_files(
     texts: Mapping[str, str],
     images: Mapping[str, bytes] = MappingProxyType({}),
 ) -> list[Path]:
-    """Write ``report.json`` and each text, every one whole or not at all, and the images."""
+    """Write ``report.json`` and each text, and image, every one whole or not at all."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        dump_json(out / "report.json", dict(report))
-        for name, text in texts.items():
-            write_text(out / name, text)
-        for name, image in images.items():
-            (out / name).write_bytes(image)
+        make_folder(out)
     except OSError as error:
         raise UsageError(f"{out}: {error.strerror}", "Choose another folder with -o.") from error
+    dump_json(out / "report.json", dict(report))
+    for name, text in texts.items():
+        write_text(out / name, text)
+    for name, image in images.items():
+        write_bytes(out / name, image)
     return [out / name for name in ("report.json", *texts, *images)]

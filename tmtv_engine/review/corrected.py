@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -257,12 +256,10 @@ def source_suv(case: Case, pet: Path | None = None) -> Volume:
     from tmtv_engine.study.load import load_study
     from tmtv_engine.suv.factor import Overrides
 
-    record = dict(case.record["overrides"])
-    if record.get("injection_time"):
-        record["injection_time"] = datetime.fromisoformat(record["injection_time"])
+    told = Overrides.of_record(case.record["overrides"])
     known = case.voxels()
     try:
-        loaded = load_study(_source_study(case, pet), Overrides(**record))
+        loaded = load_study(_source_study(case, pet), told)
     except InputError as error:
         raise CaseError(
             f"{case.name}: its PET cannot be read: {error.what}", "--pet says where it is now."

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tmtv_engine.case.folder import Case, read_case
+from tmtv_engine.case.folder import LOCK, Case, read_case
 from tmtv_engine.case.results import Cuts, lesion_rows, totals, update_summary
 from tmtv_engine.errors import CaseError, UsageError
-from tmtv_engine.files import Record, canonical, dump_json
+from tmtv_engine.files import Record, canonical, dump_json, locked, own_folder, write_bytes
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.origin import Origin, Source, Status
 from tmtv_engine.notices import notice
@@ -166,9 +166,8 @@ def add_lesions(case: Case, lesions: Lesions, reader: str | None = None) -> Read
     stream = io.BytesIO()
     lesions.renumbered(ids, ids).save(stream)
     name = hashlib.sha256(stream.getvalue()).hexdigest()
-    folder = case.path / "review"
-    folder.mkdir(exist_ok=True)
-    _write_bytes(folder / f"added-{name}.npz", stream.getvalue())
+    folder = own_folder(case.path, "review")
+    write_bytes(folder / f"added-{name}.npz", stream.getvalue())
     found = session.decide(Decision("add", tuple(int(i) for i in ids), text=name))
     refresh(case)
     return found
@@ -246,10 +245,8 @@ def refresh(case: Case) -> Record:
 
     Each file is replaced whole; a lock keeps several processes from overtaking each other.
     """
-    import filelock
-
-    (case.path / "review").mkdir(exist_ok=True)
-    with filelock.FileLock(case.path / "review" / ".case.lock", timeout=60):
+    own_folder(case.path, "review")
+    with locked(case.path, LOCK, timeout=60):
         fresh = read_case(case.path)
         journal = of_record(fresh)
         lines = journal.lines if journal else []
@@ -301,15 +298,6 @@ def _alive(line: Line) -> bool | None:
     except (OSError, ValueError):
         return False
     return True
-
-
-def _write_bytes(path: Path, raw: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as stream:
-        stream.write(raw)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
 
 
 __all__ = [

@@ -96,13 +96,14 @@ def _dicom(path: Path, grid: Grid) -> tuple[list[_Roi], Kind, tuple[Notice, ...]
     """A SEG or an RTSTRUCT; whatever a broken one makes its parser raise is an `InputError`."""
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
-    from tmtv_engine.dicom.parse import read_whole
+    from tmtv_engine.dicom.parse import lenient, read_whole
 
     remedy = "Give a NIfTI, a DICOM SEG or an RTSTRUCT."
     try:
-        dataset = read_whole(path)
-        if dataset.get("Modality", "") in ("RTSTRUCT", "SEG"):
-            return _objects(dataset, grid, path)
+        with lenient():
+            dataset = read_whole(path)
+            if dataset.get("Modality", "") in ("RTSTRUCT", "SEG"):
+                return _objects(dataset, grid, path)
     except (OSError, InvalidDicomError, EOFError) as error:
         raise InputError(f"{path}: is no file of ROIs", remedy) from error
     except (BytesLengthException, LookupError, RuntimeError) as error:

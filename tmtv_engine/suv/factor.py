@@ -7,8 +7,10 @@ Philips private factors and the conversions from other SUV types beside them.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -63,6 +65,15 @@ class Overrides:
     injection_time: datetime | None = None
     allow_tracer: bool = False
     allow_gaps: bool = False
+    accepted: frozenset[str] = frozenset()
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Overrides:
+        """The overrides that `record` wrote."""
+        told = dict(record)
+        if told.get("injection_time"):
+            told["injection_time"] = datetime.fromisoformat(told["injection_time"])
+        return cls(**{**told, "accepted": frozenset(told.get("accepted", ()))})
 
     def apply(self, header: PetHeader) -> PetHeader:
         """The header with the user's values in it."""
@@ -83,6 +94,7 @@ class Overrides:
             "injection_time": self.injection_time.isoformat() if self.injection_time else None,
             "allow_tracer": self.allow_tracer or None,
             "allow_gaps": self.allow_gaps or None,
+            "accepted": sorted(self.accepted) or None,
         }
         return {key: value for key, value in given.items() if value is not None}
 

@@ -6,6 +6,8 @@ import csv
 import math
 from pathlib import Path
 
+from tmtv_engine.files import aside
+
 
 def read_metrics(path: Path) -> dict[str, list[float]]:
     """The columns of a `metrics.csv`, each a list with one number an epoch."""
@@ -33,7 +35,6 @@ def write_curve(metrics: Path, path: Path) -> bool:
         score.set(ylabel="soft Dice, validation")
         lines = [*lines, *score.get_lines()]
     loss.legend(handles=lines, loc="center right", frameon=False)
-    aside = path.with_suffix(".part")
-    figure.savefig(aside, format="png", metadata={"Software": None})
-    aside.replace(path)
+    with aside(path) as part:
+        figure.savefig(part, format="png", metadata={"Software": None})
     return True

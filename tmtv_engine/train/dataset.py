@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from tmtv_engine.errors import InputError
+from tmtv_engine.files import make_folder, write_bytes
 from tmtv_engine.image.resample import model_grid, resample
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.drawn import drawn_lesions
@@ -116,10 +117,8 @@ def prepare(study: Study, recipe: Recipe, cache: Path) -> Path:
     key = hashlib.sha256((fingerprint(study) + grid_key).encode()).hexdigest()[:24]
     path = cache / f"{key}.safetensors"
     if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".part")
-        save_file(_prepared(study, recipe), aside)
-        aside.replace(path)
+        make_folder(cache)
+        write_bytes(path, save(_prepared(study, recipe)))
     return path
 
 

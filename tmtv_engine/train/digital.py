@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from tmtv_engine.files import write_bytes
 from tmtv_engine.image.resample import BODY_SUV, SCATTER_ML
 from tmtv_engine.model.infer import scaled
 from tmtv_engine.model.recipes import RECIPES, Recipe
@@ -130,14 +131,12 @@ class Trainer:
             self.mean[key].lerp_(value.detach(), 1 - keep)
 
     def save(self, path: Path) -> None:
-        """Write everything that `load` needs, aside and then renamed."""
+        """Everything that `load` needs, whole or not at all."""
         tensors: dict[str, Tensor] = {f"mean.{k}": v.contiguous() for k, v in self.mean.items()}
         tensors |= {f"net.{k}": v.contiguous() for k, v in self.net.state_dict().items()}
         for k, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{k}.{name}": v.contiguous() for name, v in state.items()}
-        aside = path.with_suffix(".part")
-        save_file(tensors, aside, {"step": str(self.step)})
-        aside.replace(path)
+        write_bytes(path, save(tensors, {"step": str(self.step)}))
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import time
@@ -21,10 +22,11 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from tmtv_engine.errors import InputError
+from tmtv_engine.files import make_folder, write_bytes, write_text
 from tmtv_engine.model.checkpoint import write_model
 from tmtv_engine.model.infer import scaled, scaled_hu
 from tmtv_engine.model.recipes import Recipe
@@ -134,7 +136,7 @@ class Run:
         return out.float()
 
     def save(self, path: Path, data_sha256: str = "") -> None:
-        """Everything that `load` needs, written aside and then renamed."""
+        """Everything that `load` needs, whole or not at all."""
         tensors = {
             f"net.{k}": v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()
         }
@@ -148,9 +150,7 @@ class Run:
             "data_sha256": data_sha256,
             "sha256": _content(tensors),
         }
-        aside = path.with_suffix(".part")
-        save_file(tensors, aside, told)
-        aside.replace(path)
+        write_bytes(path, save(tensors, told))
 
     def load(self, path: Path, data_sha256: str = "") -> None:
         """Go on from a checkpoint; raises `InputError` unless recipe and data are its own."""
@@ -213,7 +213,7 @@ def train(
         if not resume:
             raise InputError(f"{out}: holds a run already", "Give --resume, or another folder.")
         run.load(last, data_sha256)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     clock = Clock(run.epoch, recipe.epochs)
     while run.epoch < recipe.epochs:
         begun = time.monotonic()
@@ -276,11 +276,10 @@ def _keep(run: Run, out: Path, score: float, row: tuple[float, ...], data_sha256
     run.save(out / "last.safetensors", data_sha256)
     path = out / "metrics.csv"
     before = path.read_text("utf-8").splitlines()[1 : run.epoch] if path.exists() else []
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(COLUMNS)
-        rows.writerows(line.split(",") for line in before)
-        rows.writerow(row)
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerows([COLUMNS, *(line.split(",") for line in before), row])
+    write_text(path, text.getvalue())
     write_curve(path, out / "curve.png")
 
 

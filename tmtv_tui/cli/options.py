@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tmtv_engine.errors import UsageError
+from tmtv_engine.notices import ACCEPTABLE
 
 if TYPE_CHECKING:
     from tmtv_engine.lesion.thresholds import Method
@@ -40,6 +41,13 @@ INJECTION: Any = typer.Option(
 TRACER: Any = typer.Option(False, "--allow-tracer", help="Take a tracer other than FDG.")
 GAPS: Any = typer.Option(False, "--allow-gaps", help="Interpolate missing slices, with a warning.")
 
+ACCEPT: Any = typer.Option(
+    None,
+    "--accept",
+    metavar="CODE",
+    help=f"Take what is refused as implausible: {', '.join(ACCEPTABLE)}. May be repeated.",
+)
+
 
 def methods_of(names: Sequence[str] | None, liver: str | None) -> tuple[Method, ...]:
     """The methods named (each once), or the default ones; ``liver`` needs its sphere."""
@@ -62,8 +70,9 @@ def overrides_of(
     injection_time: str | None = None,
     allow_tracer: bool = False,
     allow_gaps: bool = False,
+    accept: Sequence[str] | None = None,
 ) -> Overrides:
-    """What the user says instead of the header."""
+    """What the user says instead of the header, and the ``accept``-ed codes."""
     at = None
     if injection_time is not None:
         try:
@@ -82,6 +91,7 @@ def overrides_of(
         injection_time=at,
         allow_tracer=allow_tracer,
         allow_gaps=allow_gaps,
+        accepted=frozenset(choice(code, ACCEPTABLE, "--accept") for code in accept or ()),
     )
 
 

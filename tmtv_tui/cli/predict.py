@@ -39,6 +39,7 @@ def predict(
     injection_time: str | None = options.INJECTION,
     allow_tracer: bool = options.TRACER,
     allow_gaps: bool = options.GAPS,
+    accept: list[str] | None = options.ACCEPT,
     liver_sphere: str | None = options.LIVER,
     jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Cases in work at once."),
     write: str = typer.Option(
@@ -64,7 +65,7 @@ def predict(
         out,
         options.methods_of(method, liver_sphere),
         options.overrides_of(
-            weight_kg, height_m, dose_bq, injection_time, allow_tracer, allow_gaps
+            weight_kg, height_m, dose_bq, injection_time, allow_tracer, allow_gaps, accept
         ),
         console.numbers(liver_sphere, 3, "--liver-sphere") if liver_sphere else None,  # type: ignore[arg-type]
     )

@@ -32,6 +32,7 @@ def threshold(
     injection_time: str | None = options.INJECTION,
     allow_tracer: bool = options.TRACER,
     allow_gaps: bool = options.GAPS,
+    accept: list[str] | None = options.ACCEPT,
     liver_sphere: str | None = options.LIVER,
     fresh: bool = typer.Option(
         True, "--fresh/--resume", help="Make a finished case anew; a reviewed one moves aside."
@@ -49,7 +50,7 @@ def threshold(
     options.choice(case_name, ("hash", "folder", "patient-id"), "--case-name")
     methods = options.methods_of(method, liver_sphere)
     told = options.overrides_of(
-        weight_kg, height_m, dose_bq, injection_time, allow_tracer, allow_gaps
+        weight_kg, height_m, dose_bq, injection_time, allow_tracer, allow_gaps, accept
     )
     liver = console.numbers(liver_sphere, 3, "--liver-sphere") if liver_sphere else None
     found, failures = find([pet], pet_series, pet_match, case_name)
