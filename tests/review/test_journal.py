@@ -17,20 +17,22 @@ import pytest
 
 from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.review.journal import (
+    Bound,
     Decision,
     Journal,
-    Line,
     effective,
     journal_path,
     reading_seconds,
 )
+from tmtv_engine.review.line import Line
 
+BOUND = Bound("case-1", "0" * 64)
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def put(journal: Journal, *decisions: Decision) -> None:
     for decision in decisions:
-        journal.append("0" * 64, lambda lines, d=decision: d)  # type: ignore[misc]
+        journal.append(BOUND, lambda lines, d=decision: d)  # type: ignore[misc]
 
 
 def make(tmp_path: Path, reader: str = "AB") -> Journal:
@@ -43,7 +45,9 @@ def test_a_line_is_canonical_json_with_the_contract_s_keys_and_hash(tmp_path: Pa
     raw = journal.path.read_bytes()
     assert raw.endswith(b"\n")
     first, second = [json.loads(line) for line in raw.splitlines()]
-    keys = "seq at reader host action lesions target reason text labels_sha256 prev hash"
+    keys = (
+        "seq at reader host case prediction action lesions target reason text parameters prev hash"
+    )
     assert list(first) == sorted(keys.split(" "))
     assert (first["seq"], first["lesions"], first["reason"]) == (1, [3, 1], "bladder")
     for line in (first, second):  # independently: sorted keys, no spaces, UTF-8
@@ -117,10 +121,11 @@ def test_reading_time_leaves_out_idle_gaps_and_what_lies_between_sessions(tmp_pa
 WRITER = """
 import sys
 from pathlib import Path
-from tmtv_engine.review.journal import Decision, Journal
+from tmtv_engine.review.journal import Bound, Decision, Journal
+BOUND = Bound("case-1", "0" * 64)
 journal = Journal(Path(sys.argv[1]))
 for k in range(int(sys.argv[2])):
-    line = journal.append("0" * 64, lambda lines: Decision("accept", (k,), text=sys.argv[3]))
+    line = journal.append(BOUND, lambda lines: Decision("accept", (k,), text=sys.argv[3]))
     print(line.seq, line.hash, flush=True)
 """
 
@@ -170,10 +175,10 @@ def test_a_reason_given_after_a_reject_is_one_decision_with_it(tmp_path: Path) -
         Decision("reject", (2,), target=2, reason="brain"),
         Decision("reject", (3,), target=1, reason="of another line"),
     ):
-        journal.append("0" * 64, partial(_answer, decision))
+        journal.append(BOUND, partial(_answer, decision))
     assert [line.seq for line in effective(journal.lines).done] == [1, 3, 4]
-    journal.append("0" * 64, lambda _: Decision("undo", target=4))
-    journal.append("0" * 64, lambda _: Decision("undo", target=3))
+    journal.append(BOUND, lambda _: Decision("undo", target=4))
+    journal.append(BOUND, lambda _: Decision("undo", target=3))
     left = effective(journal.lines)
     assert [line.seq for line in left.done] == [1]
     assert [line.reason for line in left.undone] == ["of another line", "brain"]

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from tmtv_engine.case.folder import Case
+from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.errors import UsageError
 from tmtv_engine.export.job import Job, job_of
 from tmtv_engine.files import aside, own_folder, write_text
+from tmtv_engine.review.journal import alone
 
 FOLDER = "export"
 Writer = Callable[[Job, Path], list[Path]]
@@ -29,10 +30,11 @@ def write_objects(case: Case, kinds: Sequence[str]) -> list[Path]:
             f"{', '.join(unknown) or 'nothing'} cannot be written",
             f"Choose of {', '.join(WRITERS)}.",
         )
-    job = job_of(case)
-    folder = own_folder(case.path, FOLDER)
     written: list[Path] = []
-    with warnings.catch_warnings():  # highdicom doubts names of one component, aloud
+    with alone(case.path), warnings.catch_warnings():
+        job = job_of(read_case(case.path))
+        folder = own_folder(case.path, FOLDER)
+        # highdicom doubts names of one component, aloud
         warnings.filterwarnings("ignore", message="The string .* is unlikely to represent")
         for kind in dict.fromkeys(k for asked in kinds for k in (*NEEDS.get(asked, ()), asked)):
             written += WRITERS[kind](job, folder)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tmtv_engine.errors import UsageError
-from tmtv_engine.review.journal import Decision, Line, effective
+from tmtv_engine.review.journal import Decision, effective
+from tmtv_engine.review.line import Line
 from tmtv_engine.review.reading import Reading, reading_of
 from tmtv_engine.review.session import Session
 

@@ -1,43 +1,49 @@
 """The journal of one reader: a decision a line, chained by hashes, on disk before it counts.
 
 ``review/<reader>.jsonl`` is only ever appended to. A line's ``hash`` is the SHA-256 of its
-canonical JSON without ``hash``; ``prev`` is the hash of the line before ("" for the first). A
-last line without its newline is no decision and is cut off by whoever appends next.
+canonical JSON without `hash`; ``prev`` is the hash of the line before ("" for the first).
+``case`` and ``prediction`` bind the line to what the reader saw. A last line without its newline
+is no decision and is cut off by whoever appends next. Lines of before that rule have
+``labels_sha256`` in their place: they are read, and called unbound.
 """
 
 from __future__ import annotations
 
+import contextlib
 import getpass
-import hashlib
-import json
 import os
 import socket
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tmtv_engine.case.folder import LOCK
 from tmtv_engine.errors import CaseError, UsageError
-from tmtv_engine.files import canonical
+from tmtv_engine.files import canonical, locked, open_own, own_folder, sync
+from tmtv_engine.review.line import ACTIONS, UNDOABLE, Line, line_hash, parse_line
 from tmtv_engine.text import clean, safe_name
 
-UNDOABLE = frozenset({"accept", "reject", "split", "add", "note", "flag", "unflag"})
-ACTIONS = UNDOABLE | {"open", "close", "undo", "redo", "sign", "unsign"}
 TEXT_LIMIT = 2000
 REASON_LIMIT = 200
+JOURNAL_LIMIT = 64 * 2**20
+ANEW = "this case was predicted anew: reopen it"
 
 
 @dataclass(frozen=True)
 class Decision:
     """What a reader does. ``target`` is the line that an undo or redo means, or the reject that
-    this one gives a reason for: it takes that one's place, so that one undo undoes both."""
+    this one gives a reason for: it takes that one's place, so that one undo undoes both.
+    ``parameters``: what of an action is numbers (a signature's totals)."""
 
     action: str
     lesions: tuple[int, ...] = ()
     target: int | None = None
     reason: str | None = None
     text: str | None = None
+    parameters: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.action not in ACTIONS:
@@ -49,29 +55,11 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of a journal, exactly as it stands in the file."""
+class Bound:
+    """What a reader has in front of them: the case's name and its prediction's hash."""
 
-    seq: int
-    at: str
-    reader: str
-    host: str
-    action: str
-    lesions: tuple[int, ...]
-    target: int | None
-    reason: str | None
-    text: str | None
-    labels_sha256: str
-    prev: str
-    hash: str
-
-    @property
-    def time(self) -> datetime:
-        """When it was written."""
-        return datetime.fromisoformat(self.at.replace("Z", "+00:00"))
-
-
-KEYS = frozenset(Line.__dataclass_fields__)
+    case: str
+    prediction: str
 
 
 def login() -> str:
@@ -93,13 +81,34 @@ def journal_path(case: Path, reader: str) -> Path:
 
 
 def journals(case: Path) -> list[Path]:
-    """The journals of a case, by reader."""
-    return sorted((case / "review").glob("*.jsonl"))
+    """The journals of a case, by reader; raises `CaseError` where they lie behind a link."""
+    folder = case / "review"
+    if folder.is_symlink():
+        raise CaseError(f"{folder} is a link", "Journals are read from the case folder only.")
+    return sorted(folder.glob("*.jsonl"))
 
 
-def line_hash(fields: dict[str, Any]) -> str:
-    """SHA-256 of a line's canonical JSON without its ``hash``."""
-    return hashlib.sha256(canonical({k: v for k, v in fields.items() if k != "hash"})).hexdigest()
+_HELD = threading.local()
+
+
+@contextlib.contextmanager
+def alone(case: Path) -> Iterator[None]:
+    """Alone with a case: decisions, ``--fresh``, export and import exclude each other by this.
+
+    Within one thread it may be entered again. Raises `CaseError` where another keeps the case.
+    """
+    held: set[Path] = _HELD.__dict__.setdefault("cases", set())
+    own = Path(os.path.abspath(case))
+    if own in held:
+        yield
+        return
+    own_folder(case, "review")
+    with locked(case, LOCK):
+        held.add(own)
+        try:
+            yield
+        finally:
+            held.discard(own)
 
 
 @dataclass
@@ -122,39 +131,66 @@ class Journal:
 
     def read(self) -> list[Line]:
         """All whole lines so far. Raises `CaseError` where the chain is broken."""
-        if not self.path.exists():
-            self.lines, self._end = [], 0
+        if not os.path.lexists(self.path):
+            if self.lines:
+                raise CaseError(f"{self.path} is gone: {ANEW}", "Or somebody removed it.")
             return self.lines
-        with self.path.open("rb") as stream:
-            self._take(stream)
+        try:
+            with open_own(self.path) as stream:
+                self._take(stream)
+        except OSError as error:
+            raise CaseError(f"{self.path} cannot be read: {error.strerror or error}") from error
         return self.lines
 
-    def append(self, labels_sha256: str, decide: Callable[[Sequence[Line]], Decision]) -> Line:
+    def append(
+        self,
+        bound: Bound,
+        decide: Callable[[Sequence[Line]], Decision],
+        seal: Callable[[Line], object] | None = None,
+    ) -> Line:
         """Append what ``decide`` answers to the lines so far, and return it once it is on disk.
 
-        The lock is held from reading the tail to the end of the flush, so that several
-        processes write one whole chain. An error of ``decide`` leaves the journal as it was.
+        The case's lock is held from reading the tail to the end of the flush, so that several
+        processes write one whole chain. ``seal`` sees the line before it is written. An error of
+        either leaves the journal as it was.
         """
-        import filelock
-
-        self.path.parent.mkdir(exist_ok=True)
-        try:
-            with filelock.FileLock(self.path.parent / f".{self.reader}.lock", timeout=30):
-                self.read()
-                line = self._next(decide(self.lines), labels_sha256)
+        with alone(self.path.parent.parent):
+            self.read()
+            line = self._next(decide(self.lines), bound)
+            if seal is not None:
+                seal(line)
+            try:
                 self._write(line)
-        except filelock.Timeout as error:
-            raise CaseError(f"{self.path} is locked by another process", "Try again.") from error
-        except OSError as error:
-            raise CaseError(
-                f"{self.path}: {error.strerror or error}", "The decision was not recorded."
-            ) from error
+            except OSError as error:
+                raise CaseError(
+                    f"{self.path}: {error.strerror or error}", "The decision was not recorded."
+                ) from error
         self.lines.append(line)
         return line
 
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """All lines that are appended in the block, or none where it raises."""
+        with alone(self.path.parent.parent):
+            self.read()
+            there, count, end = self.path.exists(), len(self.lines), self._end
+            try:
+                yield
+            except BaseException:
+                del self.lines[count:]
+                self._end = end
+                if there:
+                    os.truncate(self.path, end)
+                else:
+                    self.path.unlink(missing_ok=True)
+                raise
+
     def _take(self, stream: Any) -> None:
-        if os.fstat(stream.fileno()).st_size < self._end:
+        size = os.fstat(stream.fileno()).st_size
+        if size < self._end:
             raise CaseError(f"{self.path} has become shorter", "Somebody cut it: tmtv verify.")
+        if size > JOURNAL_LIMIT:
+            raise CaseError(f"{self.path} is larger than any journal", "Was it changed?")
         stream.seek(self._end)
         data = stream.read()
         whole = data[: data.rfind(b"\n") + 1]
@@ -164,64 +200,60 @@ class Journal:
 
     def _parse(self, raw: bytes) -> Line:
         where = f"{self.path}: line {len(self.lines) + 1}"
-        try:
-            found = json.loads(raw)
-            told = canonical(found) if isinstance(found, dict) else b""
-        except ValueError as error:
-            raise CaseError(f"{where} is no JSON", "The journal was changed.") from error
-        if told != raw or set(found) != KEYS or found["hash"] != line_hash(found):
-            raise CaseError(f"{where} is not as it was written", "The journal was changed.")
-        if found["prev"] != self.head or found["seq"] != len(self.lines) + 1:
+        line = parse_line(raw, where)
+        if line.prev != self.head or line.seq != len(self.lines) + 1:
             raise CaseError(f"{where} does not follow the one before", "The journal was changed.")
-        return Line(**{**found, "lesions": tuple(found["lesions"])})
+        if line.reader != self.reader:
+            raise CaseError(
+                f"{where} is by {clean(line.reader)}, not by {clean(self.reader)}",
+                "The journal was copied or renamed.",
+            )
+        if not line.bound and self.lines and self.lines[-1].bound:
+            raise CaseError(f"{where} is unbound after bound ones", "The journal was changed.")
+        return line
 
-    def _next(self, decision: Decision, labels_sha256: str) -> Line:
+    def _next(self, decision: Decision, bound: Bound) -> Line:
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         fields: dict[str, Any] = {
             **asdict(decision),
-            "lesions": list(decision.lesions),
+            **asdict(bound),
             "seq": len(self.lines) + 1,
             "at": now,
             "reader": self.reader,
             "host": clean(socket.gethostname()),
-            "labels_sha256": labels_sha256,
+            "labels_sha256": None,
             "prev": self.head,
         }
-        return Line(**{**fields, "lesions": decision.lesions, "hash": line_hash(fields)})
+        line = Line(**fields, hash="")
+        return Line(**fields, hash=line_hash(line.fields()))
 
     def _write(self, line: Line) -> None:
         """Cut a torn line off, append, and flush file and (for a new file) folder."""
-        new = not self.path.exists()
-        raw = canonical({**asdict(line), "lesions": list(line.lesions)}) + b"\n"
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        raw = canonical(line.fields()) + b"\n"
+        new = not os.path.lexists(self.path)
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         try:
-            if os.fstat(handle).st_size != self._end:
-                os.ftruncate(handle, self._end)
-            os.lseek(handle, self._end, os.SEEK_SET)
             try:
+                if os.fstat(handle).st_size != self._end:
+                    os.ftruncate(handle, self._end)
+                os.lseek(handle, self._end, os.SEEK_SET)
                 _write_all(handle, raw)
                 os.fsync(handle)
+                if new:
+                    sync(self.path.parent)
             except OSError:
                 os.ftruncate(handle, self._end)
+                if new:
+                    self.path.unlink()
                 raise
         finally:
             os.close(handle)
-        if new:
-            _sync_folder(self.path.parent)
         self._end += len(raw)
 
 
 def _write_all(handle: int, raw: bytes) -> None:
     while raw:
         raw = raw[os.write(handle, raw) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_engine.case import binding
 from tmtv_engine.case.folder import Case
 from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.lesion.find import split_lesion
 from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.review.bound import check_lines
 from tmtv_engine.review.journal import (
     Effective,
     Journal,
-    Line,
     effective,
     journals,
     reading_seconds,
 )
+from tmtv_engine.review.line import Line
 
 IntArray = npt.NDArray[np.int64]
 SPLIT_MM = (10.0, 5.0)
@@ -71,11 +71,6 @@ class Reading:
         return "partial" if self.decisions else "todo"
 
 
-def labels_sha256(case: Case) -> str:
-    """SHA-256 over the voxels of the case's label map, decompressed."""
-    return binding.labels_sha256(case.path, case.record["pet"]["shape"])
-
-
 class Replayer:
     """Replays journals on a case; keeps the voxels and what splitting them costs."""
 
@@ -86,15 +81,7 @@ class Replayer:
 
     def replay(self, lines: Sequence[Line], reader: str | None) -> Reading:
         """The state after ``lines``; raises `CaseError` where they belong to other lesions."""
-        if lines:
-            known = labels_sha256(self.case)
-            for line in lines:
-                if line.labels_sha256 != known:
-                    raise CaseError(
-                        f"{self.case.name}: line {line.seq} of {reader} was decided on other "
-                        "lesions than those in lesions.nii.gz",
-                        "The label map is stale or was changed: predict with --fresh.",
-                    )
+        check_lines(self.case, lines, reader)
         left = effective(lines)
         state = _State(self)
         for line in left.done:

@@ -10,31 +10,32 @@ import hashlib
 import io
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tmtv_engine.case.folder import LOCK, Case, read_case
+from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.case.results import Cuts, lesion_rows, totals, update_summary
 from tmtv_engine.errors import CaseError, UsageError
-from tmtv_engine.files import Record, canonical, dump_json, locked, own_folder, write_bytes
+from tmtv_engine.files import Record, canonical, dump_json, own_folder, write_bytes
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.origin import Origin, Source, Status
 from tmtv_engine.notices import notice
+from tmtv_engine.review.bound import Watch
 from tmtv_engine.review.journal import (
-    UNDOABLE,
     Decision,
     Effective,
     Journal,
-    Line,
+    alone,
     effective,
     journal_path,
     journals,
     login,
 )
-from tmtv_engine.review.reading import SPLIT_MM, Reading, Replayer, labels_sha256, of_record
+from tmtv_engine.review.line import UNDOABLE, Line
+from tmtv_engine.review.reading import SPLIT_MM, Reading, Replayer, of_record
 
 UNREVIEWED = asdict(notice("unreviewed-hotspots"))
 
@@ -48,23 +49,26 @@ class Session:
 
     def __init__(self, case: Case, reader: str | None = None) -> None:
         self.case = case
+        self.watch = Watch(case)
         self.reader = reader or login()
         self.journal = Journal(journal_path(case.path, self.reader))
         self.replayer = Replayer(case)
         self.reading = self.replayer.replay(self.journal.read(), self.reader)
 
-    def decide(self, decision: Decision) -> Reading:
+    def decide(self, decision: Decision, seal: Callable[[Line], object] | None = None) -> Reading:
         """Record a decision (on disk when this returns) and return the state after it.
 
+        ``seal`` sees the line before it is written; what it raises leaves all as it was.
         Raises `UsageError` for what cannot be decided (no such lesion, nothing to undo) and
-        `CaseError` where the reading is signed, the journal broken or the label map stale.
+        `CaseError` where the reading is signed, the journal broken or the case predicted anew.
         """
 
         def checked(lines: Sequence[Line]) -> Decision:
+            self.watch.check()
             self._sync(lines)
             return _checked(decision, self)
 
-        self.journal.append(labels_sha256(self.case), checked)
+        self.journal.append(self.watch.bound, checked, seal)
         self.reading = self.replayer.replay(self.journal.lines, self.reader)
         return self.reading
 
@@ -101,7 +105,7 @@ def _checked(decision: Decision, session: Session) -> Decision:
     if action == "split":
         return _split(decision, session)
     if action == "sign":
-        return Decision("sign", text=totals_sha256(session.case.record, reading))
+        return _signature(session.case.record, reading)
     return decision
 
 
@@ -143,11 +147,22 @@ def _split(decision: Decision, session: Session) -> Decision:
     )
 
 
-def record(case: Case, decision: Decision, reader: str | None = None) -> Reading:
-    """Record one decision of ``reader`` (default: the login name) and refresh the case."""
-    session = Session(case, reader)
-    reading = session.decide(decision)
-    refresh(case)
+def record(
+    case: Case,
+    decision: Decision,
+    reader: str | None = None,
+    seal: Callable[[Line], object] | None = None,
+) -> Reading:
+    """Record one decision of ``reader`` (default: the login name) and refresh the case.
+
+    What cannot be followed by `case.json` (a full disk, another's broken journal) is not recorded.
+    """
+    with alone(case.path):
+        session = Session(case, reader)
+        with session.journal.together():  # a case.json that the disk refuses takes it back
+            reading = session.decide(decision, seal)
+            done = follow(case)
+    update_summary(case.path.parent, done)
     return reading
 
 
@@ -157,7 +172,16 @@ def add_lesions(case: Case, lesions: Lesions, reader: str | None = None) -> Read
     They are on the case's PET grid; voxels of lesions that are accepted now stay theirs. The
     voxels are kept in ``review/added-<sha256>.npz``, which the journal's line names.
     """
-    session = Session(case, reader)
+    with alone(case.path):
+        session = Session(case, reader)
+        with session.journal.together():
+            found = _added(session, lesions)
+            done = follow(case)
+    update_summary(case.path.parent, done)
+    return found
+
+
+def _added(session: Session, lesions: Lesions) -> Reading:
     reading = session.reading
     if not lesions.grid.matches(reading.lesions.grid):
         raise UsageError("the lesions to add are not on the case's PET grid")
@@ -166,11 +190,15 @@ def add_lesions(case: Case, lesions: Lesions, reader: str | None = None) -> Read
     stream = io.BytesIO()
     lesions.renumbered(ids, ids).save(stream)
     name = hashlib.sha256(stream.getvalue()).hexdigest()
-    folder = own_folder(case.path, "review")
-    write_bytes(folder / f"added-{name}.npz", stream.getvalue())
-    found = session.decide(Decision("add", tuple(int(i) for i in ids), text=name))
-    refresh(case)
-    return found
+    path = own_folder(session.case.path, "review") / f"added-{name}.npz"
+    new = not path.exists()
+    write_bytes(path, stream.getvalue())
+    try:
+        return session.decide(Decision("add", tuple(int(i) for i in ids), text=name))
+    except BaseException:
+        if new:
+            path.unlink()
+        raise
 
 
 def reviewed_record(case: Case, reading: Reading) -> Record:
@@ -189,8 +217,13 @@ def reviewed_record(case: Case, reading: Reading) -> Record:
     sums = (
         totals(reading.lesions, cuts, reading.accepted) if changed else record["predicted_totals"]
     )
-    readers = [path.name.removesuffix(".jsonl") for path in journals(case.path)]
-    review: Record = {"status": reading.state, "readers": readers, "head": reading.head}
+    chains = [journal for path in journals(case.path) if (journal := Journal(path)).read()]
+    review: Record = {
+        "status": reading.state,
+        "readers": [journal.reader for journal in chains],
+        "head": reading.head,
+        "heads": {journal.reader: journal.head for journal in chains},
+    }
     if reading.reader is not None:
         review |= {
             "of_record": reading.reader,
@@ -222,9 +255,15 @@ def review_sha256(record: Record) -> str:
     return hashlib.sha256(canonical(part)).hexdigest()
 
 
-def totals_sha256(record: Record, reading: Reading) -> str:
-    """SHA-256 of the totals of a reading under the case's methods: what a signature vouches for."""
+def _signature(record: Record, reading: Reading) -> Decision:
+    """What a signature vouches for: the totals of a reading by method, and their hash."""
     sums = totals(reading.lesions, Cuts.of_record(record, reading.lesions), reading.accepted)
+    told = {"methods": list(sums), "totals": sums}
+    return Decision("sign", text=totals_sha256(sums), parameters=told)
+
+
+def totals_sha256(sums: Record) -> str:
+    """SHA-256 of totals by method, as canonical JSON."""
     return hashlib.sha256(canonical(sums)).hexdigest()
 
 
@@ -245,15 +284,20 @@ def refresh(case: Case) -> Record:
 
     Each file is replaced whole; a lock keeps several processes from overtaking each other.
     """
-    own_folder(case.path, "review")
-    with locked(case.path, LOCK, timeout=60):
+    done = follow(case)
+    update_summary(case.path.parent, done)
+    return done
+
+
+def follow(case: Case) -> Record:
+    """Bring `case.json` alone up to the reading of record, and return it."""
+    with alone(case.path):
         fresh = read_case(case.path)
         journal = of_record(fresh)
         lines = journal.lines if journal else []
         reading = Replayer(fresh).replay(lines, journal.reader if journal else None)
         done = reviewed_record(fresh, reading)
         dump_json(case.path / "case.json", done)
-    update_summary(case.path.parent, done)
     return done
 
 

@@ -112,7 +112,7 @@ def _review(case: Case) -> Iterator[Finding]:
 
 
 def _derived(record: dict[str, Any]) -> dict[str, Any]:
-    review = {k: v for k, v in record["review"].items() if k not in ("sha256", "readers")}
+    review = {k: v for k, v in record["review"].items() if k not in ("sha256", "readers", "heads")}
     return {k: record[k] for k in ("lesions", "totals", "warnings")} | {"review": review}
 
 
