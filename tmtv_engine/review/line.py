@@ -107,7 +107,7 @@ def _wrong(found: Mapping[str, Any]) -> str | None:
         "parameters": isinstance(found.get("parameters"), dict | None),
         **{k: _is_text(found[k]) for k in ("reader", "host")},
         **{k: found[k] is None or _is_text(found[k]) for k in ("reason", "text")},
-        "case": not bound or _is_text(found["case"]),
+        "case": not bound or isinstance(found["case"], str),
     }
     return next((key for key, right in rules.items() if not right), None)
 
