@@ -101,6 +101,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "weight in words": (_raw("PatientWeight", "seventy"), "PatientWeight"),
     "slope in words": (_raw("RescaleSlope", "one"), "RescaleSlope"),
     "no dose": (_drug(RadionuclideTotalDose=None), "RadionuclideTotalDose"),
+    "much activity": (_drug(RadionuclideTotalDose="2100000000"), "RadionuclideTotalDose"),
     "dose in MBq": (_drug(RadionuclideTotalDose="250"), "RadionuclideTotalDose"),
     "no half-life": (_drug(RadionuclideHalfLife=None), "RadionuclideHalfLife"),
     "no injection": (_drug(RadiopharmaceuticalStartTime=""), "RadiopharmaceuticalStartTime"),
@@ -139,7 +140,6 @@ def test_refused_by_the_name_of_its_tag(name: str, tmp_path: Path) -> None:
 
 
 WARNED: dict[str, tuple[Change, str]] = {
-    "much activity": (_drug(RadionuclideTotalDose="2100000000"), "high-dose"),
     "half-life": (_drug(RadionuclideHalfLife="6700"), "half-life"),
     "scanned soon": (_drug(RadiopharmaceuticalStartTime="103000"), "uptake-time"),
     "scanned late": (_drug(RadiopharmaceuticalStartTime="083000"), "uptake-time"),

@@ -24,7 +24,7 @@ def test_the_setting_comes_back_when_the_last_thread_leaves() -> None:
         with lenient():
             inside.wait()
             left.wait()  # the first has left
-            return config.settings.reading_validation_mode
+            return int(config.settings.reading_validation_mode)
 
     with ThreadPoolExecutor(2) as pool:
         one, two = pool.submit(first), pool.submit(second)

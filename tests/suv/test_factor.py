@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmtv_engine.errors import BadTag, MissingTag
-from tmtv_engine.suv.factor import Overrides, PetHeader, mean_activity_s, suv_factor
+from tmtv_engine.errors import BadTag, Implausible, MissingTag
+from tmtv_engine.suv.clock import Stamp, day_of, seconds_of, stamp_of
+from tmtv_engine.suv.decay import mean_activity_s
+from tmtv_engine.suv.factor import suv_factor
+from tmtv_engine.suv.header import PetHeader
+from tmtv_engine.suv.overrides import Overrides
 
 SCAN = datetime(2000, 9, 7, 11, 20, 11)
+
+
+def _on(at: datetime) -> Stamp:
+    return Stamp.of(at)
+
+
+def _at_clock(hour: int, minute: int, second: int = 0) -> Stamp:
+    return Stamp(None, hour * 3600.0 + minute * 60.0 + second)
+
+
 GE = PetHeader(
     units="BQML",
     corrected_image=("DECY", "ATTN", "SCAT", "DTIM", "RAN"),
@@ -31,14 +45,14 @@ GE = PetHeader(
     sex="M",
     dose_bq=388777472.0,
     half_life_s=6588.0,
-    injection_time=time(10, 35),
-    series=SCAN,
-    acquisitions=(SCAN, SCAN + timedelta(minutes=4)),
+    injection_time=_at_clock(10, 35),
+    series=_on(SCAN),
+    acquisitions=(_on(SCAN), _on(SCAN + timedelta(minutes=4))),
     frame_duration_s=(240.0, 240.0),
     frame_reference_s=(0.0, 240.0),
     manufacturer="GE MEDICAL SYSTEMS",
-    radionuclide="18F C-111A1",
-    tracer="FDG -- fluorodeoxyglucose",
+    nuclides=("18F C-111A1",),
+    tracers=("FDG -- fluorodeoxyglucose",),
 )
 VARIANTS: dict[str, Callable[[PetHeader], PetHeader]] = {
     "base": lambda h: h,
@@ -48,22 +62,24 @@ VARIANTS: dict[str, Callable[[PetHeader], PetHeader]] = {
     "CM2ML": lambda h: replace(h, units="CM2ML"),
     "injection the evening before": lambda h: replace(
         h,
-        series=datetime(2000, 9, 8, 0, 15, 11),
-        injection_time=time(23, 30),
-        acquisitions=(datetime(2000, 9, 8, 0, 15, 11),),
+        series=_on(datetime(2000, 9, 8, 0, 15, 11)),
+        injection_time=_at_clock(23, 30),
+        acquisitions=(_on(datetime(2000, 9, 8, 0, 15, 11)),),
     ),
     "Siemens reprocessed": lambda h: replace(
         h,
         manufacturer="SIEMENS",
-        series=SCAN + timedelta(hours=2),
+        series=_on(SCAN + timedelta(hours=2)),
         frame_reference_s=(mean_activity_s(240.0, 6588.0),),
         frame_duration_s=(240.0,),
-        acquisitions=(SCAN,),
+        acquisitions=(_on(SCAN),),
     ),
     "GE series 13 min before acquisition": lambda h: replace(
-        h, acquisitions=(SCAN + timedelta(minutes=13),)
+        h, acquisitions=(_on(SCAN + timedelta(minutes=13)),)
     ),
-    "GE reprocessed": lambda h: replace(h, series=SCAN + timedelta(hours=2), ge_scan=SCAN),
+    "GE reprocessed": lambda h: replace(
+        h, series=_on(SCAN + timedelta(hours=2)), ge_scan=_on(SCAN)
+    ),
     "Philips 1009 = 1.602563": lambda h: replace(
         h, units="CNTS", philips_suv=0.0003, philips_bqml=1.602563
     ),
@@ -107,8 +123,10 @@ def test_the_mean_activity_of_a_frame() -> None:
 @pytest.mark.parametrize(
     ("sex", "kind", "mass"),
     [
-        ("M", "LBM", 1.10 * 71 - 128 * (71 / 163) ** 2),
+        ("M", "LBM", 1.10 * 71 - 120 * (71 / 163) ** 2),
         ("F", "LBM", 1.07 * 71 - 148 * (71 / 163) ** 2),
+        ("M", "LBMJAMES128", 1.10 * 71 - 128 * (71 / 163) ** 2),
+        ("F", "LBMJAMES128", 1.07 * 71 - 148 * (71 / 163) ** 2),
         ("F", "LBMJANMA", 9270 * 71 / (8780 + 244 * 71 / 1.63**2)),
         ("M", "IBW", 48.0 + 1.06 * 11),
         ("F", "IBW", 45.5 + 0.91 * 11),
@@ -135,11 +153,11 @@ REFUSED = {
     "half-life missing": (_no(half_life_s=None), "RadionuclideHalfLife"),
     "injection missing": (_no(injection_time=None), "RadiopharmaceuticalStartTime"),
     "injection after the scan": (
-        _no(injection=SCAN + timedelta(minutes=1)),
+        _no(injection=_on(SCAN + timedelta(minutes=1)), injection_time=None),
         "RadiopharmaceuticalStartDateTime",
     ),
     "injection two days before": (
-        _no(injection=SCAN - timedelta(days=2)),
+        _no(injection=_on(SCAN - timedelta(days=2)), injection_time=None),
         "RadiopharmaceuticalStartDateTime",
     ),
     "no scan time": (_no(series=None, acquisitions=()), "SeriesTime"),
@@ -148,8 +166,8 @@ REFUSED = {
     "counts without factors": (_no(units="CNTS"), "(7053,1009)"),
     "decay correction unknown": (_no(decay_correction=""), "DecayCorrection"),
     "two tracers": (_no(radiopharmaceuticals=2), "RadiopharmaceuticalInformationSequence"),
-    "gallium": (_no(radionuclide="68Ga"), "RadionuclideCodeSequence"),
-    "FLT": (_no(tracer="FLT"), "Radiopharmaceutical"),
+    "gallium": (_no(nuclides=("68Ga",)), "RadionuclideCodeSequence"),
+    "FLT": (_no(tracers=("FLT",)), "Radiopharmaceutical"),
     "SUV type unknown": (_no(units="GML", suv_type="XYZ"), "SUVType"),
     "SUV type without height": (_no(units="GML", suv_type="LBM", height_m=None), "PatientSize"),
     "SUV type without sex": (_no(units="GML", suv_type="LBM", sex="O"), "PatientSex"),
@@ -163,7 +181,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_what_cannot_be_believed_is_refused_by_its_tag(name: str) -> None:
     header, keyword = REFUSED[name]
-    with pytest.raises((MissingTag, BadTag)) as caught:
+    with pytest.raises((MissingTag, BadTag, Implausible)) as caught:
         suv_factor(header)
     assert caught.value.keyword == keyword  # type: ignore[attr-defined]
     assert keyword in str(caught.value)
@@ -173,12 +191,11 @@ def test_what_cannot_be_believed_is_refused_by_its_tag(name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"dose_bq": 2.1e9}, "high-dose"),
         ({"half_life_s": 6700.0}, "half-life"),
-        ({"injection_time": time(10, 50)}, "uptake-time"),
-        ({"injection_time": time(9, 0)}, "uptake-time"),
+        ({"injection_time": _at_clock(10, 50)}, "uptake-time"),
+        ({"injection_time": _at_clock(9, 0)}, "uptake-time"),
         ({"height_m": 163.0}, "height-cm"),
-        ({"tracer": ""}, "tracer-unnamed"),
+        ({"tracers": ()}, "tracer-unnamed"),
     ],
 )
 def test_what_is_odd_is_warned_about(changes: dict[str, Any], code: str) -> None:
@@ -194,7 +211,7 @@ def test_overrides_replace_the_header_and_are_recorded() -> None:
     found = suv_factor(replace(GE, weight_kg=None, injection_time=None), told)
     assert found.value == pytest.approx(2 * 0.0002429029766148455, rel=1e-9)
     assert told.record() == {"weight_kg": 142.0, "injection_time": "2000-09-07T10:35:00"}
-    allowed = suv_factor(replace(GE, tracer="FLT"), Overrides(allow_tracer=True))
+    allowed = suv_factor(replace(GE, tracers=("FLT",)), Overrides(allow_tracer=True))
     assert [n.code for n in allowed.notices] == ["other-tracer"]
 
 
@@ -232,19 +249,18 @@ def _header_of(instances: list[dict[str, Any]]) -> PetHeader:
         sex=first.get("PatientSex") or "",
         dose_bq=first["RadionuclideTotalDose"],
         half_life_s=first["RadionuclideHalfLife"],
-        injection=_at(started[:8], started[8:]) if started else None,
-        injection_time=_at("20000101", first["RadiopharmaceuticalStartTime"]).time(),
+        injection=stamp_of("", started.strip()) if started else None,
+        injection_time=Stamp(None, seconds_of("", first["RadiopharmaceuticalStartTime"]) or 0.0),
         series=_at(first["SeriesDate"], first["SeriesTime"]),
         acquisitions=tuple(_at(i["AcquisitionDate"], i["AcquisitionTime"]) for i in instances),
         frame_reference_s=tuple(i.get("FrameReferenceTime", 0) / 1000 for i in instances),
         frame_duration_s=tuple(i.get("ActualFrameDuration", 0) / 1000 for i in instances),
         manufacturer="SIEMENS" if not philips and not ge else "",
-        ge_scan=_at(ge[:8], ge[8:]) if ge else None,
+        ge_scan=stamp_of("", ge),
         philips_suv=float(philips.get("SUVScaleFactor") or 0) or None,
         philips_bqml=float(philips.get("ActivityConcentrationScaleFactor") or 0) or None,
     )
 
 
-def _at(day: str, at: str) -> datetime:
-    seconds = int(at[:2]) * 3600 + int(at[2:4]) * 60 + float(at[4:])
-    return datetime.strptime(day, "%Y%m%d") + timedelta(seconds=seconds)
+def _at(day: str, at: str) -> Stamp:
+    return Stamp(day_of("", day), seconds_of("", at) or 0.0)

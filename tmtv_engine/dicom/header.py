@@ -1,22 +1,22 @@
-"""DICOM datasets to what the SUV rules and the case folder need to know."""
+"""DICOM datasets to what the SUV rules need to know."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
-from typing import Any, Protocol
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
 
 from pydicom.dataset import Dataset
 
 from tmtv_engine.errors import BadTag
-from tmtv_engine.suv.factor import PetHeader
+from tmtv_engine.suv.clock import Stamp, day_of, offset_of, seconds_of, stamp_of
+from tmtv_engine.suv.header import PetHeader
+from tmtv_engine.suv.vendors import PRIVATE, Private
 from tmtv_engine.text import clean
 
-_GE, _PHILIPS = "GEMS_PETD_01", "Philips PET Private Group"
-GE_SCAN = (0x0009, 0x100D, _GE)
-PHILIPS_SUV = (0x7053, 0x1000, _PHILIPS)
-PHILIPS_BQML = (0x7053, 0x1009, _PHILIPS)
+T = TypeVar("T")
 
 
 class Header(Protocol):
@@ -27,39 +27,55 @@ class Header(Protocol):
         ...
 
 
-def pet_header(datasets: Sequence[Header]) -> PetHeader:
+def pet_header(datasets: Sequence[Header], whole: Dataset | None = None) -> PetHeader:
     """The header of a PET series; ``datasets`` one a slice (or frame), in the array's order.
 
-    The first must be a whole `Dataset`; of the others only times are asked.
+    ``whole`` is the full header of one of them (the first, which then is a `Dataset`, unless it
+    is given); of the others only times are asked. What cannot be read is kept as the error
+    that a rule will raise if it asks for it.
     """
-    first = datasets[0]
+    first = whole if whole is not None else datasets[0]
     items = list(first.get("RadiopharmaceuticalInformationSequence") or [])
     drug = items[0] if items else Dataset()
-    nuclide = [_code(drug, "RadionuclideCodeSequence"), text(drug, "Radionuclide")]
-    tracer = [text(drug, "Radiopharmaceutical"), _code(drug, "RadiopharmaceuticalCodeSequence")]
+    unread: dict[str, BadTag] = {}
+
+    def read(field: str, value: Callable[[], T]) -> T | None:
+        try:
+            return value()
+        except BadTag as error:
+            unread[field] = error
+            return None
+
+    started, at = "RadiopharmaceuticalStartDateTime", "RadiopharmaceuticalStartTime"
+    zone = "TimezoneOffsetFromUTC"
     return PetHeader(
         units=text(first, "Units"),
-        corrected_image=tuple(clean(v) for v in _several(first.get("CorrectedImage"))),
+        corrected_image=tuple(clean(v) for v in several(first.get("CorrectedImage"))),
         decay_correction=text(first, "DecayCorrection"),
-        weight_kg=number(first, "PatientWeight"),
-        height_m=number(first, "PatientSize") or None,
-        sex=text(first, "PatientSex"),
-        dose_bq=number(drug, "RadionuclideTotalDose"),
-        half_life_s=number(drug, "RadionuclideHalfLife"),
-        injection=moment(drug, "RadiopharmaceuticalStartDateTime"),
-        injection_time=clock(drug, "RadiopharmaceuticalStartTime"),
-        series=moment(first, "SeriesDate", "SeriesTime"),
-        acquisitions=tuple(at for ds in datasets if (at := acquired(ds)) is not None),
-        frame_reference_s=_milliseconds(datasets, "FrameReferenceTime"),
-        frame_duration_s=_milliseconds(datasets, "ActualFrameDuration"),
-        suv_type=text(first, "SUVType"),
+        weight_kg=read("weight_kg", lambda: number(first, "PatientWeight")),
+        height_m=read("height_m", lambda: number(first, "PatientSize") or None),
+        sex=text(first, "PatientSex").upper(),
+        dose_bq=read("dose_bq", lambda: number(drug, "RadionuclideTotalDose")),
+        half_life_s=read("half_life_s", lambda: number(drug, "RadionuclideHalfLife")),
+        injection=read("injection", lambda: stamp_of(started, text(drug, started))),
+        injection_time=read("injection_time", lambda: _clock(at, text(drug, at))),
+        series=read("series", lambda: _series(datasets)),
+        acquisitions=read("acquisitions", lambda: _each(datasets, acquired)) or (),
+        frame_reference_s=read("frame_reference_s", lambda: _ms(datasets, "FrameReferenceTime"))
+        or (),
+        frame_duration_s=read("frame_duration_s", lambda: _ms(datasets, "ActualFrameDuration"))
+        or (),
+        decayed_to=read("decayed_to", lambda: _moment(first, "DecayCorrectionDateTime")),
+        timezone_min=read("timezone_min", lambda: offset_of(zone, text(first, zone))),
+        suv_type=text(first, "SUVType").upper(),
         manufacturer=text(first, "Manufacturer"),
-        ge_scan=_private_moment(first, GE_SCAN),
-        philips_suv=_private_number(first, PHILIPS_SUV),
-        philips_bqml=_private_number(first, PHILIPS_BQML),
-        radionuclide=" ".join(v for v in nuclide if v),
-        tracer=" ".join(v for v in tracer if v),
+        nuclides=_said(text(drug, "Radionuclide"), _code(drug, "RadionuclideCodeSequence")),
+        tracers=_said(
+            text(drug, "Radiopharmaceutical"), _code(drug, "RadiopharmaceuticalCodeSequence")
+        ),
         radiopharmaceuticals=max(1, len(items)),
+        **{row.field: read(row.field, lambda row=row: private(first, row)) for row in PRIVATE},  # type: ignore[misc]
+        unread=MappingProxyType(unread),
     )
 
 
@@ -83,49 +99,56 @@ def number(dataset: Header, keyword: str) -> float | None:
     return found
 
 
-def acquired(dataset: Header) -> datetime | None:
-    """When a slice's acquisition began."""
-    whole = moment(dataset, "AcquisitionDateTime")
-    return whole or moment(dataset, "AcquisitionDate", "AcquisitionTime")
-
-
-def moment(dataset: Header, keyword: str, clock_keyword: str = "") -> datetime | None:
-    """A DT, or a DA and a TM, as a date and time without zone; None where absent."""
-    value = text(dataset, keyword)
-    if not clock_keyword:
-        return _parse(keyword, value[:8], value[8:]) if len(value) >= 10 else None
-    at = text(dataset, clock_keyword)
-    return _parse(keyword, value, at) if value and at else None
-
-
-def clock(dataset: Header, keyword: str) -> time | None:
-    """A TM as a time of day, None where absent; raises `BadTag`."""
-    value = text(dataset, keyword)
-    found = _parse(keyword, "20000101", value) if value else None
-    return found.time() if found else None
-
-
-def _parse(keyword: str, day: str, at: str) -> datetime:
-    at = at.replace(":", "").split("+")[0].split("-")[0]
-    whole, _, fraction = at.partition(".")
-    try:
-        when = date(*(int(p) for p in (day[:4], day[4:6], day[6:8])))
-        hour, minute, second = (int(whole[k : k + 2] or 0) for k in (0, 2, 4))
-        seconds = hour * 3600 + minute * 60 + second + float(f"0.{fraction or 0}")
-        return datetime.combine(when, time()) + timedelta(seconds=seconds)
-    except ValueError as error:
-        raise BadTag(keyword, f"{day} {at} is no date and time", "Correct the header.") from error
-
-
-def _milliseconds(datasets: Sequence[Header], keyword: str) -> tuple[float, ...]:
-    values = [number(ds, keyword) for ds in datasets]
-    return tuple(v / 1000.0 for v in values if v is not None)
-
-
-def _several(value: Any) -> Sequence[Any]:
-    if value is None:
+def several(value: Any) -> Sequence[Any]:
+    """The values of an attribute that may have several."""
+    if value is None or value == "":
         return ()
     return [value] if isinstance(value, str) else list(value)
+
+
+def acquired(dataset: Header) -> Stamp | None:
+    """When a slice's acquisition began; AcquisitionDateTime before date and time apart."""
+    whole = stamp_of("AcquisitionDateTime", text(dataset, "AcquisitionDateTime"))
+    apart = _dated(dataset, "AcquisitionDate", "AcquisitionTime")
+    if whole is None or (whole.zero and apart is not None):
+        return apart
+    if whole.day is None and apart is not None:
+        return Stamp(apart.day, whole.seconds, whole.offset_min)
+    return whole
+
+
+def _series(datasets: Sequence[Header]) -> Stamp | None:
+    """The series' time: that of most slices."""
+    stamps = Counter(_each(datasets, lambda ds: _dated(ds, "SeriesDate", "SeriesTime")))
+    known = [(n, s) for s, n in stamps.items() if s is not None and not s.zero]
+    if known:
+        return max(known, key=lambda pair: pair[0])[1]
+    return next((s for s in stamps if s is not None), None)
+
+
+def _dated(dataset: Header, day: str, at: str) -> Stamp | None:
+    seconds = seconds_of(at, text(dataset, at))
+    if seconds is None:
+        return None
+    return Stamp(day_of(day, text(dataset, day)), seconds)
+
+
+def _each(datasets: Sequence[Header], ask: Callable[[Header], T]) -> tuple[T, ...]:
+    return tuple(ask(ds) for ds in datasets)
+
+
+def _clock(keyword: str, value: str) -> Stamp | None:
+    seconds = seconds_of(keyword, value)
+    return None if seconds is None else Stamp(None, seconds)
+
+
+def _moment(dataset: Header, keyword: str) -> Stamp | None:
+    return stamp_of(keyword, text(dataset, keyword))
+
+
+def _ms(datasets: Sequence[Header], keyword: str) -> tuple[float | None, ...]:
+    values = _each(datasets, lambda ds: number(ds, keyword))
+    return tuple(None if v is None else v / 1000.0 for v in values)
 
 
 def _code(dataset: Header, keyword: str) -> str:
@@ -133,30 +156,34 @@ def _code(dataset: Header, keyword: str) -> str:
     return f"{text(items[0], 'CodeMeaning')} {text(items[0], 'CodeValue')}".strip() if items else ""
 
 
-def _private(dataset: Header, place: tuple[int, int, str]) -> str:
-    """A private element where its creator reserved its block; as is where nobody is named."""
+def _said(*values: str) -> tuple[str, ...]:
+    return tuple(value for value in values if value)
+
+
+def private(dataset: Header, row: Private) -> Any:
+    """A private attribute where its creator reserved its block; as is where nobody is named."""
+    value = _private_text(dataset, row)
+    if not value or row.kind == "moment":
+        return stamp_of(row.name, value)
+    try:
+        found = float(value)
+    except ValueError as error:
+        raise BadTag(row.name, "it is no number", "Correct the header.") from error
+    if not math.isfinite(found) or found < 0:
+        raise BadTag(row.name, f"{found:g} cannot be", "Correct the header.")
+    return found or None
+
+
+def _private_text(dataset: Header, row: Private) -> str:
     if not isinstance(dataset, Dataset):
         return ""
-    group, element, creator = place
-    named = {b: clean(dataset[group, b].value) for b in range(0x10, 0x100) if (group, b) in dataset}
-    block = next((b for b, name in named.items() if name.upper() == creator.upper()), None)
+    blocks: Iterable[int] = [b for b in range(0x10, 0x100) if (row.group, b) in dataset]
+    named = {b: clean(dataset[row.group, b].value).upper() for b in blocks}
+    block = next((b for b, name in named.items() if name == row.creator.upper()), None)
     if block is None and 0x10 in named:
         return ""
-    tag = (group, ((block or 0x10) << 8) + (element & 0xFF))
+    tag = (row.group, ((block or 0x10) << 8) + row.element)
     if tag not in dataset:
         return ""
     value = dataset[tag].value
     return clean(value.decode("ascii", "replace") if isinstance(value, bytes) else value)
-
-
-def _private_number(dataset: Header, place: tuple[int, int, str]) -> float | None:
-    try:
-        return float(_private(dataset, place)) or None
-    except ValueError:
-        return None
-
-
-def _private_moment(dataset: Header, place: tuple[int, int, str]) -> datetime | None:
-    value = _private(dataset, place)
-    name = f"({place[0]:04x},{place[1]:04x})"
-    return _parse(name, value[:8], value[8:]) if len(value) > 8 else None

@@ -14,7 +14,8 @@ from tmtv_engine.image.nifti import read_nifti
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.notices import Notice, notice
 from tmtv_engine.study.find import Study
-from tmtv_engine.suv.factor import Overrides, suv_factor
+from tmtv_engine.suv.factor import height_m, suv_factor
+from tmtv_engine.suv.overrides import Overrides
 from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
@@ -101,11 +102,11 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
     suv = Volume(array, stack.grid, Unit.SUV)
     notices = [*study.notices, *stack.notices, *found.notices]
     ct, ct_record = _load_ct(study, notices)
-    told = overrides.apply(header)
-    height = told.height_m / 100 if told.height_m and told.height_m > 3 else told.height_m
+    told = header.told(overrides)
+    height, _ = height_m(told)
     uid = str(heads[0].get("SeriesInstanceUID", ""))
     info = {
-        "patient": _patient(heads[0], told.weight_kg or None, height),
+        "patient": _patient(heads[0], told.known("weight_kg") or None, height),
         "study": {
             "uid": str(heads[0].get("StudyInstanceUID", "")) or None,
             "date": clean(heads[0].get("StudyDate", "")) or None,
