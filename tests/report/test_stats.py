@@ -135,6 +135,23 @@ def test_kappa_against_scikit_learn() -> None:
     assert found["ci"][0] < found["value"] < found["ci"][1]
 
 
+@pytest.mark.parametrize(
+    ("table", "value", "low", "high"),
+    [  # statsmodels 0.15.0, cohens_kappa(table): kappa, kappa_low, kappa_upp
+        ([[20, 5], [10, 15]], 0.3999999999999999, 0.151092290476661, 0.6489077095233389),
+        ([[7, 0], [3, 41]], 0.7895460797799174, 0.5636842273804967, 1.0154079321793381),
+        ([[0, 4], [9, 0]], -0.7422680412371133, -1.3280970881678247, -0.15643899430640196),
+    ],
+)
+def test_kappa_s_interval(table: list[list[int]], value: float, low: float, high: float) -> None:
+    (a, b), (c, d) = table
+    first = np.repeat([300.0, 300, 100, 100], [a, b, c, d])
+    second = np.repeat([300.0, 100, 300, 100], [a, b, c, d])
+    found = stats.kappa(first, second, 220)
+    assert found["value"] == pytest.approx(value, abs=1e-12)
+    assert found["ci"] == pytest.approx([low, high], abs=1e-12)
+
+
 def test_icc_against_an_analysis_of_variance() -> None:
     rng = np.random.default_rng(5)
     first = rng.gamma(2, 100, 23)

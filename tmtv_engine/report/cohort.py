@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,17 +101,17 @@ class Cohort:
     models: tuple[str, ...] = ()
     before: tuple[Pair, ...] = ()
 
-    @property
+    @cached_property
     def cases(self) -> list[str]:
         """The patients, in order."""
         return list(dict.fromkeys(p.case for p in self.pairs))
 
-    @property
+    @cached_property
     def methods(self) -> list[str]:
         """The methods, in order."""
         return list(dict.fromkeys(p.method for p in self.pairs))
 
-    @property
+    @cached_property
     def subtypes(self) -> list[str]:
         """The subtypes named, in order."""
         return list(dict.fromkeys(p.subtype for p in self.pairs if p.subtype))

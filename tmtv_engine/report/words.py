@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import Any
 
 RESEARCH = "Research use only. Not a medical device; not for diagnosis or treatment."
-PACKAGES = ("numpy", "scipy", "statsmodels", "matplotlib")
+PACKAGES = ("numpy", "scipy", "matplotlib")
 
 METHODS = {
     "otsu": "Otsu's threshold of each lesion",
