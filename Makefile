@@ -1,10 +1,14 @@
-# make demo: one digital patient through the whole line. make test: the tests. Both set up .venv first.
+# make demo: one digital patient through the whole line. make test: the tests, as CI runs them.
+# make long: what CI has no time for. make oracles: our numbers against other programs' own.
+# Each sets up what it needs in .venv (the oracles in .venv-oracles).
 PYTHON ?= python3
 VENV ?= .venv
+ORACLES ?= .venv-oracles
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2
+TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint long oracles clean
 
 demo: $(VENV)/.installed
 	$(BIN)/tmtv demo -o tmtv-demo
@@ -18,6 +22,15 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Kills, fuzzing, laws and trainings with the full counts (a night), then the oracles.
+long: $(VENV)/.installed-dev
+	TMTV_LONG=1 $(BIN)/pytest -m "long or slow" $(PYTEST_ARGS) --timeout 14400
+	$(MAKE) oracles
+
+# mirp, z-rad, pingouin and nnU-Net bring what ours must not depend on: an environment of their own.
+oracles: $(ORACLES)/.installed
+	TMTV_ORACLES=1 $(ORACLES)/bin/pytest tests/oracles tests/model/test_nnunet.py
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -c constraints.txt -e .
@@ -27,5 +40,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
 	touch $@
 
+$(ORACLES)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(ORACLES)
+	$(ORACLES)/bin/pip install -q '$(TORCH)' -e '.[dev,oracles]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) tmtv-demo build dist *.egg-info
+	rm -rf $(VENV) $(ORACLES) tmtv-demo build dist *.egg-info

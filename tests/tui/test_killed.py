@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,6 @@ from tmtv_engine.review.reading import reading_of
 from tmtv_engine.review.session import refresh
 from tmtv_engine.review.verify import verify
 
-DECISIONS = 200
 SIZE = (100, 50)
 KEYS = {"x": "x rejected", "a": "+ accepted"}
 WORDS = {"accept": "accepted", "reject": "rejected"}
@@ -46,18 +46,21 @@ def open_case(terminal: Terminal) -> None:
     terminal.wait(lambda: "accepted" in lesion(terminal) or "rejected" in lesion(terminal))
 
 
-@pytest.mark.parametrize("turns", [4, pytest.param(40, marks=pytest.mark.slow)])
-def test_sigkill_in_a_session_of_200_decisions(tmp_path: Path, turns: int) -> None:
+@pytest.mark.long
+def test_sigkill_in_a_session_of_200_decisions(
+    tmp_path: Path, count: Callable[[int, str], int]
+) -> None:
     """A decision is acknowledged when the screen shows what it did."""
     case = make_case(tmp_path)
+    turns, decisions = count(40, "sessions killed"), count(200, "decisions a session, at most")
     chance = random.Random(turns)
     sure = 0
     for _ in range(turns):
-        moment = chance.randrange(DECISIONS)
+        moment = chance.randrange(decisions)
         with review(tmp_path, size=SIZE, TMTV_ADVANCE="false") as terminal:
             open_case(terminal)
             first = "a" if "rejected" in lesion(terminal) else "x"
-            script = [first, "x" if first == "a" else "a"] * (DECISIONS // 2)
+            script = [first, "x" if first == "a" else "a"] * (decisions // 2)
             for key in script[:moment]:
                 terminal.type(key)
                 terminal.wait(lambda k=key: KEYS[k] in lesion(terminal))  # type: ignore[misc]
@@ -89,8 +92,12 @@ for k in range(40):
 """
 
 
-def test_the_same_reader_twice_and_another_all_at_once(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_the_same_reader_twice_and_another_all_at_once(
+    tmp_path: Path, count: Callable[[int, str], int]
+) -> None:
     case = make_case(tmp_path)
+    keys = count(300, "decisions in each of two sessions")
     with (
         review(tmp_path, size=SIZE, TMTV_ADVANCE="false") as first,
         review(tmp_path, size=SIZE, TMTV_ADVANCE="false") as second,
@@ -103,7 +110,7 @@ def test_the_same_reader_twice_and_another_all_at_once(tmp_path: Path) -> None:
             subprocess.Popen([sys.executable, "-c", WRITER, str(case.path)], cwd=ROOT)
             for _ in range(2)
         ]
-        for k in range(30):
+        for k in range(keys):
             first.type("xa"[k % 2])
             second.type("ax"[k % 2])
             first.read(0.0, 0.02)
@@ -111,14 +118,14 @@ def test_the_same_reader_twice_and_another_all_at_once(tmp_path: Path) -> None:
 
         def both() -> bool:
             first.read(0.0, 0.02)
-            return len(decided(tmp_path)) == 60
+            return len(decided(tmp_path)) == 2 * keys
 
-        second.wait(both)
+        second.wait(both, 60 + 2.0 * keys)
         assert [writer.wait(120) for writer in writers] == [0, 0]
         assert len(decided(tmp_path, "CD")) == 80
         for key in ("x", "a"):  # what one decides, the other shows
             second.type(key)
             second.wait(lambda k=key: KEYS[k] in lesion(second))  # type: ignore[misc]
             first.wait(lambda k=key: KEYS[k] in lesion(first))  # type: ignore[misc]
-    assert len(decided(tmp_path)) == 62
+    assert len(decided(tmp_path)) == 2 * keys + 2
     assert failures(tmp_path) == []
