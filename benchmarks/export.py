@@ -116,7 +116,7 @@ def main() -> None:
         write_objects(case, ["seg", "sr", "rtstruct"])  # imports are not what is measured
         together, segs = timed(case, "seg", "sr", "rtstruct"), timed(case, "seg")
         beyond = max(overhead(p) for p in (case.path / "export").glob("seg_*.dcm"))
-        print(f"{len(case.record['lesions'])} lesions, {SHAPE[0]} slices, three methods")
+        print(f"{len(case.raw['lesions'])} lesions, {SHAPE[0]} slices, three methods")
         print(f"SEG, SR and RTSTRUCT {together:.2f} s (< 6), of which SEG {segs:.2f} s")
         print(f"{beyond:.0f} bytes a frame beyond the pixels (<= 700)")
         theirs = dcmqi(case, folder, "41")

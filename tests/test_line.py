@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.support.cases import make_volume
-from tmtv_engine.case.folder import read_case, validate
+from tmtv_engine.case.folder import read_case
+from tmtv_engine.case.record import decode
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_tui.cli.app import main
 
@@ -55,7 +56,7 @@ def test_the_hot_spots_of_the_ge_scan(
     asked = ["predict", str(ge_scan), "--model", "hotspot", "-o", str(tmp_path), "--json"]
     assert main(asked) == 0
     (record,) = _records(capsys)
-    validate(record)
+    decode(record, "case.json")
     assert len(record["lesions"]) >= 5
     assert max(r["suv_max"] for r in record["lesions"]) == pytest.approx(66.5215, rel=1e-4)
     assert {"no-ct", "unreviewed-hotspots"} <= {w["code"] for w in record["warnings"]}
@@ -80,7 +81,7 @@ def test_nifti_in_case_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     (folder,) = (p.parent for p in out.glob("*/case.json"))
     case = read_case(folder)
     assert folder.name == "study_A"
-    assert [r["voxels"] for r in case.record["lesions"]] == [229, 287, 99]
+    assert [r["voxels"] for r in case.raw["lesions"]] == [229, 287, 99]
     index = case.voxels().index(0)
     np.testing.assert_allclose(
         case.voxels().grid.to_mm(index[0]), suv.grid.to_mm(index[0]), atol=1e-3
@@ -123,6 +124,6 @@ def test_a_digital_patient_as_dicom(tmp_path: Path, capsys: pytest.CaptureFixtur
     picture = Path(rows[-1].removeprefix("picture: "))
     assert picture.read_bytes().startswith(b"\x89PNG")
     (folder,) = (p.parent for p in (tmp_path / "cases").glob("*/case.json"))
-    record = read_case(folder).record
+    record = read_case(folder).raw
     assert record["ct"] is not None
     assert record["totals"]["4.0"]["tmtv_ml"] > 0

@@ -24,7 +24,7 @@ from tmtv_engine.pipeline import CaseConfig, liver_threshold, run_loaded
 
 
 def _run(tmp_path: Path, finder: Finder, suv: Volume) -> dict[str, Any]:
-    return run_loaded("one", make_loaded(suv), finder, CaseConfig(tmp_path)).record
+    return run_loaded("one", make_loaded(suv), finder, CaseConfig(tmp_path)).raw
 
 
 def test_hot_spots_are_accepted_and_warned_about(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_the_picture_shows_the_totals_and_the_lesions(tmp_path: Path) -> None:
     from PIL import Image
 
     case = make_case(tmp_path)
-    tmtv = case.record["totals"]["41"]["tmtv_ml"]
+    tmtv = case.raw["totals"]["41"]["tmtv_ml"]
     assert f"TMTV    41: {tmtv:.1f} mL in 2 lesions" in caption(case.record)
     with Image.open(case.path / "mip.png") as image:
         colours = {c for _, c in image.convert("RGB").getcolors(1 << 24) or []}

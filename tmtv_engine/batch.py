@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tmtv_engine.case.folder import Case, is_complete, read_case
-from tmtv_engine.case.results import update_summary, write_summary
+from tmtv_engine.case.tables import update_summary, write_summary
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.model.finders import Finder
 from tmtv_engine.pipeline import CaseConfig, run_case

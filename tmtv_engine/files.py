@@ -104,12 +104,16 @@ def load_json(path: Path) -> Record:
         with open_own(path) as stream:
             if os.fstat(stream.fileno()).st_size > JSON_LIMIT:
                 raise ValueError("it is larger than any such file")
-            found = json.loads(stream.read().decode("utf-8"))
+            found = json.loads(stream.read().decode("utf-8"), parse_constant=_no_number)
     except (OSError, ValueError, RecursionError) as error:
         raise CaseError(f"{path} cannot be read: {error}", AGAIN) from error
     if not isinstance(found, dict):
         raise CaseError(f"{path} holds no JSON object", AGAIN)
     return found
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
 
 
 def dump_json(path: Path, record: Record, mode: int = 0o666) -> None:

@@ -187,6 +187,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
 
 ACCEPTABLE: tuple[str, ...] = tuple(code for code, row in CODES.items() if row.kind == "refusal")
 """What `--accept` takes."""
+REVIEWED = frozenset(code for code, row in CODES.items() if row.by_review)
+"""The warnings that follow from decisions."""
 
 
 @dataclass(frozen=True)

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from tmtv_engine import __version__
+from tmtv_engine.case.cuts import Cuts, body_surface
 from tmtv_engine.case.folder import Case, write_case
 from tmtv_engine.case.picture import write_picture
-from tmtv_engine.case.results import Cuts, body_surface, lesion_rows, lesions_csv, totals
+from tmtv_engine.case.record import (
+    CaseRecord,
+    CtInfo,
+    ModelInfo,
+    Patient,
+    PetInfo,
+    Provenance,
+    Review,
+    ReviewState,
+    StudyInfo,
+    typed,
+)
+from tmtv_engine.case.results import lesion_rows, standing
+from tmtv_engine.case.tables import lesions_csv
 from tmtv_engine.errors import InputError
-from tmtv_engine.files import Record, inputs_sha256, utc_now, write_text
+from tmtv_engine.files import inputs_sha256, utc_now, write_text
 from tmtv_engine.image.projections import project
 from tmtv_engine.image.volume import Unit, Volume
-from tmtv_engine.lesion.origin import first_status
+from tmtv_engine.lesion.origin import Status, first_status
 from tmtv_engine.lesion.slices import slices_of
 from tmtv_engine.lesion.thresholds import DEFAULT_METHODS, Method, background_suv, parse_method
 from tmtv_engine.model.finders import Finder, Found
-from tmtv_engine.notices import Notice, notice
 
 if TYPE_CHECKING:
     from tmtv_engine.study.find import Study
@@ -89,12 +103,12 @@ def run_loaded(
     with _stage(seconds, "project", 3, config):
         mip, slices = project(loaded.suv), slices_of(loaded.suv, found.lesions)
     with _stage(seconds, "hash", 4, config):
-        record["provenance"]["inputs_sha256"] = inputs_sha256(loaded.input_files) or None
-    record["provenance"]["seconds"] = seconds
+        inputs = inputs_sha256(loaded.input_files) or None
+    told = replace(record.provenance, inputs_sha256=inputs, seconds=seconds)
+    record = replace(record, provenance=told)
     source = {**loaded.source, "inputs": [str(p) for p in loaded.input_files]}
     return write_case(
         config.out,
-        name=name,
         record=record,
         lesions=found.lesions,
         mip=mip,
@@ -132,48 +146,50 @@ def liver_threshold(suv: Volume, centre_mm: tuple[float, float, float]) -> float
 def _cuts(found: Found, loaded: Loaded, config: CaseConfig) -> Cuts:
     liver = liver_threshold(loaded.suv, config.liver_mm) if config.liver_mm else None
     around = background_suv(found.lesions, loaded.suv)
-    return Cuts(config.methods, around, liver, body_surface(loaded.info["patient"]))
+    patient = typed(loaded.info["patient"], Patient, "patient")
+    return Cuts(found.lesions, config.methods, around, liver, body_surface(patient))
 
 
-def _record(case: str, loaded: Loaded, finder: Finder, found: Found, cuts: Cuts) -> Record:
-    model = str(finder.record["name"])
-    first = [(first_status(o.source, model, o.structure), None) for o in found.origins]
-    rows = lesion_rows(found.lesions, cuts, found.origins, first)
-    accepted = [k for k, row in enumerate(rows) if row["status"] == "accepted"]
-    sums = totals(found.lesions, cuts, accepted)
-    notices = [*loaded.notices, *found.notices, *_below_floor(rows)]
+def _record(case: str, loaded: Loaded, finder: Finder, found: Found, cuts: Cuts) -> CaseRecord:
+    model = ModelInfo(**finder.record)
+    first = [(first_status(o.source, model.name, o.structure), None) for o in found.origins]
+    rows = lesion_rows(cuts, found.origins, first)
+    sums = cuts.totals([k for k, row in enumerate(rows) if row.status == Status.ACCEPTED])
+    told = (*loaded.notices, *found.notices)
+    return CaseRecord(
+        schema="tmtv.case/1",
+        case=case,
+        created=utc_now(),
+        **_known(loaded.info),
+        model=model,
+        lesions=rows,
+        totals=sums,
+        predicted_totals=sums,
+        review=Review(status=ReviewState.TODO, readers=(), head=None),
+        warnings=standing(told, model, rows, signed=False),
+        provenance=Provenance(
+            tmtv=__version__,
+            python=platform.python_version(),
+            packages=_versions(),
+            device=finder.device,
+            methods=tuple(m.key for m in cuts.methods),
+            liver_threshold_suv=cuts.liver,
+            inputs_sha256=None,
+            seconds={},
+        ),
+    )
+
+
+def _known(info: Mapping[str, Any]) -> dict[str, Any]:
+    """What reading told of patient, study and images, as `case.json` holds it."""
+    ct = info["ct"]
     return {
-        "schema": "tmtv.case/1",
-        "case": case,
-        "created": utc_now(),
-        **loaded.info,
-        "model": dict(finder.record),
-        "lesions": rows,
-        "totals": sums,
-        "predicted_totals": sums,
-        "review": {"status": "todo", "readers": [], "head": None},
-        "warnings": [{"code": n.code, "message": n.message} for n in notices],
-        "provenance": {
-            "tmtv": __version__,
-            "python": platform.python_version(),
-            "packages": _versions(),
-            "device": finder.device,
-            "methods": [m.key for m in cuts.methods],
-            "liver_threshold_suv": cuts.liver,
-        },
+        **info,
+        "patient": typed(info["patient"], Patient, "patient"),
+        "study": typed(info["study"], StudyInfo, "study"),
+        "pet": typed(info["pet"], PetInfo, "pet"),
+        "ct": None if ct is None else typed(ct, CtInfo, "ct"),
     }
-
-
-def _below_floor(rows: Sequence[Record]) -> list[Notice]:
-    """The warning that cuts below a grown region's floor are lower bounds."""
-    low = [
-        str(row["id"])
-        for row in rows
-        if row["floor_suv"] is not None
-        and any((m["threshold_suv"] or 99) < row["floor_suv"] for m in row["methods"].values())
-    ]
-    named = ", ".join(low[:12]) + (" …" if len(low) > 12 else "")
-    return [notice("below-floor", f"lesions {named}")] if low else []
 
 
 def _versions() -> dict[str, str]:

@@ -28,9 +28,9 @@ def test_it_is_the_hash_of_the_names_the_factor_and_the_voxels(tmp_path: Path) -
         "labels": hashlib.sha256(voxels).hexdigest(),
     }
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
-    known = case.record["provenance"]["prediction_sha256"]
+    known = case.raw["provenance"]["prediction_sha256"]
     assert known == hashlib.sha256(text.encode()).hexdigest()
-    assert known == binding_sha256(case.path, case.record)
+    assert known == binding_sha256(case.path, case.raw)
 
 
 @pytest.mark.parametrize(
@@ -47,21 +47,21 @@ def test_other_methods_keep_it_and_another_scan_does_not(
     tmp_path: Path, part: str, key: str, value: object, same: bool
 ) -> None:
     case = make_case(tmp_path)
-    before = binding_sha256(case.path, case.record)
-    record: dict[str, Any] = {**case.record, part: {**case.record[part], key: value}}
+    before = binding_sha256(case.path, case.raw)
+    record: dict[str, Any] = {**case.raw, part: {**case.raw[part], key: value}}
     assert (binding_sha256(case.path, record) == before) is same
-    assert binding_sha256(case.path, {**case.record, "case": "case-2"}) != before
+    assert binding_sha256(case.path, {**case.raw, "case": "case-2"}) != before
 
 
 def test_a_changed_map_is_another_prediction(tmp_path: Path) -> None:
     case = make_case(tmp_path)
-    before = binding_sha256(case.path, case.record)
+    before = binding_sha256(case.path, case.raw)
     path = case.path / "lesions.nii.gz"
     raw = bytearray(gzip.decompress(path.read_bytes()))
     raw[-1] ^= 1
     path.write_bytes(gzip.compress(bytes(raw)))
     os.utime(path, ns=(time.time_ns() + 10**9,) * 2)
-    assert binding_sha256(case.path, case.record) != before
+    assert binding_sha256(case.path, case.raw) != before
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x1f\x8b", gzip.compress(b"x" * 100), b"plain" * 100])
@@ -75,7 +75,7 @@ def test_a_damaged_map_is_an_error(tmp_path: Path, raw: bytes) -> None:
 def test_a_bomb_a_link_a_pipe_and_absurd_shapes_are_errors_at_once(tmp_path: Path) -> None:
     case = make_case(tmp_path)
     path = case.path / "lesions.nii.gz"
-    good, shape = path.read_bytes(), case.record["pet"]["shape"]
+    good, shape = path.read_bytes(), case.raw["pet"]["shape"]
     for absurd in ([0, 1, 1], [10**9, 10**9, 10**9], [-1, -1, 1], ["x", 1, 1], [float("nan")] * 3):
         with pytest.raises(CaseError):
             labels_sha256(case.path, absurd)  # type: ignore[arg-type]

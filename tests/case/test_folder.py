@@ -13,7 +13,8 @@ import pytest
 
 from tests.support.cases import make_case, make_lesions, make_volume, snapshot
 from tmtv_engine.case import folder as case_module
-from tmtv_engine.case.folder import LOCK, find_cases, prediction_sha256, read_case, validate
+from tmtv_engine.case.folder import LOCK, find_cases, prediction_sha256, read_case
+from tmtv_engine.case.record import decode
 from tmtv_engine.errors import CaseError
 from tmtv_engine.files import dump_json, jsonable, new_folder, sha256_of
 
@@ -32,11 +33,11 @@ FILES = {
 def test_a_case_holds_its_files_and_their_hashes(tmp_path: Path) -> None:
     case = make_case(tmp_path)
     assert {p.name for p in case.path.iterdir()} == FILES
-    hashes = case.record["provenance"]["files_sha256"]
+    hashes = case.raw["provenance"]["files_sha256"]
     assert set(hashes) == FILES
     for name in FILES - {"case.json"}:
         assert hashes[name] == sha256_of(case.path / name)
-    assert hashes["case.json"] == prediction_sha256(read_case(case.path).record)
+    assert hashes["case.json"] == prediction_sha256(read_case(case.path).raw)
 
 
 def test_reading_gives_back_what_was_written(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_reading_gives_back_what_was_written(tmp_path: Path) -> None:
 
 
 def test_totals_count_accepted_lesions_only(tmp_path: Path) -> None:
-    record = make_case(tmp_path).record
+    record = make_case(tmp_path).raw
     rows = [r["methods"]["2.5"] for r in record["lesions"]]
     assert [r["status"] for r in record["lesions"]] == ["accepted", "accepted", "candidate"]
     sums = record["totals"]["2.5"]
@@ -69,7 +70,7 @@ def test_totals_count_accepted_lesions_only(tmp_path: Path) -> None:
 
 
 def test_the_hash_of_the_prediction_ignores_the_review_and_nothing_else(tmp_path: Path) -> None:
-    record = make_case(tmp_path, hotspots=True).record
+    record = make_case(tmp_path, hotspots=True).raw
     before = prediction_sha256(record)
     reviewed = json.loads(json.dumps(record))
     reviewed["lesions"][0].update(status="rejected", decided_by="AB")
@@ -125,7 +126,7 @@ def test_json_has_null_where_a_number_cannot_be_known(tmp_path: Path) -> None:
     text = (tmp_path / "a.json").read_text()
     assert json.loads(text) == {"x": None, "y": [0, 1], "z": None}
     assert jsonable({"n": np.int64(3)}) == {"n": 3}
-    record = make_case(tmp_path, info={"patient": {**_NOBODY, "weight_kg": 70.0}}).record
+    record = make_case(tmp_path, info={"patient": {**_NOBODY, "weight_kg": 70.0}}).raw
     assert record["totals"]["41"]["sdmax_per_m"] is None
 
 
@@ -133,16 +134,16 @@ _NOBODY = dict.fromkeys(["id", "sex", "weight_kg", "height_m", "age_years"])
 
 
 def test_the_schema_refuses_what_it_should(tmp_path: Path) -> None:
-    record = make_case(tmp_path).record
-    validate(record)
+    record = make_case(tmp_path).raw
+    assert decode(record, "a") == read_case(tmp_path / "case-1").record
     for key in ("totals", "patient", "provenance"):
         broken = {k: v for k, v in record.items() if k != key}
         with pytest.raises(CaseError, match=key):
-            validate(broken)
+            decode(broken, "a")
     broken = json.loads(json.dumps(record))
     broken["lesions"][0]["status"] = "perhaps"
     with pytest.raises(CaseError, match="perhaps"):
-        validate(broken)
+        decode(broken, "a")
 
 
 def test_errors_name_the_file(tmp_path: Path) -> None:
@@ -168,4 +169,4 @@ def test_summary_has_a_row_a_case_and_method(tmp_path: Path) -> None:
     assert [line.split(",")[:2] for line in lines[1:]] == [
         [case, method] for case in "ab" for method in ("41", "2.5", "4.0")
     ]
-    assert float(lines[4].split(",")[2]) == first.record["totals"]["41"]["tmtv_ml"]
+    assert float(lines[4].split(",")[2]) == first.raw["totals"]["41"]["tmtv_ml"]

@@ -75,7 +75,7 @@ def test_json_is_one_case_a_line_and_nothing_else(
     failed = Outcome("c", "failed", error=InputError("c/1.dcm: broken", "Send it again."))
     assert tell([*outcomes, failed], console.Progress(), True) == 1
     captured = capsys.readouterr()
-    assert [json.loads(line) for line in captured.out.splitlines()] == [c.record for c in cases]
+    assert [json.loads(line) for line in captured.out.splitlines()] == [c.raw for c in cases]
     assert "failed: c: c/1.dcm: broken\nSend it again.\n" in captured.err
 
 

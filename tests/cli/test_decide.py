@@ -36,7 +36,7 @@ def test_decisions_from_a_script(tmp_path: Path, capsys: pytest.CaptureFixture[s
     capsys.readouterr()
     assert main(["sign", case, "--reader", "AB"]) == 0
     signature = capsys.readouterr().out.strip()
-    review = read_case(case).record["review"]
+    review = read_case(case).raw["review"]
     assert review["status"] == "done"
     assert review["signed"] == signature == review["head"]
     assert review["notes"] == ["spleen [31m?"]

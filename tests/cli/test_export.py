@@ -105,14 +105,14 @@ def test_threshold_takes_what_export_writes(
     case = case_in(tmp_path / "out")
     assert main(["export", str(tmp_path / "out"), "--write", ALL, "-q"]) == 0
     assert sorted(p.name for p in (case.path / "export").iterdir()) == FILES
-    expected = case.record["totals"]["41"]["tmtv_ml"]
+    expected = case.raw["totals"]["41"]["tmtv_ml"]
     assert expected > 0
     for name in ("seg_41.dcm", "rtstruct_41.dcm", "labels_41.nii.gz"):
         words = ["threshold", str(tmp_path / "scan"), str(case.path / "export" / name)]
         assert main([*words, "--method", "raw", "-o", str(tmp_path / name), "-q"]) == 0
-        again = case_in(tmp_path / name).record
+        again = case_in(tmp_path / name).raw
         assert again["totals"]["raw"]["tmtv_ml"] == pytest.approx(expected, rel=1e-9)
-        assert len(again["lesions"]) == case.record["totals"]["41"]["lesions"]
+        assert len(again["lesions"]) == case.raw["totals"]["41"]["lesions"]
     capsys.readouterr()
 
 

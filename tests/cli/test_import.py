@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.cases import SPOTS, make_case, make_volume
 from tests.support.dicom import write_series
+from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case, read_case
-from tmtv_engine.case.results import Cuts
 from tmtv_engine.errors import CaseError, InputError, UsageError
 from tmtv_engine.export.objects import write_objects
 from tmtv_engine.image.nifti import write_nifti
@@ -102,7 +102,7 @@ def test_one_kept_one_gone_one_new_one_candidate_taken(
     assert len(Journal(case.path / "review" / "AB.jsonl").read()) == 3
     for _ in range(3):
         assert main(["undo", str(case.path), "--reader", "AB"]) == 0
-    undone = read_case(case.path).record
+    undone = read_case(case.path).raw
     assert [r["status"] for r in undone["lesions"]] == ["accepted", "accepted", "candidate"]
     assert undone["totals"] == undone["predicted_totals"]
 
@@ -179,7 +179,7 @@ def test_an_import_of_what_was_exported_decides_as_it_was(tmp_path: Path) -> Non
     found = import_rois(read_case(case.path), path, "NEW")
     assert found.reading.sources[4] == "roi"
     row = found.reading.lesions.row(4)
-    factor = case.record["pet"]["suv_factor"]
+    factor = case.raw["pet"]["suv_factor"]
     assert found.reading.lesions.suv[found.reading.lesions.span(row)] == pytest.approx(
         array[2, 9, 1:3] * factor, rel=1e-6
     )

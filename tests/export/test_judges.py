@@ -51,7 +51,7 @@ def test_digital_patients_of_each_vendor(tmp_path: Path, vendor: str) -> None:
     )
     (roi,) = (tmp_path / "dicom" / "RTSTRUCT").iterdir()
     case = measured(tmp_path / "dicom", roi, tmp_path / "out")
-    assert [r["voxels"] for r in case.record["lesions"]] == [120, 72]
+    assert [r["voxels"] for r in case.raw["lesions"]] == [120, 72]
     faultless(case)
 
 

@@ -158,7 +158,7 @@ def test_dcmqi_reads_the_measures(tmp_path: Path) -> None:
             ]
             for m in group["measurementItems"]
         }
-        row = next(r for r in case.record["lesions"] if name == f"lesion {r['id']}")
+        row = next(r for r in case.raw["lesions"] if name == f"lesion {r['id']}")
         volume = float(values[("126032", None)])
         key = min(row["methods"], key=lambda k: abs((row["methods"][k]["volume_ml"] or 0) - volume))
         measures = row["methods"][key]
@@ -190,7 +190,7 @@ def test_the_report_s_totals_are_those_of_the_reviewed_case(tmp_path: Path) -> N
     record(case, Decision("reject", (2,)), "AB")
     refresh(case)
     write_objects(read_case(case.path), ["sr"])
-    totals = read_case(case.path).record["totals"]
+    totals = read_case(case.path).raw["totals"]
     seen: dict[str, dict[str, tuple[float, str]]] = {}
     for item in _walk(dcmread(case.path / "export" / "sr.dcm")):
         texts = [str(i.get("TextValue", "")) for i in item.get("ContentSequence") or []]

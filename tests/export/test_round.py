@@ -18,14 +18,14 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tests.support.dicom import write_series
 from tests.support.exports import OBLIQUE, drawn_labels, errors_of, small_case
-from tmtv_engine.case.results import Cuts
+from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.export.job import Job, job_of
 from tmtv_engine.export.objects import write_objects
 from tmtv_engine.export.rtstruct import write_rtstruct
 from tmtv_engine.export.seg import write_seg
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
-from tmtv_engine.lesion.origin import Origin, Source
+from tmtv_engine.lesion.origin import Origin, Source, Status
 from tmtv_engine.lesion.thresholds import METHODS, Method
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
@@ -57,8 +57,8 @@ def placed(base: Job, labels: Labels, affine: npt.NDArray[np.float64]) -> Job:
     instances = [{"uid": f"1.2.3.4.{k + 1}", "position_mm": p} for k, p in enumerate(places)]
     pet = {**base.source["pet"], "header": header.to_json_dict(), "instances": instances}
     ids = [int(i) for i in lesions.ids]
-    reading = replace(base.reading, lesions=lesions, status=dict.fromkeys(ids, "accepted"))
-    cuts = Cuts((RAW,), np.full(len(ids), np.nan))
+    reading = replace(base.reading, lesions=lesions, status=dict.fromkeys(ids, Status.ACCEPTED))
+    cuts = Cuts(lesions, (RAW,), np.full(len(ids), np.nan))
     rows = tuple(range(len(ids)))
     return Job(base.case, reading, cuts, rows, {**base.source, "pet": pet})
 
@@ -176,7 +176,7 @@ def test_another_rasteriser_gives_the_reported_volumes(
     """Ring, diagonal neighbours and a single voxel: within 0.5 % of `case.json`."""
     case = small_case(tmp_path, cosines=cosines)
     write_objects(case, ["rtstruct"])
-    for row in case.record["lesions"]:
+    for row in case.raw["lesions"]:
         for key, measures in row["methods"].items():
             plan = case.path / "export" / f"rtstruct_{key}.dcm"
             volume = others_volume_ml(plan, tmp_path / "dicom", f"Lesion {row['id']}")

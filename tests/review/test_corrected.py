@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmtv_engine.case.results import Cuts
+from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
 from tmtv_engine.lesion.thresholds import parse_method
@@ -49,7 +49,7 @@ def matched(
     names = tuple(str(k + 1) for k in range(n))
     rois = Rois(Volume(labels, GRID, Unit.LABEL), names, kind)  # type: ignore[arg-type]
     methods = (parse_method("41"), parse_method("4.0"))
-    return correct(reading, Cuts(methods, np.full(len(lesions), np.nan)), rois, same)
+    return correct(reading, Cuts(lesions, methods, np.full(len(lesions), np.nan)), rois, same)
 
 
 maps = st.builds(blobs, st.integers(0, 10_000), st.integers(1, 6))

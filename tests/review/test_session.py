@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.cases import SPACING_MM, make_case, make_volume
-from tmtv_engine.case.folder import Case, read_case, validate
+from tmtv_engine.case.folder import Case, read_case
+from tmtv_engine.case.record import decode
 from tmtv_engine.errors import CaseError, TmtvError, UsageError
 from tmtv_engine.files import sha256_of
 from tmtv_engine.image.volume import Grid, Unit, Volume
@@ -54,12 +55,12 @@ def failures(case: Case) -> list[str]:
 
 def test_totals_follow_the_accepted_lesions(tmp_path: Path) -> None:
     case = make_case(tmp_path)
-    before = case.record["totals"]
+    before = case.raw["totals"]
     record(case, reject(1, reason="brain"), "AB")
     reading = record(case, Decision("accept", (3,)), "AB")
     assert [reading.status[k] for k in (1, 2, 3)] == ["rejected", "accepted", "accepted"]
-    now = read_case(case.path).record
-    validate(now)
+    now = read_case(case.path).raw
+    decode(now, "case.json")
     for method in ("41", "2.5", "4.0"):
         assert now["totals"][method]["tmtv_ml"] == pytest.approx(tmtv_ml([2, 3], method))
     assert now["predicted_totals"] == before
@@ -85,7 +86,7 @@ def test_undo_and_redo_also_after_a_restart(tmp_path: Path) -> None:
         again.decide(Decision("undo"))
     assert Session(case, "AB").decide(Decision("redo")).status[1] == "rejected"
     refresh(case)
-    assert read_case(case.path).record["totals"]["2.5"]["tmtv_ml"] == pytest.approx(
+    assert read_case(case.path).raw["totals"]["2.5"]["tmtv_ml"] == pytest.approx(
         tmtv_ml([2], "2.5")
     )
     with pytest.raises(UsageError, match="no lesion 9"):
@@ -94,17 +95,17 @@ def test_undo_and_redo_also_after_a_restart(tmp_path: Path) -> None:
 
 def test_a_signed_reading_is_closed_until_unsigned(tmp_path: Path) -> None:
     case = make_case(tmp_path, hotspots=True)
-    assert "unreviewed-hotspots" in [w["code"] for w in case.record["warnings"]]
+    assert "unreviewed-hotspots" in [w["code"] for w in case.raw["warnings"]]
     record(case, reject(3), "AB")
     signed = record(case, Decision("sign"), "AB")
-    now = read_case(case.path).record
+    now = read_case(case.path).raw
     assert now["review"]["status"] == "done"
     assert now["review"]["signed"] == signed.signed == signed.lines[-1].hash
     assert "unreviewed-hotspots" not in [w["code"] for w in now["warnings"]]
     with pytest.raises(CaseError, match="signed by AB"):
         record(case, Decision("accept", (3,)), "AB")
     record(case, Decision("unsign"), "AB")
-    assert "unreviewed-hotspots" in [w["code"] for w in read_case(case.path).record["warnings"]]
+    assert "unreviewed-hotspots" in [w["code"] for w in read_case(case.path).raw["warnings"]]
     record(case, Decision("accept", (3,)), "AB")
     assert failures(case) == []
 
@@ -120,7 +121,7 @@ def test_the_reading_of_record_is_the_last_signed_else_the_last_decided(tmp_path
     record(case, Decision("accept", (3,)), "CD")
     assert reading_of(case).reader == "AB"
     assert reading_of(case, "CD").status[3] == "accepted"
-    assert read_case(case.path).record["review"]["of_record"] == "AB"
+    assert read_case(case.path).raw["review"]["of_record"] == "AB"
     with pytest.raises(UsageError, match="no reader"):
         reading_of(case, "EF")
     assert failures(case) == []
@@ -153,16 +154,16 @@ def _plain(labels: Volume) -> Any:
 
 def test_a_split_s_parts_take_the_next_numbers_and_sum_to_the_whole(tmp_path: Path) -> None:
     case = two_peaks(tmp_path)
-    whole = case.record["totals"]["2.5"]["tmtv_ml"]
+    whole = case.raw["totals"]["2.5"]["tmtv_ml"]
     reading = record(case, Decision("split", (1,)), "AB")
     assert list(reading.splits) == [1]
     assert reading.lines[-1].text == "10"
     assert sorted(int(n) for n in reading.lesions.counts) == [5, 6]
-    now = read_case(case.path).record
+    now = read_case(case.path).raw
     assert now["totals"]["2.5"]["tmtv_ml"] == pytest.approx(whole)
     assert [row["id"] for row in now["lesions"]] == [1, 2, 3]
     assert now["review"]["splits"] == {"1": [2, 3]}
-    validate(now)
+    decode(now, "case.json")
     second = next(n for n in (2, 3) if reading.lesions.counts[reading.lesions.row(n)] == 6)
     finer = record(case, Decision("split", (second,)), "AB")
     assert finer.lines[-1].text == "5"
@@ -188,7 +189,7 @@ def test_added_lesions_are_kept_beside_the_journal(tmp_path: Path) -> None:
     assert reading.status[4] == "accepted"
     assert int(reading.lesions.counts[reading.lesions.row(4)]) == 5
     assert len(np.unique(reading.lesions.voxels)) == len(reading.lesions.voxels)
-    now = read_case(case.path).record
+    now = read_case(case.path).raw
     expected = tmtv_ml([1, 2], "4.0") + 5 * float(np.prod(SPACING_MM)) / 1000
     assert now["totals"]["4.0"]["tmtv_ml"] == pytest.approx(expected)
     assert failures(case) == []
@@ -333,8 +334,7 @@ def test_sigkill_at_any_moment_loses_no_acknowledged_decision(tmp_path: Path) ->
         assert {t.strip() for t in told if len(t.strip()) == 64} <= hashes
         json.loads((case.path / "case.json").read_text())
     assert (
-        sha256_of(case.path / "voxels.npz")
-        == case.record["provenance"]["files_sha256"]["voxels.npz"]
+        sha256_of(case.path / "voxels.npz") == case.raw["provenance"]["files_sha256"]["voxels.npz"]
     )
 
 
@@ -355,7 +355,7 @@ def test_reviewing_imports_nothing_heavy(tmp_path: Path) -> None:
 def test_an_empty_case_can_be_reviewed(tmp_path: Path) -> None:
     case = make_case(tmp_path)
     record(case, reject(1, 2), "AB")
-    now = read_case(case.path).record
+    now = read_case(case.path).raw
     assert now["totals"]["41"] == {
         "tmtv_ml": 0.0, "tlg_g": 0.0, "lesions": 0, "suv_max": None,
         "suv_peak": None, "dmax_mm": None, "sdmax_per_m": None,

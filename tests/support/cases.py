@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tmtv_engine.case.folder import Case
-from tmtv_engine.case.results import update_summary
+from tmtv_engine.case.tables import update_summary
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
 from tmtv_engine.lesion.origin import Origin, Source
@@ -112,8 +112,7 @@ def _finder(labels: Volume, hotspots: bool) -> Finder:
         rows.append(Origin(Source.HOTSPOT, floor_suv=2.5))
         if hotspots:
             rows = [Origin(Source.HOTSPOT, floor_suv=2.5) for _ in range(3)]
-        notices = (notice("unreviewed-hotspots"),) if hotspots else ()
-        return Found(model, tuple(rows), notices)
+        return Found(model, tuple(rows))
 
     record = {"name": "hotspot"} if hotspots else {"name": "vnet", "sha256": "0" * 64}
     return Finder(find, record if hotspots else {**record, "trained_on": "digital patients"})

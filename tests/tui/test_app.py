@@ -63,7 +63,7 @@ async def test_decisions_change_every_total_and_undo_brings_them_back(tmp_path: 
     actions = [x.action for x in Journal(tmp_path / "case-1/review/AB.jsonl").read()]
     decided = ["reject", "accept", "undo", "undo", "redo", "redo"]
     assert actions == ["open", *decided, "close"]
-    record = read_case(tmp_path / "case-1").record
+    record = read_case(tmp_path / "case-1").raw
     assert record["totals"]["4.0"]["tmtv_ml"] == pytest.approx(tmtv_ml([2, 3], "4.0"))
     assert not [f for f in verify(tmp_path / "case-1") if f.failed]
 

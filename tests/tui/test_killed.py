@@ -75,8 +75,8 @@ def test_sigkill_in_a_session_of_200_decisions(
         assert failures(tmp_path) == []
         if found:
             assert reading_of(read_case(case.path), "AB").status[1] == WORDS[found[-1]]
-    record = refresh(read_case(case.path))
-    assert record["review"]["of_record"] == "AB"
+    now = refresh(read_case(case.path)).record
+    assert now.review.of_record == "AB"
     assert failures(tmp_path) == []
 
 

@@ -8,23 +8,20 @@ beside it `lesions.nii.gz`, `lesions.csv`, `mip.png`, `voxels.npz`, `slices.npz`
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from tmtv_engine.case.binding import binding_sha256
+from tmtv_engine.case.record import CaseRecord, decode, encode
 from tmtv_engine.errors import CaseError
 from tmtv_engine.files import (
-    AGAIN,
     Record,
     canonical,
     dump_json,
-    jsonable,
     kept,
     load_arrays,
     load_json,
@@ -37,26 +34,30 @@ from tmtv_engine.files import (
 from tmtv_engine.image.projections import Mip
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.slices import Slices
+from tmtv_engine.notices import REVIEWED
 
-SCHEMA = "tmtv.case/1"
 LOCK = "review/.case.lock"
 Writer = Callable[[Path], None]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A case folder and its `case.json`; the arrays beside it are read when asked for."""
+    """A case folder and its `case.json`; the arrays beside it are read when asked for.
+
+    ``raw`` is the file's own object, with what a later version may have added to it.
+    """
 
     path: Path
-    record: Record
+    record: CaseRecord
+    raw: Record
 
     @property
     def name(self) -> str:
         """The case's name, which is its folder's."""
-        return str(self.record["case"])
+        return self.record.case
 
     def voxels(self) -> Lesions:
-        """All lesions and candidates of the prediction, in the order of ``record["lesions"]``."""
+        """All lesions and candidates of the prediction, in the order of ``record.lesions``."""
         return Lesions.load(self.path / "voxels.npz")
 
     def mip(self) -> Mip:
@@ -74,11 +75,11 @@ class Case:
 
 
 def prediction_sha256(record: Record) -> str:
-    """SHA-256 of what no review may change in a ``case.json`` record.
+    """SHA-256 of what no review may change in a `case.json` as it stands in the file.
 
     Left out: ``totals``, ``review``, the lesions' ``status`` and ``decided_by``, lesions that
-    the review made (their ids follow ``provenance["last_id"]``), the warning
-    ``unreviewed-hotspots``, which a review lifts, and the hash itself.
+    the review made (their ids follow ``provenance["last_id"]``), the warnings that follow from
+    decisions, and the hash itself.
     """
     part = {k: v for k, v in record.items() if k not in ("totals", "review")}
     last = record["provenance"]["last_id"]
@@ -87,30 +88,39 @@ def prediction_sha256(record: Record) -> str:
         for lesion in record["lesions"]
         if lesion["id"] <= last
     ]
-    part["warnings"] = [w for w in record["warnings"] if w["code"] != "unreviewed-hotspots"]
+    part["warnings"] = [w for w in record["warnings"] if w["code"] not in lifted(record)]
     hashes = record["provenance"].get("files_sha256", {})
     own = {k: v for k, v in hashes.items() if k != "case.json"}
     part["provenance"] = {**record["provenance"], "files_sha256": own}
     return hashlib.sha256(canonical(part)).hexdigest()
 
 
+def lifted(record: Record) -> frozenset[str]:
+    """The codes of warnings that come and go with decisions.
+
+    Cases of before 0.2 (they lack ``prediction_sha256``) hash ``below-floor`` with the prediction.
+    """
+    if "prediction_sha256" not in record["provenance"]:
+        return frozenset({"unreviewed-hotspots"})
+    return REVIEWED
+
+
 def write_case(
     out: Path,
     *,
-    name: str,
-    record: Record,
+    record: CaseRecord,
     lesions: Lesions,
     mip: Mip,
     slices: Slices,
     source: Record,
     extras: Mapping[str, Writer] | None = None,
 ) -> Case:
-    """Write ``out/name`` whole or not at all, and return it.
+    """Write ``out/<case>`` whole or not at all, and return it.
 
     ``extras`` maps further file names (``lesions.nii.gz``, ``mip.png`` …) to functions that
-    write them. ``provenance.files_sha256`` is filled in here. A case of that name that is
-    already there gives way: moved to ``out/aside`` if anyone reviewed it, else replaced.
-    Raises `CaseError` where the record does not follow the schema or the disk refuses.
+    write them. ``last_id`` and the hashes of ``provenance`` are filled in here. A case of that
+    name that is already there gives way: moved to ``out/aside`` if anyone reviewed it, else
+    replaced. Raises `CaseError` where the record holds what none can, or the disk refuses.
     """
     writers: dict[str, Writer] = {
         "voxels.npz": lesions.save,
@@ -119,19 +129,18 @@ def write_case(
         "source.json": lambda path: dump_json(path, source),
         **(extras or {}),
     }
-    with new_folder(out, name, _room) as folder:
+    with new_folder(out, record.case, _room) as folder:
         for file, write in writers.items():
             write(folder / file)
         hashes = {file: sha256_of(folder / file) for file in sorted(writers)}
-        done = jsonable(record)
-        last = int(lesions.ids.max()) if len(lesions) else 0
-        done["provenance"] = {**done["provenance"], "last_id": last}
-        done["provenance"]["files_sha256"] = hashes
-        done["provenance"]["prediction_sha256"] = binding_sha256(folder, done)
-        hashes["case.json"] = prediction_sha256(done)
-        validate(done, name)
-        dump_json(folder / "case.json", done)
-    return Case(out / name, done)
+        raw = encode(record)
+        raw["provenance"]["last_id"] = int(lesions.ids.max(initial=0))
+        raw["provenance"]["files_sha256"] = hashes
+        raw["provenance"]["prediction_sha256"] = binding_sha256(folder, raw)
+        hashes["case.json"] = prediction_sha256(raw)
+        done = decode(raw, record.case)
+        dump_json(folder / "case.json", raw)
+    return Case(out / record.case, done, raw)
 
 
 def is_complete(folder: Path) -> bool:
@@ -159,26 +168,23 @@ def read_case(path: Path | str) -> Case:
     folder = folder.parent if folder.name == "case.json" else folder
     if not is_complete(folder):
         raise CaseError(f"{folder} is no case folder", "It should hold a case.json.")
-    record = load_json(folder / "case.json")
-    if record.get("schema") != SCHEMA:
-        raise CaseError(f"{folder / 'case.json'} is not {SCHEMA}", AGAIN)
-    return Case(folder, record)
+    raw = load_json(folder / "case.json")
+    return Case(folder, decode(raw, folder / "case.json"), raw)
 
 
-@cache
-def case_schema() -> Record:
-    """The published JSON Schema of `case.json`."""
-    found: Record = json.loads(Path(__file__).with_name("case.schema.json").read_text("utf-8"))
-    return found
-
-
-def validate(record: Record, name: str = "case.json") -> None:
-    """Raise `CaseError` naming the first place where ``record`` leaves the schema."""
-    import jsonschema
-
-    validator = jsonschema.Draft202012Validator(case_schema())
-    for error in validator.iter_errors(record):
-        raise CaseError(f"{name}: {error.json_path}: {error.message[:200]}")
+def with_review(case: Case, record: CaseRecord) -> Record:
+    """What `case.json` holds once it is reviewed: nothing of the prediction is rewritten."""
+    new, last = encode(record), record.provenance.last_id
+    rows = {row["id"]: row for row in new["lesions"]}
+    told = ("status", "decided_by")
+    lesions = [
+        {**row, **{key: rows[row["id"]][key] for key in told}}
+        for row in case.raw["lesions"]
+        if row["id"] <= last
+    ]
+    lesions += [row for row in new["lesions"] if row["id"] > last]
+    part = {key: new[key] for key in ("totals", "review", "warnings")}
+    return {**case.raw, "lesions": lesions, **part}
 
 
 @contextmanager

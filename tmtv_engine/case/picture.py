@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_engine.files import Record
+from tmtv_engine.case.record import CaseRecord, LesionRow
 from tmtv_engine.image.projections import Mip, project_points
 from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.origin import Status
 
 SUV_WHITE_TO_BLACK = 10.0
-COLOURS = {"accepted": (200, 20, 30), "candidate": (0, 110, 190), "rejected": (130, 130, 130)}
+COLOURS = {
+    Status.ACCEPTED: (200, 20, 30),
+    Status.CANDIDATE: (0, 110, 190),
+    Status.REJECTED: (130, 130, 130),
+}
 _HEIGHT = 900
 _MARGIN = 14
 
 
-def write_picture(path: Path, mip: Mip, lesions: Lesions, record: Record) -> None:
+def write_picture(path: Path, mip: Mip, lesions: Lesions, record: CaseRecord) -> None:
     """Write a PNG: 0°, 90°, a grey scale of SUV 0–10 and the totals of every method.
 
-    ``lesions`` and ``record["lesions"]`` are in the same order; the outline is the lesion's own,
+    ``lesions`` and ``record.lesions`` are in the same order; the outline is the lesion's own,
     before any cut, in the colour of its status.
     """
     from PIL import Image, ImageDraw, ImageFont
@@ -30,7 +36,7 @@ def write_picture(path: Path, mip: Mip, lesions: Lesions, record: Record) -> Non
     font = ImageFont.load_default(size=15)
     views = []
     for angle in (0, int(np.argmin(np.abs(mip.angles_deg - 90)))):
-        views.append(_view(mip, lesions, record["lesions"], angle, zoom, font))
+        views.append(_view(mip, lesions, record.lesions, angle, zoom, font))
     high, wide = views[0].height, views[0].width
     text = caption(record)
     side = 330
@@ -44,19 +50,21 @@ def write_picture(path: Path, mip: Mip, lesions: Lesions, record: Record) -> Non
     sheet.save(path, format="PNG")
 
 
-def caption(record: Record) -> str:
+def caption(record: CaseRecord) -> str:
     """The words beside the projections: case, model, totals, what the outlines mean."""
-    lines = [str(record["case"]), f"model: {record['model']['name']}", ""]
-    for key, sums in record["totals"].items():
-        lines.append(f"TMTV {key:>5}: {sums['tmtv_ml']:.1f} mL in {sums['lesions']} lesions")
+    lines = [record.case, f"model: {record.model.name}", ""]
+    for key, sums in record.totals.items():
+        lines.append(f"TMTV {key:>5}: {sums.tmtv_ml:.1f} mL in {sums.lesions} lesions")
     lines += ["", "left: front (patient's right on the left)", "right: side (front on the left)"]
     lines += ["red: accepted   blue: candidate", "grey: rejected", ""]
-    codes = [w["code"] for w in record["warnings"]]
+    codes = [w.code for w in record.warnings]
     lines += [f"warning: {code}" for code in codes[:8]]
     return "\n".join([*lines, "", "Research use only."])
 
 
-def _view(mip: Mip, lesions: Lesions, rows: list[Record], angle: int, zoom: int, font: Any) -> Any:
+def _view(
+    mip: Mip, lesions: Lesions, rows: Sequence[LesionRow], angle: int, zoom: int, font: Any
+) -> Any:
     from PIL import Image, ImageDraw
 
     suv = mip.suv(angle)
@@ -70,12 +78,12 @@ def _view(mip: Mip, lesions: Lesions, rows: list[Record], angle: int, zoom: int,
         at = project_points(lesions.grid.affine, index[lesions.span(k)], angle, mip)
         mask = np.zeros(suv.shape, bool)
         mask[at] = True
-        rgb[_outline(np.kron(mask, np.ones((zoom, zoom), bool)))] = COLOURS[row["status"]]
+        rgb[_outline(np.kron(mask, np.ones((zoom, zoom), bool)))] = COLOURS[row.status]
         labels.append((int(at[1].max() + 1) * zoom + 1, int(at[0].min()) * zoom - 8, row))
     image = Image.fromarray(rgb)
     draw = ImageDraw.Draw(image)
     for x, y, row in labels:
-        draw.text((x, max(0, y)), str(row["id"]), fill=COLOURS[row["status"]], font=font)
+        draw.text((x, max(0, y)), str(row.id), fill=COLOURS[row.status], font=font)
     return image
 
 

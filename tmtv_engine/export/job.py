@@ -22,14 +22,14 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from tmtv_engine import __version__
+from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case
-from tmtv_engine.case.results import Cuts
 from tmtv_engine.dicom.parse import lenient
 from tmtv_engine.errors import CaseError
 from tmtv_engine.export.encode import items_of
 from tmtv_engine.files import Record, canonical
 from tmtv_engine.lesion.lists import Lesions
-from tmtv_engine.lesion.thresholds import Method, kept
+from tmtv_engine.lesion.thresholds import Method
 from tmtv_engine.review.line import Line
 from tmtv_engine.review.reading import Reading, reading_of
 from tmtv_engine.text import clean
@@ -93,7 +93,7 @@ class Job:
     @property
     def by_hand(self) -> bool:
         """Whether a person had a part in it: a reader, or whoever drew the ROIs."""
-        return self.reviewed or self.case.record["model"]["name"] == "roi"
+        return self.reviewed or self.case.record.model.name == "roi"
 
     @cached_property
     def seed(self) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ class Job:
 
         Not when or how fast it was made: the same study predicted anew is the same export.
         """
-        record = self.case.record
+        record = self.case.raw
         told = {key: record[key] for key in ("model", "pet", "overrides", "predicted_totals")}
         inputs = record["provenance"].get("inputs_sha256")
         digest = hashlib.sha256(canonical([__version__, inputs, told]))
@@ -182,7 +182,7 @@ class Job:
 
     def keep(self, method: Method) -> npt.NDArray[np.bool_]:
         """The voxels that a method leaves of every lesion, (N,)."""
-        return kept(self.lesions, method, self.cuts.background, self.cuts.liver)
+        return self.cuts.keep(method)
 
     @property
     def lesions(self) -> Lesions:
@@ -202,9 +202,9 @@ class Job:
 
     def algorithm(self) -> tuple[str, str]:
         """Name and version of what found the lesions, with the model's hash."""
-        model = self.case.record["model"]
-        digest = str(model.get("sha256") or "")[:16]
-        return clean(f"tmtv {model['name']}"), f"{__version__} {digest}".strip()
+        model = self.case.record.model
+        digest = (model.sha256 or "")[:16]
+        return clean(f"tmtv {model.name}"), f"{__version__} {digest}".strip()
 
 
 def job_of(case: Case) -> Job:

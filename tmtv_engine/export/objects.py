@@ -86,7 +86,7 @@ def _nifti(job: Job, folder: Path) -> list[Path]:
 
 
 def _csv(job: Job, folder: Path) -> list[Path]:
-    from tmtv_engine.case.results import lesions_csv
+    from tmtv_engine.case.tables import lesions_csv
     from tmtv_engine.review.session import reviewed_record
 
     path = folder / "lesions.csv"

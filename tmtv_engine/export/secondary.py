@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from tmtv_engine import __version__
 from tmtv_engine.case.picture import write_picture
@@ -21,8 +22,8 @@ def write_mip(job: Job, path: Path) -> None:
 
     picture = path.with_suffix(".png")
     record = reviewed_record(job.case, job.reading)
-    rows = {row["id"]: row for row in record["lesions"]}
-    shown = {**record, "lesions": [rows[int(i)] for i in job.lesions.ids]}
+    rows = {row.id: row for row in record.lesions}
+    shown = replace(record, lesions=tuple(rows[int(i)] for i in job.lesions.ids))
     write_picture(picture, job.case.mip(), job.lesions, shown)
     with Image.open(picture) as image:
         pixels = np.asarray(image.convert("RGB"))

@@ -78,7 +78,7 @@ def _segments(job: Job, rows: Sequence[int]) -> list[Any]:
     from highdicom.seg import SegmentDescription
 
     name, version = job.algorithm()
-    drawn = job.case.record["model"]["name"] in ("hotspot", "roi")
+    drawn = job.case.record.model.name in ("hotspot", "roi")
     return [
         SegmentDescription(
             segment_number=number,

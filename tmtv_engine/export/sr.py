@@ -14,7 +14,7 @@ from tmtv_engine import __version__
 from tmtv_engine.export.encode import ready
 from tmtv_engine.export.job import MAKER, Job, dated, settle
 from tmtv_engine.export.seg import NEOPLASM, seg_of
-from tmtv_engine.lesion.measures import measure, suv_max, suv_peak, total
+from tmtv_engine.lesion.measures import suv_max, suv_peak
 from tmtv_engine.lesion.thresholds import Method
 
 SERIES_NUMBER = 951
@@ -133,7 +133,7 @@ def _lesions(job: Job, method: Method) -> list[Any]:
     )
 
     seg = seg_of(job, method)
-    found = measure(job.lesions, job.keep(method))
+    found = job.cuts.measure(method)
     top, peak = suv_max(job.lesions), suv_peak(job.lesions)
     groups = []
     for number, (row, _) in enumerate(job.cut(method), start=1):
@@ -151,9 +151,7 @@ def _lesions(job: Job, method: Method) -> list[Any]:
                     seg.SOPClassUID,
                     seg.SOPInstanceUID,
                     number,
-                    source_series=SourceSeriesForSegmentation(
-                        str(job.case.record["pet"]["series_uid"])
-                    ),
+                    source_series=SourceSeriesForSegmentation(str(job.case.record.pet.series_uid)),
                 ),
                 finding_category=codes.SCT.MorphologicallyAbnormalStructure,
                 finding_type=NEOPLASM,
@@ -167,7 +165,7 @@ def _lesions(job: Job, method: Method) -> list[Any]:
 def _totals(job: Job, method: Method) -> Any:
     from highdicom.sr import MeasurementsAndQualitativeEvaluations, TrackingIdentifier
 
-    sums = total(job.lesions, job.keep(method), list(job.rows), job.cuts.bsa_m2)
+    sums = job.cuts.total(method, job.rows)
     values = [_number(VOLUME, sums.tmtv_ml, CM3), _number(TLG, sums.tlg_g, GRAM)]
     if sums.dmax_mm is not None and math.isfinite(sums.dmax_mm):
         values.append(_number(DMAX, sums.dmax_mm, MM))

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.thresholds import BoolRow, FloatRow
+
+# what can be believed of a number in a file
+Number = Annotated[float, Meta(ge=-1e9, le=1e9)]
+Amount = Annotated[float, Meta(ge=0, le=1e9)]
+Count = Annotated[int, Meta(ge=0, lt=2**53)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,13 +32,13 @@ class Measures:
 class Total:
     """One patient under one method; None where a quantity cannot be known."""
 
-    tmtv_ml: float
-    tlg_g: float
-    lesions: int
-    suv_max: float | None
-    suv_peak: float | None
-    dmax_mm: float | None
-    sdmax_per_m: float | None
+    tmtv_ml: Amount
+    tlg_g: Number
+    lesions: Count
+    suv_max: Number | None
+    suv_peak: Number | None
+    dmax_mm: Amount | None
+    sdmax_per_m: Amount | None
 
 
 def measure(lesions: Lesions, keep: BoolRow) -> Measures:

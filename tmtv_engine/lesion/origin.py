@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 LESION = "lesion"
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class Status(StrEnum):
@@ -37,7 +40,7 @@ class Structure:
     who says so: the network's own organ output, or a label map of organs."""
 
     name: str
-    p: float
+    p: Share
     by: Literal["network", "organs"]
 
     @property
@@ -52,7 +55,7 @@ class Origin:
     ``floor_suv`` the SUV that it was grown down to, ``region`` its place in words."""
 
     source: Source
-    probability: float | None = None
+    probability: Share | None = None
     floor_suv: float | None = None
     structure: Structure | None = None
     region: str | None = None

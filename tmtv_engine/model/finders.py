@@ -18,7 +18,7 @@ from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.lesion.rules import paper_rule, vote
 from tmtv_engine.model.registry import Model
 from tmtv_engine.model.segmenter import Segmenter
-from tmtv_engine.notices import Notice, notice
+from tmtv_engine.notices import Notice
 from tmtv_engine.study.rois import read_rois
 
 Rule = Literal["paper", "vote"]
@@ -58,7 +58,7 @@ def finder_of(model: Model, *, rule: Rule = "paper", min_ml: float = 0.0) -> Fin
 def _hotspots(suv: Volume, ct: Volume | None) -> Found:
     lesions = hotspots(suv)
     origin = Origin(Source.HOTSPOT, floor_suv=FLOOR_SUV)
-    return Found(lesions, (origin,) * len(lesions), (notice("unreviewed-hotspots"),))
+    return Found(lesions, (origin,) * len(lesions))
 
 
 @dataclass(frozen=True)

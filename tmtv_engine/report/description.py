@@ -15,6 +15,7 @@ from tmtv_engine import __version__
 from tmtv_engine.case.folder import Case, find_cases, read_case
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.files import utc_now
+from tmtv_engine.lesion.origin import Status
 from tmtv_engine.report import stats
 from tmtv_engine.report.cohort import Excluded, Numbers, Read, reading_numbers
 from tmtv_engine.report.figures import Picture, distribution
@@ -85,19 +86,19 @@ def patients_in(
 def _patient(case: Case, reader: str | None) -> Patient:
     record = case.record
     read = read_of(case, read_as(case, reader))
-    states = [row["status"] for row in record["lesions"]]
+    states = [row.status for row in record.lesions]
     return Patient(
         case.name,
-        record["review"]["status"],
-        tuple(record["review"]["readers"]),
-        {key: total["tmtv_ml"] for key, total in record["totals"].items()},
-        {key: total["tmtv_ml"] for key, total in record["predicted_totals"].items()},
-        states.count("accepted"),
-        states.count("candidate"),
-        tuple(w["code"] for w in record["warnings"]),
-        record["provenance"]["seconds"],
+        record.review.status,
+        record.review.readers,
+        {key: total.tmtv_ml for key, total in record.totals.items()},
+        {key: total.tmtv_ml for key, total in record.predicted_totals.items()},
+        states.count(Status.ACCEPTED),
+        states.count(Status.CANDIDATE),
+        tuple(w.code for w in record.warnings),
+        record.provenance.seconds,
         model_of(case),
-        record["provenance"]["files_sha256"]["case.json"],
+        record.provenance.files_sha256["case.json"],
         read,
     )
 

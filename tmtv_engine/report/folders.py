@@ -12,6 +12,7 @@ from tmtv_engine.case.folder import Case, find_cases, is_reviewed, read_case
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.files import sha256_of
 from tmtv_engine.lesion.drawn import RoiMode
+from tmtv_engine.lesion.origin import Status
 from tmtv_engine.lesion.thresholds import Method, parse_method
 from tmtv_engine.report.cohort import Cohort, Excluded, Found, Pair, Raw, Read
 from tmtv_engine.report.sides import (
@@ -197,7 +198,7 @@ def _compared(job: Job) -> Compared:
     case = read_case(job.folder)
     reading = read_as(case, job.reader)
     side = side_of(case, reading)
-    inputs = {f"{case.name}/case.json": case.record["provenance"]["files_sha256"]["case.json"]}
+    inputs = {f"{case.name}/case.json": case.record.provenance.files_sha256["case.json"]}
     read = read_of(case, reading)
     before: tuple[Side, Side] | None = None
     if job.other is None:
@@ -270,21 +271,19 @@ def read_of(case: Case, reading: Reading) -> tuple[Read, ...]:
 
 def changed(case: Case, reading: Reading) -> dict[str, int]:
     """How many lesions a reader rejected, accepted from the candidates, split and added."""
-    before = predicted_status(
-        case.record, {row["id"]: row["source"] for row in case.record["lesions"]}
-    )
-    last = case.record["provenance"]["last_id"]
-    now = {i: s for i, s in reading.status.items() if i <= last}
+    before = predicted_status(case.record)
+    last = case.record.provenance.last_id
+    moves = [(before[i], s) for i, s in reading.status.items() if i <= last]
     added = [i for i in reading.status if i > last and i not in reading.parents]
     return {
-        "rejected": sum(s == "rejected" and before[i] == "accepted" for i, s in now.items()),
-        "accepted": sum(s == "accepted" and before[i] == "candidate" for i, s in now.items()),
+        "rejected": moves.count((Status.ACCEPTED, Status.REJECTED)),
+        "accepted": moves.count((Status.CANDIDATE, Status.ACCEPTED)),
         "split": len(reading.splits),
-        "added": sum(reading.status[i] == "accepted" for i in added),
+        "added": sum(reading.status[i] == Status.ACCEPTED for i in added),
     }
 
 
 def model_of(case: Case) -> str:
     """A case's model in words: its name and the beginning of its hash."""
-    model = case.record["model"]
-    return f"{model['name']} {str(model.get('sha256') or '')[:12]}".strip()
+    model = case.record.model
+    return f"{model.name} {(model.sha256 or '')[:12]}".strip()

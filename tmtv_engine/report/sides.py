@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case
-from tmtv_engine.case.results import Cuts
 from tmtv_engine.errors import GeometryError
 from tmtv_engine.lesion.drawn import RoiMode, drawn_lesions
 from tmtv_engine.lesion.lists import Lesions
-from tmtv_engine.lesion.thresholds import Method, background_suv, kept
+from tmtv_engine.lesion.thresholds import Method, background_suv
 from tmtv_engine.report.agreement import Overlap
 from tmtv_engine.report.cohort import OVERLAPS, Found
 from tmtv_engine.review.corrected import source_suv
@@ -31,13 +31,16 @@ PREDICTION = "prediction"
 class Side:
     """The lesions that count, and what their cuts need."""
 
-    lesions: Lesions
     cuts: Cuts
+
+    @property
+    def lesions(self) -> Lesions:
+        """The lesions."""
+        return self.cuts.lesions
 
     def voxels(self, method: Method) -> Voxels:
         """The voxels that stay under ``method``, flat indices, rising."""
-        keep = kept(self.lesions, method, self.cuts.background, self.cuts.liver)
-        return np.sort(self.lesions.voxels[keep])
+        return np.sort(self.lesions.voxels[self.cuts.keep(method)])
 
 
 def read_as(case: Case, reader: str | None) -> Reading:
@@ -50,7 +53,7 @@ def read_as(case: Case, reader: str | None) -> Reading:
 def side_of(case: Case, reading: Reading) -> Side:
     """The accepted lesions of a reading, cut as the case was."""
     lesions = reading.lesions.take(reading.accepted)
-    return Side(lesions, Cuts.of_record(case.record, lesions))
+    return Side(Cuts.of_record(case.record, lesions))
 
 
 def roi_side(case: Case, path: Path | None, mode: RoiMode) -> Side:
@@ -61,7 +64,7 @@ def roi_side(case: Case, path: Path | None, mode: RoiMode) -> Side:
     around = np.full(len(lesions), np.nan)
     if any(m.needs_background for m in methods):
         around = background_suv(lesions, suv)
-    return Side(lesions, Cuts(methods, around, case.record["provenance"]["liver_threshold_suv"]))
+    return Side(Cuts(lesions, methods, around, case.record.provenance.liver_threshold_suv))
 
 
 def check_same_grid(first: Side, second: Side, name: str) -> None:
@@ -110,10 +113,10 @@ def found_of(case: Case, side: Side, reference: Side) -> Found:
 
 def _scored(case: Case, reference: Lesions) -> tuple[tuple[float, tuple[int, ...]], ...]:
     proposed = case.voxels()
-    chance = {row["id"]: row["probability"] for row in case.record["lesions"]}
+    chance = {row.id: row.probability for row in case.record.lesions}
     known: Sequence[int] = [k for k, i in enumerate(proposed.ids) if chance.get(int(i)) is not None]
     some = proposed.take(known)
     return tuple(
-        (float(chance[int(i)]), hits)
+        (chance[int(i)] or 0.0, hits)
         for i, hits in zip(some.ids, touching(some, reference), strict=True)
     )

@@ -15,7 +15,7 @@ from tmtv_engine.text import clean
 
 def bound_of(case: Case) -> Bound:
     """The case and the prediction that lie there; raises `CaseError` where they cannot be read."""
-    return Bound(case.name, binding_sha256(case.path, case.record))
+    return Bound(case.name, binding_sha256(case.path, case.raw))
 
 
 class Watch:
@@ -51,7 +51,7 @@ def check_lines(case: Case, lines: Sequence[Line], reader: str | None) -> None:
         if line.bound:
             same = line.prediction == bound.prediction
         else:
-            labels = labels or labels_sha256(case.path, case.record["pet"]["shape"])
+            labels = labels or labels_sha256(case.path, list(case.record.pet.shape))
             same = line.labels_sha256 == labels
         if not same:
             raise CaseError(

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tmtv_engine.errors import UsageError
+from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.journal import Decision, effective
 from tmtv_engine.review.line import Line
-from tmtv_engine.review.reading import Reading, reading_of
+from tmtv_engine.review.reading import DECIDED, Reading, reading_of
 from tmtv_engine.review.session import Session
 
 SETTLES = ("accept", "reject", "split", "add")
@@ -62,13 +63,13 @@ def _counted(reading: Reading, numbers: list[int]) -> set[int]:
     lesions = reading.lesions
     voxels: set[int] = set()
     for n in numbers:
-        if reading.status[n] == "accepted":
+        if reading.status[n] == Status.ACCEPTED:
             voxels.update(lesions.voxels[lesions.span(lesions.row(n))].tolist())
     return voxels
 
 
 def _side(reading: Reading, numbers: list[int]) -> Side:
-    accepted = tuple(n for n in numbers if reading.status[n] == "accepted")
+    accepted = tuple(n for n in numbers if reading.status[n] == Status.ACCEPTED)
     reasons = " ".join(dict.fromkeys(reading.reasons[n] for n in numbers if n in reading.reasons))
     if not numbers:
         state = "absent"
@@ -94,7 +95,7 @@ def settle_as(session: Session, theirs: Reading, lesion: int) -> Reading:
         if len(own) > len(wanted):
             raise UsageError(f"lesion {lesion} is split otherwise here", "Undo the split first.")
         session.decide(Decision("split", (strange[0],)))
-    for action, status in (("accept", "accepted"), ("reject", "rejected")):
+    for action, status in DECIDED.items():
         reasons: dict[str | None, list[int]] = {}
         for n in own:
             other = wanted[_digest(session.reading, n)]

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case
-from tmtv_engine.case.results import Cuts
 from tmtv_engine.errors import CaseError, InputError, UsageError
 from tmtv_engine.files import sha256_of
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
-from tmtv_engine.lesion.thresholds import kept
+from tmtv_engine.lesion.origin import Status
 from tmtv_engine.notices import Notice
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.study.rois import Rois, read_rois
@@ -101,7 +101,7 @@ def import_rois(
     told = f"{rois.kind} {sha256_of(path) if path.is_file() else ''}".strip()
     decisions = 0
     for action, lesions, reason in (
-        ("accept", _undecided(found.accepted, reading, "accepted", session.reader), None),
+        ("accept", _undecided(found.accepted, reading, Status.ACCEPTED, session.reader), None),
         ("reject", found.rejected, REASON),
     ):
         if lesions:
@@ -124,10 +124,7 @@ def correct(reading: Reading, cuts: Cuts, rois: Rois, same: float = SAME) -> Cor
     if rois.kind == "mask":
         rois = _parted(rois, lesions)
     whole = _overlaps(lesions, rois, np.ones(len(lesions.voxels), bool))
-    cut = [
-        _overlaps(lesions, rois, kept(lesions, m, cuts.background, cuts.liver))
-        for m in cuts.methods
-    ]
+    cut = [_overlaps(lesions, rois, cuts.keep(method)) for method in cuts.methods]
     groups = _groups([whole, *cut], same)
     groups = _undivided(groups, whole)
     ids = [int(i) for i in lesions.ids]
@@ -136,7 +133,7 @@ def correct(reading: Reading, cuts: Cuts, rois: Rois, same: float = SAME) -> Cor
         for r, (rows, dice) in enumerate(groups)
     )
     accepted = tuple(sorted(n for m in matches for n in m.lesions))
-    held = {n for n in ids if reading.status[n] == "accepted"}
+    held = {n for n in ids if reading.status[n] == Status.ACCEPTED}
     return Correction(rois, matches, accepted, tuple(sorted(held - set(accepted))))
 
 
@@ -226,7 +223,7 @@ def _parted(rois: Rois, lesions: Lesions) -> Rois:
 
 
 def _undecided(
-    numbers: Sequence[int], reading: Reading, status: str, reader: str
+    numbers: Sequence[int], reading: Reading, status: Status, reader: str
 ) -> tuple[int, ...]:
     """Those of ``numbers`` on which the reader has yet to decide so."""
     return tuple(
@@ -256,7 +253,7 @@ def source_suv(case: Case, pet: Path | None = None) -> Volume:
     from tmtv_engine.study.load import load_study
     from tmtv_engine.suv.factor import Overrides
 
-    told = Overrides.of_record(case.record["overrides"])
+    told = Overrides.of_record(dict(case.record.overrides))
     known = case.voxels()
     try:
         loaded = load_study(_source_study(case, pet), told)
@@ -277,7 +274,7 @@ def source_suv(case: Case, pet: Path | None = None) -> Volume:
 def _source_study(case: Case, pet: Path | None) -> Any:
     from tmtv_engine.study.find import Study, find_studies
 
-    uid = case.record["pet"]["series_uid"]
+    uid = case.record.pet.series_uid
     if pet is not None:
         found = [s for s in find_studies(pet, pet_series=uid) if isinstance(s, Study)]
         if len(found) != 1:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.case.folder import Case
+from tmtv_engine.case.record import CaseRecord, ReviewState
 from tmtv_engine.errors import CaseError, UsageError
+from tmtv_engine.files import AGAIN
 from tmtv_engine.lesion.find import split_lesion
 from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.origin import Source, Status, first_status
 from tmtv_engine.review.bound import check_lines
 from tmtv_engine.review.journal import (
     Effective,
@@ -26,6 +28,7 @@ from tmtv_engine.review.line import Line
 
 IntArray = npt.NDArray[np.int64]
 SPLIT_MM = (10.0, 5.0)
+DECIDED = {"accept": Status.ACCEPTED, "reject": Status.REJECTED}
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,9 @@ class Reading:
 
     reader: str | None
     lesions: Lesions
-    status: Mapping[int, str]
+    status: Mapping[int, Status]
     decided_by: Mapping[int, str | None]
-    sources: Mapping[int, str]
+    sources: Mapping[int, Source]
     reasons: Mapping[int, str]
     splits: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     parents: Mapping[int, int] = field(default_factory=dict)
@@ -59,16 +62,16 @@ class Reading:
     def accepted(self) -> list[int]:
         """Rows of ``lesions`` that count."""
         ids = self.lesions.ids
-        return [k for k in range(len(ids)) if self.status[int(ids[k])] == "accepted"]
+        return [k for k in range(len(ids)) if self.status[int(ids[k])] == Status.ACCEPTED]
 
     @property
-    def state(self) -> str:
-        """``flagged``, ``done`` (signed), ``partial`` (decided) or ``todo``."""
+    def state(self) -> ReviewState:
+        """Flagged, done (signed), partial (decided) or todo."""
         if self.flagged:
-            return "flagged"
+            return ReviewState.FLAGGED
         if self.signed:
-            return "done"
-        return "partial" if self.decisions else "todo"
+            return ReviewState.DONE
+        return ReviewState.PARTIAL if self.decisions else ReviewState.TODO
 
 
 class Replayer:
@@ -101,14 +104,14 @@ class Replayer:
 class _State:
     def __init__(self, replayer: Replayer) -> None:
         self.replayer = replayer
-        rows = replayer.case.record["lesions"]
+        record = replayer.case.record
         self.lesions = replayer.base
         # a case.json that was refreshed holds review's outcome: start from the prediction
-        known = {row["id"]: row for row in rows}
-        ids = [int(i) for i in self.lesions.ids]
-        self.sources = {i: str(known[i]["source"]) for i in ids}
-        self.status = predicted_status(replayer.case.record, self.sources)
-        self.by: dict[int, str | None] = dict.fromkeys(ids)
+        self.status = predicted_status(record)
+        if list(self.status) != [int(i) for i in self.lesions.ids]:
+            raise CaseError(f"{replayer.case.name}: voxels.npz holds other lesions", AGAIN)
+        self.sources = {row.id: row.source for row in record.lesions if row.id in self.status}
+        self.by: dict[int, str | None] = dict.fromkeys(self.status)
         self.reasons: dict[int, str] = {}
         self.splits: dict[int, tuple[int, ...]] = {}
         self.parents: dict[int, int] = {}
@@ -116,10 +119,10 @@ class _State:
         self.flagged = False
 
     def apply(self, line: Line) -> None:
-        if line.action in ("accept", "reject"):
+        if line.action in DECIDED:
             for number in line.lesions:
                 self._known(number, line)
-                self.status[number] = "accepted" if line.action == "accept" else "rejected"
+                self.status[number] = DECIDED[line.action]
                 self.by[number] = line.reader
                 self.reasons.pop(number, None)
                 if line.action == "reject" and line.reason:
@@ -156,7 +159,7 @@ class _State:
     def _add(self, line: Line) -> None:
         added = read_added(self.replayer.case, str(line.text))
         taken = self.lesions.take(
-            [k for k, i in enumerate(self.lesions.ids) if self.status[int(i)] == "accepted"]
+            [k for k, i in enumerate(self.lesions.ids) if self.status[int(i)] == Status.ACCEPTED]
         ).voxels
         free = added.without(taken)
         self.lesions = self.lesions.without(free.voxels).joined(free)
@@ -164,8 +167,8 @@ class _State:
         for number in gone:
             self.status.pop(number)
         for number in (int(i) for i in free.ids):
-            self.status[number], self.by[number] = "accepted", line.reader
-            self.sources[number] = "roi"
+            self.status[number], self.by[number] = Status.ACCEPTED, line.reader
+            self.sources[number] = Source.ROI
 
     def reading(self, reader: str | None, lines: Sequence[Line], left: Effective) -> Reading:
         return Reading(
@@ -189,12 +192,13 @@ class _State:
         )
 
 
-def predicted_status(record: Mapping[str, Any], sources: Mapping[int, str]) -> dict[int, str]:
-    """Each lesion's status before any review: candidates are the hot spots beside a network's."""
-    hotspot = record["model"]["name"] == "hotspot"
+def predicted_status(record: CaseRecord) -> dict[int, Status]:
+    """The status of each lesion of the prediction before any review, by its number."""
+    model, last = record.model.name, record.provenance.last_id
     return {
-        i: "candidate" if source == "hotspot" and not hotspot else "accepted"
-        for i, source in sources.items()
+        row.id: first_status(row.source, model, row.structure)
+        for row in record.lesions
+        if row.id <= last
     }
 
 

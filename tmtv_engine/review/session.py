@@ -10,19 +10,31 @@ import hashlib
 import io
 import os
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec import to_builtins
+from msgspec.structs import replace
 
-from tmtv_engine.case.folder import Case, read_case
-from tmtv_engine.case.results import Cuts, lesion_rows, totals, update_summary
+from tmtv_engine.case.cuts import Cuts
+from tmtv_engine.case.folder import Case, lifted, read_case, with_review
+from tmtv_engine.case.record import CaseRecord, LesionRow, Review
+from tmtv_engine.case.results import lesion_rows, standing
+from tmtv_engine.case.tables import update_summary
 from tmtv_engine.errors import CaseError, UsageError
-from tmtv_engine.files import Record, canonical, dump_json, own_folder, write_bytes
+from tmtv_engine.files import (
+    Record,
+    canonical,
+    dump_json,
+    jsonable,
+    own_folder,
+    write_bytes,
+)
 from tmtv_engine.lesion.lists import Lesions
-from tmtv_engine.lesion.origin import Origin, Source, Status
-from tmtv_engine.notices import notice
+from tmtv_engine.lesion.origin import Origin, Status
+from tmtv_engine.notices import Notice
 from tmtv_engine.review.bound import Watch
 from tmtv_engine.review.journal import (
     Decision,
@@ -36,8 +48,6 @@ from tmtv_engine.review.journal import (
 )
 from tmtv_engine.review.line import UNDOABLE, Line
 from tmtv_engine.review.reading import SPLIT_MM, Reading, Replayer, of_record
-
-UNREVIEWED = asdict(notice("unreviewed-hotspots"))
 
 
 class Session:
@@ -162,7 +172,7 @@ def record(
         with session.journal.together():  # a case.json that the disk refuses takes it back
             reading = session.decide(decision, seal)
             done = follow(case)
-    update_summary(case.path.parent, done)
+    update_summary(case.path.parent, done.record)
     return reading
 
 
@@ -177,7 +187,7 @@ def add_lesions(case: Case, lesions: Lesions, reader: str | None = None) -> Read
         with session.journal.together():
             found = _added(session, lesions)
             done = follow(case)
-    update_summary(case.path.parent, done)
+    update_summary(case.path.parent, done.record)
     return found
 
 
@@ -201,49 +211,65 @@ def _added(session: Session, lesions: Lesions) -> Reading:
         raise
 
 
-def reviewed_record(case: Case, reading: Reading) -> Record:
+def reviewed_record(case: Case, reading: Reading) -> CaseRecord:
     """The case's `case.json` as ``reading`` leaves it; the prediction's part is untouched."""
     record = case.record
-    last = record["provenance"]["last_id"]
     cuts = Cuts.of_record(record, reading.lesions)
-    rows = [dict(row) for row in record["lesions"] if row["id"] <= last]
-    for row in rows:
-        row["status"] = reading.status.get(row["id"], "rejected")  # split: its parts count
-        row["decided_by"] = reading.decided_by.get(row["id"])
-        if row["id"] in reading.splits:
-            row["decided_by"] = reading.reader
-    rows += _new_rows(reading, cuts, last)
-    changed = reading.decisions > 0
-    sums = (
-        totals(reading.lesions, cuts, reading.accepted) if changed else record["predicted_totals"]
+    rows = (*_decided_rows(record, reading), *_new_rows(reading, cuts, record.provenance.last_id))
+    review = _review(case, reading)
+    done = replace(
+        record,
+        lesions=rows,
+        totals=cuts.totals(reading.accepted) if reading.decisions else record.predicted_totals,
+        review=review,
+        warnings=_warnings(case, rows, reading.signed is not None),
     )
+    digest = review_sha256(with_review(case, done))
+    return replace(done, review=replace(review, sha256=digest))
+
+
+def _decided_rows(record: CaseRecord, reading: Reading) -> Iterator[LesionRow]:
+    """The prediction's lesions; of one that was split the parts count."""
+    for row in record.lesions:
+        if row.id <= record.provenance.last_id:
+            split = row.id in reading.splits
+            status = reading.status.get(row.id, Status.REJECTED)
+            by = reading.reader if split else reading.decided_by.get(row.id)
+            yield replace(row, status=status, decided_by=by)
+
+
+def _review(case: Case, reading: Reading) -> Review:
     chains = [journal for path in journals(case.path) if (journal := Journal(path)).read()]
-    review: Record = {
-        "status": reading.state,
-        "readers": [journal.reader for journal in chains],
-        "head": reading.head,
-        "heads": {journal.reader: journal.head for journal in chains},
-    }
-    if reading.reader is not None:
-        review |= {
-            "of_record": reading.reader,
-            "signed": reading.signed,
-            "splits": {str(k): list(v) for k, v in reading.splits.items()},
-            "reasons": {str(k): v for k, v in sorted(reading.reasons.items())},
-            "notes": list(reading.notes),
-            "seconds": reading.seconds,
-        }
-    warnings = [w for w in record["warnings"] if w["code"] != UNREVIEWED["code"]]
-    if record["model"]["name"] == "hotspot" and not reading.signed:
-        known = [w for w in record["warnings"] if w["code"] == UNREVIEWED["code"]]
-        warnings += known or [dict(UNREVIEWED)]
-    done = {**record, "lesions": rows, "totals": sums, "review": review, "warnings": warnings}
-    review["sha256"] = review_sha256(done)
-    return done
+    found = Review(
+        status=reading.state,
+        readers=tuple(journal.reader for journal in chains),
+        head=reading.head,
+        heads={journal.reader: journal.head for journal in chains},
+    )
+    if reading.reader is None:
+        return found
+    return replace(
+        found,
+        of_record=reading.reader,
+        signed=reading.signed,
+        splits={str(k): tuple(v) for k, v in reading.splits.items()},
+        reasons={str(k): v for k, v in sorted(reading.reasons.items())},
+        notes=tuple(reading.notes),
+        seconds=reading.seconds,
+    )
+
+
+def _warnings(case: Case, rows: Sequence[LesionRow], signed: bool) -> tuple[Notice, ...]:
+    """Those of the prediction, and those that follow from decisions as they are now."""
+    told, codes = case.record.warnings, lifted(case.raw)
+    fixed = [n for n in told if n.code not in codes]
+    before = {} if "below-floor" in codes else {n.code: n for n in told}  # in its old words
+    now = standing((), case.record.model, rows, signed)
+    return (*fixed, *(before.get(n.code, n) for n in now if n.code in codes))
 
 
 def review_sha256(record: Record) -> str:
-    """SHA-256 of what a review changed in a `case.json` record, as canonical JSON."""
+    """SHA-256 of what a review changed in a `case.json`, as canonical JSON."""
     last = record["provenance"]["last_id"]
     part = {
         "totals": record["totals"],
@@ -255,11 +281,12 @@ def review_sha256(record: Record) -> str:
     return hashlib.sha256(canonical(part)).hexdigest()
 
 
-def _signature(record: Record, reading: Reading) -> Decision:
+def _signature(record: CaseRecord, reading: Reading) -> Decision:
     """What a signature vouches for: the totals of a reading by method, and their hash."""
-    sums = totals(reading.lesions, Cuts.of_record(record, reading.lesions), reading.accepted)
-    told = {"methods": list(sums), "totals": sums}
-    return Decision("sign", text=totals_sha256(sums), parameters=told)
+    sums = Cuts.of_record(record, reading.lesions).totals(reading.accepted)
+    told: Record = jsonable(to_builtins(sums))
+    parameters = {"methods": list(told), "totals": told}
+    return Decision("sign", text=totals_sha256(told), parameters=parameters)
 
 
 def totals_sha256(sums: Record) -> str:
@@ -267,29 +294,24 @@ def totals_sha256(sums: Record) -> str:
     return hashlib.sha256(canonical(sums)).hexdigest()
 
 
-def _new_rows(reading: Reading, cuts: Cuts, last: int) -> list[Record]:
-    new = [k for k, i in enumerate(reading.lesions.ids) if i > last]
-    if not new:
-        return []
-    some = reading.lesions.take(new)
-    ids = [int(i) for i in some.ids]
-    origins = [Origin(Source(reading.sources[i])) for i in ids]
-    decided = [(Status(reading.status[i]), reading.decided_by[i]) for i in ids]
-    own = Cuts(cuts.methods, cuts.background[new], cuts.liver, cuts.bsa_m2)
-    return lesion_rows(some, own, origins, decided)
+def _new_rows(reading: Reading, cuts: Cuts, last: int) -> tuple[LesionRow, ...]:
+    new = cuts.take([k for k, i in enumerate(cuts.lesions.ids) if i > last])
+    ids = [int(i) for i in new.lesions.ids]
+    origins = [Origin(reading.sources[i]) for i in ids]
+    return lesion_rows(new, origins, [(reading.status[i], reading.decided_by[i]) for i in ids])
 
 
-def refresh(case: Case) -> Record:
+def refresh(case: Case) -> Case:
     """Bring `case.json`'s totals and review part and `summary.csv` up to the reading of record.
 
     Each file is replaced whole; a lock keeps several processes from overtaking each other.
     """
     done = follow(case)
-    update_summary(case.path.parent, done)
+    update_summary(case.path.parent, done.record)
     return done
 
 
-def follow(case: Case) -> Record:
+def follow(case: Case) -> Case:
     """Bring `case.json` alone up to the reading of record, and return it."""
     with alone(case.path):
         fresh = read_case(case.path)
@@ -297,8 +319,9 @@ def follow(case: Case) -> Record:
         lines = journal.lines if journal else []
         reading = Replayer(fresh).replay(lines, journal.reader if journal else None)
         done = reviewed_record(fresh, reading)
-        dump_json(case.path / "case.json", done)
-    return done
+        raw = with_review(fresh, done)
+        dump_json(case.path / "case.json", raw)
+    return Case(case.path, done, raw)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tmtv_engine.case.folder import Case, prediction_sha256, read_case
+from tmtv_engine.case.folder import Case, prediction_sha256, read_case, with_review
 from tmtv_engine.errors import CaseError, TmtvError
 from tmtv_engine.files import jsonable, sha256_of
 from tmtv_engine.review.journal import Journal, journals
@@ -44,7 +44,7 @@ def verify(folder: Path) -> list[Finding]:
 
 
 def _files(case: Case) -> Iterator[Finding]:
-    for name, known in case.record["provenance"]["files_sha256"].items():
+    for name, known in case.record.provenance.files_sha256.items():
         if name == "case.json":
             continue
         path = case.path / name
@@ -56,11 +56,11 @@ def _files(case: Case) -> Iterator[Finding]:
 
 
 def _prediction(case: Case) -> Iterator[Finding]:
-    known = case.record["provenance"]["files_sha256"].get("case.json")
-    if prediction_sha256(case.record) != known:
+    known = case.record.provenance.files_sha256.get("case.json")
+    if prediction_sha256(case.raw) != known:
         yield Finding("case.json", "changed", "the prediction's part does not match its hash")
         return
-    text = json.dumps(jsonable(case.record), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(jsonable(case.raw), indent=1, ensure_ascii=False) + "\n"
     if text.encode() != (case.path / "case.json").read_bytes():
         yield Finding("case.json", "changed", "not laid out as it was written")
         return
@@ -82,7 +82,7 @@ def _chains(case: Case) -> Iterator[Finding]:
 
 def _review(case: Case) -> Iterator[Finding]:
     """The review part against the replay of the journal up to the line that it was taken at."""
-    record, what = case.record, "case.json (review)"
+    record, what = case.raw, "case.json (review)"
     review = record["review"]
     if review["head"] is None:
         same = record["totals"] == record["predicted_totals"] and review["status"] == "todo"
@@ -100,7 +100,7 @@ def _review(case: Case) -> Iterator[Finding]:
             return
         upto = hashes.index(review["head"]) + 1
         reading = Replayer(case).replay(journal.lines[:upto], journal.reader)
-        same = _equal(_derived(reviewed_record(case, reading)), _derived(record))
+        same = _equal(_derived(with_review(case, reviewed_record(case, reading))), _derived(record))
     except CaseError as error:
         yield Finding(what, "changed", error.what)
         return
@@ -119,7 +119,7 @@ def _derived(record: dict[str, Any]) -> dict[str, Any]:
 def _equal(a: Any, b: Any) -> bool:
     """Equal, sums over many voxels up to what another machine's order of adding makes of them."""
     if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
+        return all(_equal(a.get(k), b.get(k)) for k in a.keys() | b.keys())  # null is as absent
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(_equal, a, b))
     if isinstance(a, float) and isinstance(b, float):
@@ -128,7 +128,7 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def _inputs(case: Case) -> Iterator[Finding]:
-    known = case.record["provenance"]["inputs_sha256"]
+    known = case.record.provenance.inputs_sha256
     paths = [Path(p) for p in case.source().get("inputs", [])]
     if known is None or not paths:
         yield Finding("inputs", "unverified", "no input was hashed")

@@ -131,9 +131,9 @@ def _decide(path: Path, reader: str | None, as_json: bool, action: str, **what: 
 def _shown(path: Path, as_json: bool) -> int:
     from tmtv_engine.case.folder import read_case
 
-    record = read_case(path).record
+    now = read_case(path)
     if as_json:
-        console.out_json(record)
+        console.out_json(now.raw)
     else:
-        show.totals([record])
+        show.totals([now.record])
     return 0

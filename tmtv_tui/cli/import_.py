@@ -38,9 +38,9 @@ def import_(
         console.say(f"not in it, rejected: {gone}")
     if not found.decisions:
         console.say("nothing to decide: the reading says so already")
-    record = read_case(case).record
+    now = read_case(case)
     if as_json:
-        console.out_json(record)
+        console.out_json(now.raw)
     else:
-        show.totals([record])
+        show.totals([now.record])
     return 0

@@ -128,12 +128,12 @@ def tell(
             continue
         record = outcome.case.record
         if outcome.state == "skipped":
-            made = f"by {record['model']['name']}, methods {' '.join(record['totals'])}"
+            made = f"by {record.model.name}, methods {' '.join(record.totals)}"
             console.say(f"{outcome.name}: already there, made {made}; --fresh makes it anew")
         show.warnings(record)
         failed += not _exported(outcome.case, kinds)
         if as_json:
-            console.out_json(record)
+            console.out_json(outcome.case.raw)
         else:
             records.append(record)
     if records:

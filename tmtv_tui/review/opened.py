@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.image.projections import Mip
+from tmtv_engine.lesion.origin import Status
 from tmtv_engine.lesion.slices import Slices
 from tmtv_engine.lesion.thresholds import parse_method
 from tmtv_engine.review.compare import settle_as, start_from
@@ -30,7 +31,7 @@ class Opened:
     def __init__(self, case: Case, session: Session, mip: Mip, methods: Sequence[str]) -> None:
         self.case, self.session, self.mip = case, session, mip
         self.methods = list(methods)
-        self.probability = {row["id"]: row["probability"] for row in case.record["lesions"]}
+        self.probability = {row.id: row.probability for row in case.record.lesions}
         self._slices: Slices | None = None
         self.before: dict[str, tuple[float, float, int]] = {}
         self._measure()
@@ -39,7 +40,7 @@ class Opened:
     def of(cls, path: Path, reader: str, extra: Sequence[str] = ()) -> Opened:
         """Read the case and replay the reader's journal; raises `TmtvError`."""
         case = read_case(path)
-        methods = dict.fromkeys([*case.record["predicted_totals"], *extra])
+        methods = dict.fromkeys([*case.record.predicted_totals, *extra])
         return cls(case, Session(case, reader), case.mip(), list(methods))
 
     @property
@@ -135,10 +136,8 @@ class Opened:
     def _measure(self) -> None:
         base = self.session.replayer.base
         first = Table.of(self.case, base, self.methods)
-        sources = {row["id"]: row["source"] for row in self.case.record["lesions"]}
-        ids = [int(i) for i in base.ids]
-        status = predicted_status(self.case.record, {i: sources[i] for i in ids})
-        rows = [k for k, i in enumerate(ids) if status[i] == "accepted"]
+        status = predicted_status(self.case.record)
+        rows = [k for k, i in enumerate(base.ids) if status[int(i)] == Status.ACCEPTED]
         self.before = {key: first.total(key, rows) for key in first.volume_ml}
         lesions = self.reading.lesions
         self.table = first if lesions is base else Table.of(self.case, lesions, self.methods)

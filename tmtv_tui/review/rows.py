@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tmtv_engine.case.folder import read_case
+from tmtv_engine.case.record import CaseRecord, ReviewState
 from tmtv_engine.errors import TmtvError
-from tmtv_engine.files import Record
+from tmtv_engine.lesion.measures import Total
+from tmtv_engine.lesion.origin import Status
+from tmtv_engine.notices import REVIEWED, Notice
 from tmtv_engine.review.journal import Journal, effective, journal_path, journals
 from tmtv_engine.review.reading import predicted_status
-from tmtv_engine.review.session import UNREVIEWED, Presence, who_has_open
+from tmtv_engine.review.session import Presence, who_has_open
 from tmtv_engine.text import clean
 
-STATES = {"todo": "·", "partial": "~", "done": "✓", "flagged": "!", "broken": "#"}
+STATES = {**{state.value: state.glyph for state in ReviewState}, "broken": "#"}
 
 
 @dataclass(frozen=True)
@@ -85,48 +88,50 @@ def case_row(path: Path, blind: str | None = None) -> CaseRow:
         return CaseRow(path, clean(name), "broken", 0, 0, {}, {}, broken=told)
 
 
-def _row(path: Path, record: Record) -> CaseRow:
-    states = [row["status"] for row in record["lesions"]]
-    warnings = record["warnings"]
+def _row(path: Path, record: CaseRecord) -> CaseRow:
+    states = [row.status for row in record.lesions]
     return CaseRow(
         path,
-        clean(record["case"]),
-        _state(record["review"]["status"]),
-        states.count("accepted"),
-        states.count("candidate"),
-        _volumes(record["predicted_totals"]),
-        _volumes(record["totals"]),
-        tuple(clean(r) for r in record["review"]["readers"]),
+        clean(record.case),
+        record.review.status,
+        states.count(Status.ACCEPTED),
+        states.count(Status.CANDIDATE),
+        _volumes(record.predicted_totals),
+        _volumes(record.totals),
+        tuple(clean(r) for r in record.review.readers),
         tuple(clean(p.reader) for p in _present(path)),
-        tuple(clean(w["code"]) for w in warnings),
-        tuple(clean(f"{w['code']}: {w['message']}", 1000) for w in warnings),
-        clean(record["patient"]["id"] or ""),
-        day(record["study"]["date"]),
+        *_told(record.warnings),
+        clean(record.patient.id or ""),
+        day(record.study.date),
     )
 
 
-def _blind(path: Path, record: Record, reader: str) -> CaseRow:
+def _blind(path: Path, record: CaseRecord, reader: str) -> CaseRow:
     """The prediction and how far this reader has come; nothing of the patient or of others."""
-    last = record["provenance"]["last_id"]
-    sources = {r["id"]: r["source"] for r in record["lesions"] if r["id"] <= last}
-    states = list(predicted_status(record, sources).values())
+    states = list(predicted_status(record).values())
     journal = Journal(journal_path(path, reader))
     left = effective(journal.read())
     flags = [x.action for x in left.done if x.action in ("flag", "unflag")]
     state = "done" if left.signed else "partial" if left.done else "todo"
-    warnings = [w for w in record["warnings"] if w["code"] != UNREVIEWED["code"]]
-    volumes = _volumes(record["predicted_totals"])
+    volumes = _volumes(record.predicted_totals)
     return CaseRow(
         path,
-        alias(clean(record["case"])),
+        alias(clean(record.case)),
         "flagged" if flags[-1:] == ["flag"] else state,
-        states.count("accepted"),
-        states.count("candidate"),
+        states.count(Status.ACCEPTED),
+        states.count(Status.CANDIDATE),
         volumes,
         volumes,
-        warnings=tuple(clean(w["code"]) for w in warnings),
-        messages=tuple(clean(f"{w['code']}: {w['message']}", 1000) for w in warnings),
+        (),
+        (),
+        *_told([w for w in record.warnings if w.code not in REVIEWED]),
     )
+
+
+def _told(warnings: Sequence[Notice]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The codes, and the whole lines."""
+    codes = tuple(clean(w.code) for w in warnings)
+    return codes, tuple(clean(f"{w.code}: {w.message}", 1000) for w in warnings)
 
 
 def _present(path: Path) -> list[Presence]:
@@ -143,9 +148,5 @@ def _present(path: Path) -> list[Presence]:
         return []
 
 
-def _state(word: object) -> str:
-    return str(word) if word in STATES else "broken"
-
-
-def _volumes(totals: Mapping[str, Record]) -> dict[str, float]:
-    return {clean(k): float(v["tmtv_ml"]) for k, v in totals.items()}
+def _volumes(totals: Mapping[str, Total]) -> dict[str, float]:
+    return {clean(k): v.tmtv_ml for k, v in totals.items()}

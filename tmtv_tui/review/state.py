@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case
-from tmtv_engine.case.results import Cuts
 from tmtv_engine.image.volume import FloatArray
 from tmtv_engine.lesion.lists import Lesions
-from tmtv_engine.lesion.measures import centroid_mm, measure, suv_max, suv_peak
-from tmtv_engine.lesion.thresholds import kept, parse_method
+from tmtv_engine.lesion.measures import centroid_mm, suv_max, suv_peak
+from tmtv_engine.lesion.thresholds import parse_method
 from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
     from tmtv_tui.review.opened import Opened
 
-GLYPHS = {"accepted": "+", "rejected": "x", "candidate": "?"}
 REASONS = (
     "brain",
     "heart",
@@ -59,7 +58,7 @@ class Table:
         volume, tlg = {}, {}
         for key in methods:
             method = parse_method(key)
-            m = measure(lesions, kept(lesions, method, cuts.background, cuts.liver))
+            m = cuts.measure(method)
             volume[method.key], tlg[method.key] = m.volume_ml, m.tlg_g
         peaks = suv_max(lesions), suv_peak(lesions), centroid_mm(lesions), top_mm(lesions)
         return cls(lesions, volume, tlg, *peaks)
@@ -78,7 +77,7 @@ def lesion_cells(opened: Opened, method: str, number: int) -> list[str]:
     chance = opened.probability.get(number)
     return [
         "",
-        f"{GLYPHS[status]} {status}{'' if reading.decided_by[number] is None else '!'}",
+        f"{status.glyph} {status}{'' if reading.decided_by[number] is None else '!'}",
         str(number),
         f"{table.volume_ml[method][row]:.1f}",
         f"{table.suv_max[row]:.1f}",

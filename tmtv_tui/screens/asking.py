@@ -128,8 +128,7 @@ class AskingScreen(PictureScreen):
     def action_warnings(self) -> None:
         """The warnings in full."""
         if self.opened is not None:
-            found = self.opened.case.record["warnings"]
-            lines = [f"{w['code']}: {w['message']}" for w in found]
+            lines = [f"{w.code}: {w.message}" for w in self.opened.case.record.warnings]
             self.app.push_screen(Page("Warnings", lines))
 
     def action_log(self) -> None:

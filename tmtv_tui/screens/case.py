@@ -216,8 +216,8 @@ class CaseScreen(AskingScreen):
         if self.app.read_only:
             words.append("READ ONLY")
         if not self.app.blind:
-            patient, study = o.case.record["patient"], o.case.record["study"]
-            words += [str(patient["id"] or ""), day(study["date"])]
+            patient, study = o.case.record.patient, o.case.record.study
+            words += [patient.id or "", day(study.date)]
         words += [f"reader {self.app.reader}", f"{o.angle(self.angle):.0f}°"]
         words.append(f"SUV 0–{WINDOWS[self.white]:g}")
         words += [f"also open: {' '.join(self._there)}"] if self._there else []
@@ -230,7 +230,7 @@ class CaseScreen(AskingScreen):
             offered = (f"{d} {r}" for d, r in zip(DIGITS, REASONS, strict=False))
             return f"why? {' '.join(offered)} t type"
         number = self.query_one(LesionTable).current()
-        codes = " ".join(w["code"] for w in o.case.record["warnings"])
+        codes = " ".join(w.code for w in o.case.record.warnings)
         reason = o.reading.reasons.get(number or 0)
         words = [f"#{number}: {reason}"] if reason else []
         return "  ".join(words + ([f"warnings: {codes}"] if codes else []))

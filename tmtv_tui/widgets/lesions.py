@@ -13,14 +13,15 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.reading import Reading
 from tmtv_tui.review.opened import Opened
-from tmtv_tui.review.state import GLYPHS, lesion_cells
+from tmtv_tui.review.state import lesion_cells
 
 STYLES = {
-    "accepted": Style(bold=True),
-    "rejected": Style(dim=True),
-    "candidate": Style(italic=True),
+    Status.ACCEPTED: Style(bold=True),
+    Status.REJECTED: Style(dim=True),
+    Status.CANDIDATE: Style(italic=True),
 }
 
 
@@ -176,9 +177,9 @@ class LesionTable(ScrollView, can_focus=True):
         width = self.size.width
         return Strip([Segment(text[left : left + width].ljust(width), style)])
 
-    def _status(self, number: int) -> str:
+    def _status(self, number: int) -> Status:
         glyph = self._cells[number][1][:1]
-        return next(word for word, known in GLYPHS.items() if known == glyph)
+        return next(status for status in Status if status.glyph == glyph)
 
     def _text(self, cells: list[str]) -> str:
         right = {2, 3, 4, 5, 6, 7} | set(range(10, len(cells) - 1))

@@ -15,6 +15,7 @@ from textual.widget import Widget
 
 from tmtv_engine.image.projections import Mip
 from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.origin import Status
 from tmtv_tui.messages import LesionPicked, RegionDrawn
 from tmtv_tui.review.picture import (
     CELLS,
@@ -28,7 +29,6 @@ from tmtv_tui.review.picture import (
     place,
     sides,
 )
-from tmtv_tui.review.state import GLYPHS
 from tmtv_tui.widgets.blocks import draw_line
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class MipView(Widget):
         self._image: npt.NDArray[np.floating] | None = None
         self._box = (0, 1, 0, 1)
         self._lesions: Lesions | None = None
-        self._status: Mapping[int, str] = {}
+        self._status: Mapping[int, Status] = {}
         self._chosen: int | None = None
         self._placed: Placed | None = None
         self._prints = Footprints({}, {})
@@ -79,7 +79,7 @@ class MipView(Widget):
         self._glyphs: dict[tuple[int, int], tuple[str, str]] = {}
         self._strips: dict[int, Strip] = {}
 
-    def show(self, mip: Mip, lesions: Lesions, status: Mapping[int, str]) -> None:
+    def show(self, mip: Mip, lesions: Lesions, status: Mapping[int, Status]) -> None:
         """Another case, or other lesions of it."""
         self._mip, self._box = mip, body_box(mip)
         self._lesions, self._status = lesions, dict(status)
@@ -112,7 +112,7 @@ class MipView(Widget):
         self._mark()
         self._repaint(before | self._edge | self._spot(lesion))
 
-    def settle(self, status: Mapping[int, str]) -> None:
+    def settle(self, status: Mapping[int, Status]) -> None:
         """Lesions changed their status; repaints their cells only."""
         changed = [k for k, v in status.items() if self._status.get(k) != v]
         self._status = dict(status)
@@ -216,9 +216,9 @@ class MipView(Widget):
                 continue
             spot = placed.spot(row, col)
             if spot is not None:
-                status = self._status.get(number, "candidate")
+                status = self._status.get(number, Status.CANDIDATE)
                 at = spot[0] // placed.cell[0], spot[1] // placed.cell[1]
-                self._glyphs[at] = (GLYPHS[status], COLOURS[status])
+                self._glyphs[at] = (status.glyph, COLOURS[status])
 
     def _letter(self, placed: Placed, angle_deg: float) -> None:
         """The patient's sides in the upper corners."""

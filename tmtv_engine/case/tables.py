@@ -1,0 +1,103 @@
+"""`lesions.csv` and `summary.csv`: their columns are tables of name and cell."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from tmtv_engine.case.folder import find_cases, read_case
+from tmtv_engine.case.record import CaseRecord, Cut, LesionRow
+from tmtv_engine.errors import CaseError
+from tmtv_engine.files import locked, write_text
+from tmtv_engine.lesion.measures import Total
+
+LESION_COLUMNS: Mapping[str, Callable[[LesionRow], Any]] = {
+    **{k: attrgetter(k) for k in ("id", "component", "source", "status", "decided_by")},
+    "probability": attrgetter("probability"),
+    "structure": lambda row: row.structure and row.structure.name,
+    "structure_p": lambda row: row.structure and row.structure.p,
+    "region": attrgetter("region"),
+    **{k: attrgetter(k) for k in ("voxels", "suv_max", "suv_peak")},
+    "x_mm": lambda row: row.centroid_mm[0],
+    "y_mm": lambda row: row.centroid_mm[1],
+    "z_mm": lambda row: row.centroid_mm[2],
+}
+"""The columns of `lesions.csv` before those of the methods."""
+CUT_COLUMNS: Mapping[str, Callable[[Cut], Any]] = {k: attrgetter(k) for k in Cut.__struct_fields__}
+"""Its columns of every method; the method's key follows the name."""
+SUMMARY_COLUMNS: Mapping[str, Callable[[CaseRecord, str, Total], Any]] = {
+    "case": lambda record, key, sums: record.case,
+    "method": lambda record, key, sums: key,
+    **{
+        name: lambda record, key, sums, name=name: getattr(sums, name)  # type: ignore[misc]
+        for name in Total.__dataclass_fields__
+    },
+    "model": lambda record, key, sums: record.model.name,
+    "review": lambda record, key, sums: record.review.status,
+    "warnings": lambda record, key, sums: " ".join(w.code for w in record.warnings),
+}
+"""The columns of `summary.csv`: a row a case and method."""
+
+
+def lesions_csv(record: CaseRecord) -> str:
+    """`lesions.csv`: one row a lesion, its measures and then each method's; unknown is empty."""
+    keys = list(record.totals)
+    header = [*LESION_COLUMNS, *(f"{column}_{key}" for key in keys for column in CUT_COLUMNS)]
+    rows = [
+        [cell(lesion) for cell in LESION_COLUMNS.values()]
+        + [cell(lesion.methods[key]) for key in keys for cell in CUT_COLUMNS.values()]
+        for lesion in record.lesions
+    ]
+    return _csv([header, *rows])
+
+
+def summary_rows(record: CaseRecord) -> list[list[Any]]:
+    """The rows of `summary.csv` of one case, one a method."""
+    return [
+        [cell(record, key, sums) for cell in SUMMARY_COLUMNS.values()]
+        for key, sums in record.totals.items()
+    ]
+
+
+def update_summary(out: Path, record: CaseRecord) -> None:
+    """Replace one case's rows in ``out/summary.csv``, under a lock, atomically."""
+    with locked(out, ".summary.lock", timeout=600):
+        path = out / "summary.csv"
+        rows = _read_rows(path) if path.exists() else []
+        others = [row for row in rows if row[0] != record.case]
+        mine = [[_cell(v) for v in row] for row in summary_rows(record)]
+        write_text(path, _csv([list(SUMMARY_COLUMNS), *sorted(others + mine, key=lambda r: r[0])]))
+
+
+def write_summary(out: Path) -> None:
+    """Write ``out/summary.csv`` anew from every case in ``out``."""
+    with locked(out, ".summary.lock", timeout=600):
+        rows = []
+        for folder in find_cases(out):
+            with contextlib.suppress(CaseError):  # a broken case has no row; others keep theirs
+                rows += summary_rows(read_case(folder).record)
+        write_text(out / "summary.csv", _csv([list(SUMMARY_COLUMNS), *rows]))
+
+
+def _read_rows(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return [row for row in list(csv.reader(stream))[1:] if row]
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([[_cell(v) for v in row] for row in rows])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """Unknown is empty; text that a spreadsheet would run as a formula is quoted."""
+    if value is None:
+        return ""
+    text = repr(value) if isinstance(value, float) else str(value)
+    return "'" + text if isinstance(value, str) and text[:1] in "=+@" and text[1:] else text
