@@ -234,17 +234,23 @@ class Canvas:
         *,
         structure: str | None = None,
     ) -> None:
-        """Fill a shape with uptake and density; ``structure`` names what it is."""
+        """Fill a shape with uptake and density; ``structure`` names what it is.
+
+        A voxel is the structure's that fills more than half of it or gives most of its uptake.
+        """
         if shape is None:
             return
+        named = shape.fill > 0.5
         if suv is not None:
-            part = self.suv[shape.box]
-            self.suv[shape.box] = part + shape.fill * (suv - part)
+            added = shape.fill * suv
+            mixed = self.suv[shape.box] * (1 - shape.fill) + added
+            named |= (added > 0.5 * mixed) & (shape.fill > 0.1)
+            self.suv[shape.box] = mixed
         if hu is not None and self.hu is not None:
             density = self.hu[shape.box]
             self.hu[shape.box] = density + shape.fill * (hu - density)
         if structure is not None:
-            self.structures[shape.box].masked_fill_(shape.fill > 0.4, LABELS[structure])
+            self.structures[shape.box].masked_fill_(named, LABELS[structure])
 
     def keep(self, name: str, shape: Shape | None) -> None:
         """Remember where ``name`` was drawn: disease may fill all of it."""

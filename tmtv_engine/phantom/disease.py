@@ -56,21 +56,21 @@ def draw_disease(r: np.random.Generator, places: Places | None = None) -> Diseas
     if r.random() < HEALTHY:
         return Disease("", "", ())
     subtype = str(r.choice(SUBTYPES, p=SHARES))
-    stage = str(r.choice(("I", "II", "III", "IV"), p=(0.12, 0.26, 0.26, 0.36)))
+    stage = str(r.choice(("I", "II", "III", "IV"), p=(0.16, 0.30, 0.24, 0.30)))
     base = log_uniform(r, *HOT_SUV[subtype])
     lesions: list[Lesion] = []
     for station in _stations(r, stage):
         lesions += _nodes(r, station, base)
     if stage == "IV":
-        for site in r.choice(EXTRANODAL, size=r.integers(1, 4), replace=False):
+        for site in r.choice(EXTRANODAL, size=r.integers(1, 3), replace=False):
             lesions += _extranodal(r, places, str(site), base)
-    if r.random() < 0.25:
+    if r.random() < 0.12:
         lesions += _extranodal(r, places, "anywhere", base)
-    if r.random() < 0.35:
+    if r.random() < 0.25:
         lesions += _touching(r, places, base)
-    if r.random() < 0.15:
+    if r.random() < 0.08:
         lesions += _mass(r, places, str(r.choice(("limb", "soft tissue"))), base)
-    if stage in ("III", "IV") and r.random() < 0.3:
+    if stage in ("III", "IV") and r.random() < 0.2:
         lesions += _extranodal(r, places, "spleen", base)
     diffuse = []
     for organ, chance in (("spleen", 0.07), ("marrow", 0.07)):
@@ -81,8 +81,8 @@ def draw_disease(r: np.random.Generator, places: Places | None = None) -> Diseas
 
 
 def _stations(r: np.random.Generator, stage: str) -> list[str]:
-    side = ABOVE if r.random() < 0.66 else BELOW
-    weights = {ABOVE: (5, 4, 3, 5, 2, 1, 1, 1), BELOW: (5, 3, 1.5, 4, 3, 1.5, 1)}
+    side = ABOVE if r.random() < 0.72 else BELOW
+    weights = {ABOVE: (5, 4, 2.5, 5, 2, 1, 1, 1), BELOW: (5, 3, 1.5, 3, 2, 1.5, 1)}
 
     def some(of: tuple[str, ...], count: int) -> list[str]:
         p = np.array(weights[of], float)
@@ -91,8 +91,8 @@ def _stations(r: np.random.Generator, stage: str) -> list[str]:
     if stage == "I":
         return some(side, 1)
     if stage == "II":
-        return some(side, int(r.integers(2, 5)))
-    both = some(ABOVE, int(r.integers(1, 5))) + some(BELOW, int(r.integers(1, 5)))
+        return some(side, int(r.integers(2, 4)))
+    both = some(ABOVE, int(r.integers(1, 4))) + some(BELOW, int(r.integers(1, 3)))
     if stage == "IV" and r.random() < 0.25:
         both = both[: r.integers(0, len(both))]
     return both
@@ -105,7 +105,7 @@ def _nodes(r: np.random.Generator, station: str, base: float) -> list[Lesion]:
     sides = (float(r.choice((-1, 1))),) if r.random() < 0.6 else (-1.0, 1.0)
     found: list[Lesion] = []
     centre = np.zeros(3)
-    for k in range(1 + r.poisson(2.6 if chain else 1.6)):
+    for k in range(1 + r.poisson(2.4 if chain else 1.2)):
         x, y, z = places[r.integers(len(places))]
         spread = 18.0 if bulky else 11.0
         apart = np.array((x * r.choice(sides), y, z)) + r.normal(0, spread, 3) * (1, 0.8, 1.3)
@@ -132,7 +132,7 @@ def _touching(r: np.random.Generator, places: Places, base: float) -> list[Lesio
 
 
 def _extranodal(r: np.random.Generator, places: Places, site: str, base: float) -> list[Lesion]:
-    count = {"spleen": r.integers(1, 12), "marrow": r.integers(2, 18), "bone": r.integers(1, 5)}
+    count = {"spleen": r.integers(1, 10), "marrow": r.integers(1, 14), "bone": r.integers(1, 5)}
     many = {"lung": r.integers(1, 6), "liver": r.integers(1, 6), "skin": r.integers(1, 4)}
     found = []
     for _ in range(int({**count, **many}.get(site, r.integers(1, 3)))):

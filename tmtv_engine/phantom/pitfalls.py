@@ -10,9 +10,9 @@ from tmtv_engine.phantom.paint import level as level_of
 from tmtv_engine.phantom.paint import paint
 
 CHANCES = {
-    "brown fat": 0.13,
-    "injection site": 0.16,
-    "vein": 0.06,
+    "brown fat": 0.16,
+    "injection site": 0.25,
+    "vein": 0.08,
     "inflammation": 0.18,
     "fracture": 0.06,
     "hiatus": 0.04,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -13,7 +15,7 @@ from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.thresholds import probability
 from tmtv_engine.phantom.canvas import Box, Triple
 
-GENEROUS_MM = 6.0
+GENEROUS_MM = 10.0
 FAINTEST_SUV = 2.0
 DROWNED, OURS = 0.3, 0.5  # the lesions' part of what is seen
 SPILL_MM, SPILL_TIMES, SPILL_SUV = 8.0, 1.5, 0.6
@@ -27,7 +29,7 @@ def draw_rois(marks: Tensor, own: Tensor, seen: Tensor, suv: Tensor, spacing_mm:
     whose maximum stays below SUV 2 is not drawn.
     """
     rois = torch.where(own > DROWNED * seen, marks, 0).to(torch.int16)
-    reach = max(1, round(GENEROUS_MM / max(spacing_mm)))
+    reach = max(1, math.ceil(GENEROUS_MM / max(spacing_mm)))
     box = around(rois > 0, reach)
     if box is None:
         return rois

@@ -10,6 +10,8 @@ from tmtv_engine.phantom.build import SIDES, Build, log_uniform
 from tmtv_engine.phantom.canvas import Canvas, Shape, Triple
 from tmtv_engine.phantom.paint import level, paint
 
+MOST_MM3 = 150e3  # product of a drawn bladder's semi-axes: 630 mL
+
 
 def draw_kidneys(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     """Cortex, calyces, pelves and ureters; now and then one elsewhere, missing or blocked."""
@@ -122,6 +124,7 @@ def _drawn(canvas: Canvas, r: np.random.Generator, real: Shape | None) -> Shape 
     elif r.random() < 0.35:  # nearly empty: it collapses to a flat, often bent pool
         radii[2] = min(radii[2], r.uniform(7, 16))
         radii[:2] = np.maximum(radii[:2], (22, 22))
+    radii *= min(1.0, (MOST_MM3 / float(np.prod(radii))) ** (1 / 3))
     if real is not None:
         mx, my, mz = canvas.middle(real)
         x, y, z = 0.7 * mx + 0.3 * x, 0.7 * my + 0.3 * y, 0.6 * mz + 0.4 * z
