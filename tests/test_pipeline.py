@@ -35,7 +35,21 @@ def test_hot_spots_are_accepted_and_warned_about(tmp_path: Path) -> None:
     assert {r["status"] for r in record["lesions"]} == {"accepted"}
     assert {r["floor_suv"] for r in record["lesions"]} == {2.5}
     codes = [w["code"] for w in record["warnings"]]
-    assert codes == ["no-ct", "unreviewed-hotspots", "below-floor"]  # 41 % of 6.0 is 2.46
+    assert codes == ["unreviewed-hotspots", "below-floor"]  # 41 % of 6.0 is 2.46
+
+
+def test_a_ct_that_nobody_would_look_at_is_not_missed(tmp_path: Path) -> None:
+    suv, _ = make_volume()
+
+    def segment(suv: Volume, ct: Volume | None, /) -> Volume:
+        return suv.with_array(np.zeros(suv.grid.shape, np.float32), Unit.PROBABILITY)
+
+    for takes_ct in (True, False):
+        model = Model(segment, {"name": "toy"}, takes_ct=takes_ct)
+        codes = [w["code"] for w in _run(tmp_path, finder_of(model), suv)["warnings"]]
+        assert ("no-ct" in codes) is takes_ct
+    assert not finder_of(load("hotspot")).takes_ct
+    assert not file_finder(tmp_path / "rois.nii.gz").takes_ct
 
 
 @pytest.mark.parametrize("rule", ["paper", "vote"])

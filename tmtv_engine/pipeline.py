@@ -155,7 +155,8 @@ def _record(case: str, loaded: Loaded, finder: Finder, found: Found, cuts: Cuts)
     first = [(first_status(o.source, model.name, o.structure), None) for o in found.origins]
     rows = lesion_rows(cuts, found.origins, first)
     sums = cuts.totals([k for k, row in enumerate(rows) if row.status == Status.ACCEPTED])
-    told = (*loaded.notices, *found.notices)
+    missed = () if finder.takes_ct else ("no-ct",)
+    told = (*(n for n in loaded.notices if n.code not in missed), *found.notices)
     return CaseRecord(
         schema="tmtv.case/1",
         case=case,

@@ -19,13 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.cases import SPACING_MM, make_case, make_volume
-from tmtv_engine.case.folder import Case, read_case
+from tmtv_engine.case.folder import Case, prediction_sha256, read_case
 from tmtv_engine.case.record import decode
 from tmtv_engine.errors import CaseError, TmtvError, UsageError
-from tmtv_engine.files import sha256_of
+from tmtv_engine.files import dump_json, sha256_of
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
 from tmtv_engine.lesion.origin import Origin, Source
+from tmtv_engine.notices import CODES
 from tmtv_engine.review.journal import Decision, Journal, journals
 from tmtv_engine.review.reading import reading_of
 from tmtv_engine.review.session import Session, add_lesions, record, refresh, who_has_open
@@ -72,6 +73,43 @@ def test_totals_follow_the_accepted_lesions(tmp_path: Path) -> None:
     summed = {r["method"]: float(r["tmtv_ml"]) for r in rows}
     assert summed["4.0"] == now["totals"]["4.0"]["tmtv_ml"]
     assert {r["review"] for r in rows} == {"partial"}
+
+
+def codes(case: Case) -> list[str]:
+    return [w.code for w in read_case(case.path).record.warnings]
+
+
+def test_a_cut_below_the_floor_is_warned_of_while_its_lesion_counts(tmp_path: Path) -> None:
+    case = make_case(tmp_path, methods=("10",))  # 1.4 of 14, below the 2.5 of the candidate
+    assert codes(case) == ["no-ct"]
+    record(case, Decision("accept", (3,)), "AB")
+    assert codes(case) == ["no-ct", "below-floor"]
+    assert read_case(case.path).record.warnings[1].message.endswith("(lesions 3)")
+    record(case, reject(3), "AB")
+    assert codes(case) == ["no-ct"]
+    record(case, Decision("undo"), "AB")
+    assert codes(case) == ["no-ct", "below-floor"]
+    assert failures(case) == []
+
+
+def test_a_case_of_before_keeps_its_warnings_and_its_hash(tmp_path: Path) -> None:
+    """Until 0.2 `below-floor` was part of the prediction, and lesions had no structure."""
+    case = make_case(tmp_path, hotspots=True)
+    old = json.loads(json.dumps(case.raw))
+    for row in old["lesions"]:
+        del row["structure"], row["region"]
+    old["warnings"][-1]["message"] = "in its old words"
+    del old["provenance"]["prediction_sha256"]
+    old["provenance"]["files_sha256"]["case.json"] = prediction_sha256(old)
+    dump_json(case.path / "case.json", old)
+    assert failures(case) == []
+    record(read_case(case.path), reject(2), "AB")
+    now = read_case(case.path).raw
+    assert now["warnings"] == [w for w in old["warnings"] if w["code"] != "unreviewed-hotspots"] + [
+        {"code": "unreviewed-hotspots", "message": CODES["unreviewed-hotspots"].words}
+    ]
+    assert "structure" not in now["lesions"][0]
+    assert failures(case) == []
 
 
 def test_undo_and_redo_also_after_a_restart(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`case.json` as it is handled: frozen records; dictionaries only at the file's edge.
 
+`python -m tmtv_engine.case.record > tmtv_engine/case/case.schema.json` publishes the schema.
 `decode` reads what a file holds. Keys that a later version added are passed over (`Case.raw`
 keeps them, and they are written back); anything that is not what it should be is a `CaseError`
 that names its place. `encode` gives what is written, `schema` the published JSON Schema.
@@ -7,6 +8,7 @@ that names its place. `encode` gives what is written, `schema` the published JSO
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
@@ -84,6 +86,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str | None = None
     trained_on: str | None = None
     rule: str | None = None
+    split: bool | None = None
 
 
 class Cut(Struct, frozen=True, kw_only=True):
@@ -197,3 +200,7 @@ def schema() -> Record:
     """The JSON Schema of `case.json`, from the types."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA}
     return {**head, **msgspec.json.schema(CaseRecord)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=1, ensure_ascii=False))

@@ -37,22 +37,23 @@ class Found:
 class Finder:
     """A way to find lesions: called with SUV and CT, and what `case.json` says of it.
 
-    It pickles (``find`` is a function or a value that can be called): another process or machine
-    may do the finding.
+    ``takes_ct``: whether a CT that is not there is missed. It pickles (``find`` is a function or a
+    value that can be called): another process or machine may do the finding.
     """
 
     find: Callable[[Volume, Volume | None], Found]
     record: Mapping[str, Any]
     device: str = "cpu"
     stage: str = "network"
+    takes_ct: bool = True
 
 
 def finder_of(model: Model, *, rule: Rule = "paper", min_ml: float = 0.0) -> Finder:
     """The finder of a model: its own lesions and, beside a network's, the candidates."""
     if model.segment is None:
-        return Finder(_hotspots, dict(model.record), "cpu", "hotspots")
+        return Finder(_hotspots, dict(model.record), "cpu", "hotspots", model.takes_ct)
     find = _Network(model.segment, model.warnings, rule, min_ml)
-    return Finder(find, {**model.record, "rule": rule}, model.device)
+    return Finder(find, {**model.record, "rule": rule}, model.device, takes_ct=model.takes_ct)
 
 
 def _hotspots(suv: Volume, ct: Volume | None) -> Found:
@@ -93,7 +94,7 @@ def file_finder(
 ) -> Finder:
     """The finder of the ROIs in a file, read onto the PET's grid once that is known."""
     chosen = None if names is None else tuple(names)
-    return Finder(_Drawn(path, mode, chosen), {"name": "roi"}, "cpu", "rois")
+    return Finder(_Drawn(path, mode, chosen), {"name": "roi"}, "cpu", "rois", takes_ct=False)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,16 @@ BUNDLED = Path(__file__).parent / "weights" / "vnet" / "model.json"
 
 @dataclass(frozen=True)
 class Model:
-    """A segmenter (None: hot spots, no network) and what `case.json` says of it."""
+    """A segmenter (None: hot spots, no network) and what `case.json` says of it.
+
+    ``takes_ct``: whether it looks at a CT, so that there being none is worth a warning.
+    """
 
     segment: Segmenter | None
     record: Mapping[str, Any]
     device: str = "cpu"
     warnings: tuple[Notice, ...] = ()
+    takes_ct: bool = True
 
 
 def default_model() -> str:
@@ -33,7 +37,7 @@ def load(name: str | None = None, device: str = "auto") -> Model:
     """The model of ``--model name``; raises `UsageError` for a name that is none."""
     name = name or default_model()
     if name == "hotspot":
-        return Model(None, {"name": "hotspot"})
+        return Model(None, {"name": "hotspot"}, takes_ct=False)
     if name.startswith("nnunet:"):
         return _nnunet(name.removeprefix("nnunet:"), device)
     if name == "vnet" and not BUNDLED.is_file():
@@ -52,7 +56,8 @@ def _nnunet(folder: str, device: str) -> Model:
         raise UsageError("--model nnunet: names no folder", "Write nnunet:DIR.")
     from tmtv_engine.model.nnunet import load_model
 
-    return _model(load_model(Path(folder), device), device)
+    network = load_model(Path(folder), device)
+    return replace(_model(network, device), takes_ct="ct" in network.channels)
 
 
 def _model(network: Any, device: str) -> Model:
