@@ -2,46 +2,115 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
 from tmtv_engine.errors import InputError
-from tmtv_engine.image.volume import Grid, Unit, Volume
+from tmtv_engine.image.volume import Array, Grid, Unit, Volume
 
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 _REVERSE = np.eye(4)[[2, 1, 0, 3]]  # (z, y, x) index order to NIfTI's (i, j, k)
+MOST_VOXELS = 1 << 30
+WHOLE = 1e-4  # how far a label that a slope went over may be from its whole number
+_CHUNK = 1 << 20
+_PADDING = 1 << 26  # bytes that may follow the voxels
 
 
 def read_nifti(path: Path, unit: Unit) -> Volume:
     """The three-dimensional image of a NIfTI file: float32, or int32 for labels.
 
-    Raises `InputError` for a file that is no NIfTI, not three-dimensional or not finite.
+    A compressed file is read to its end, so that its CRC is checked. Raises `InputError` for a
+    file that is no NIfTI or damaged, not three-dimensional, not finite, or whose labels are no
+    whole numbers.
     """
-    import nibabel
-    from nibabel.filebasedimages import ImageFileError
-
     try:
-        image = nibabel.load(path, mmap=False)  # one copy in memory, not the map's pages besides
-        data = np.asarray(image.dataobj)
-    except (ImageFileError, OSError, EOFError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as NIfTI", "Give a .nii or .nii.gz.") from error
-    while data.ndim > 3 and data.shape[-1] == 1:
-        data = data[..., 0]
-    if data.ndim != 3:
-        raise InputError(f"{path}: has {data.ndim} dimensions", "Give one three-dimensional image.")
-    array = np.ascontiguousarray(data.T)
-    if unit is Unit.LABEL:
-        if array.dtype.kind not in "iub" and not np.array_equal(array, np.round(array)):
-            raise InputError(f"{path}: is no label map", "Labels are whole numbers.")
-        array = array.astype(np.int32, copy=False)
-    else:
-        array = array.astype(np.float32, copy=False)
+        with path.open("rb") as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+            plain.seek(0)
+            stream: Any = gzip.GzipFile(fileobj=plain) if packed else plain
+            affine, data = _read(stream)
+            if packed:
+                _to_its_end(stream)
+    except InputError as error:
+        raise InputError(f"{path}: {error.what}", error.remedy) from error
+    except Exception as error:  # gzip, zlib and nibabel each have many of their own
+        what = f"{path}: cannot be read as NIfTI: {_first_line(error)}"
+        raise InputError(what, "Give a .nii or .nii.gz; copy it again if it is one.") from error
+    return checked(path, data.T, _FLIP @ affine @ _REVERSE, unit)
+
+
+def _read(stream: IO[bytes]) -> tuple[Array, Array]:
+    """The affine and the voxels (x, y, z, …) of an open file, of either version."""
+    import nibabel
+
+    size = stream.read(4)
+    stream.seek(0)
+    second = 540 in (int.from_bytes(size, "little"), int.from_bytes(size, "big"))
+    image = (nibabel.Nifti2Image if second else nibabel.Nifti1Image).from_stream(stream)
+    shape = image.shape
+    if len([n for n in shape if n != 1]) > 3 or len(shape) < 3:
+        raise InputError(f"has {len(shape)} dimensions", "Give one three-dimensional image.")
+    if np.prod(np.array(shape, np.float64)) > MOST_VOXELS:
+        raise InputError(f"says that it holds {shape} voxels", "Is the header broken?")
+    return image.affine, np.asarray(image.dataobj)
+
+
+def _to_its_end(stream: IO[bytes]) -> None:
+    """Whatever follows the voxels, so that gzip compares length and CRC; it is not kept."""
+    rest = 0
+    while chunk := stream.read(_CHUNK):
+        rest += len(chunk)
+        if rest > _PADDING:
+            raise InputError("holds more than its header says", "Is the header broken?")
+
+
+def checked(path: Path, array: Array, affine: Array, unit: Unit) -> Volume:
+    """A file's voxels (…, z, y, x) and affine (index → LPS mm) as a `Volume`, or `InputError`."""
+    while array.ndim > 3 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim != 3:
+        what = f"{path}: has {array.ndim} dimensions"
+        raise InputError(what, "Give one three-dimensional image.")
+    if array.dtype.kind not in "iufb" or not array.size:
+        raise InputError(f"{path}: holds no numbers, but {array.dtype}", "Give one grey image.")
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise InputError(f"{path}: does not say where its voxels lie", "Correct its affine.")
+    array = np.ascontiguousarray(array)
+    array = _labels(path, array) if unit is Unit.LABEL else _numbers(path, array)
+    return Volume(array, Grid(array.shape, np.asarray(affine, np.float64)), unit)
+
+
+def _labels(path: Path, array: Array) -> Array:
+    """Whole numbers from 0 on, as int32."""
+    if array.dtype.kind == "f":
+        whole = np.round(array)
         with np.errstate(invalid="ignore"):
-            total = array.sum(dtype=np.float64)  # NaN and infinity show in it
-        if not np.isfinite(total):
-            raise InputError(f"{path}: holds NaN or infinity", "Write finite numbers.")
-    return Volume(array, Grid(array.shape, _FLIP @ image.affine @ _REVERSE), unit)
+            apart = np.abs(array - whole).max()
+        if not apart <= WHOLE:
+            raise InputError(f"{path}: is no label map", "Labels are whole numbers.")
+        array = whole
+    low, high = array.min(), array.max()
+    if low < 0:
+        raise InputError(f"{path}: holds the label {low:g}", "Labels begin at 0, the background.")
+    if high > np.iinfo(np.int32).max:
+        raise InputError(f"{path}: holds the label {high:g}", "Labels end at 2147483647.")
+    return array.astype(np.int32, copy=False)
+
+
+def _numbers(path: Path, array: Array) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        array = array.astype(np.float32, copy=False)
+        total = array.sum(dtype=np.float64)  # NaN and infinity show in it
+    if not np.isfinite(total):
+        raise InputError(f"{path}: holds NaN or infinity", "Write finite numbers.")
+    return array
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def write_nifti(volume: Volume, path: Path) -> None:

@@ -1,0 +1,123 @@
+"""What a search finds: studies, studies that cannot be taken, and what is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Literal
+
+from tmtv_engine.errors import TmtvError
+from tmtv_engine.notices import Notice
+from tmtv_engine.suv.factor import Overrides
+
+CaseName = Literal["hash", "folder", "patient-id"]
+Kind = Literal["dicom", "nifti"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A PET that can be loaded, with its CT if there is one; ``case`` names its folder.
+
+    ``kind`` "nifti" stands for every image that is no DICOM. The files of a study in a zip have
+    the ``archive`` before their name in it and are there while it is `archive.unpacked`.
+    ``overrides`` are those of its row in a manifest, ``extra`` the row's further columns; a row
+    ``named`` its case. Of DICOM, as its headers say: whose it is and when, the SOP instances of
+    the PET, its ``shape`` without axes of one, and the first file's first pixel (LPS mm).
+    """
+
+    case: str
+    kind: Kind
+    pet: tuple[Path, ...]
+    ct: tuple[Path, ...] = ()
+    folder: Path = Path()
+    notices: tuple[Notice, ...] = ()
+    roi: Path | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+    archive: Path | None = None
+    overrides: Overrides | None = None
+    named: bool = False
+    patient_id: str = ""
+    study_date: str = ""
+    instances: frozenset[str] = frozenset()
+    shape: tuple[int, ...] = ()
+    corner_mm: tuple[float, float, float] | None = None
+
+    @property
+    def path(self) -> Path:
+        """What a person calls it: its PET's file, or the folder that holds the PET's files."""
+        return place_of(self.pet)
+
+    def told(self, given: Overrides) -> Overrides:
+        """What is said instead of the header: ``given`` for all, its row's own before that."""
+        own = self.overrides
+        if own is None:
+            return given
+        blank = Overrides()
+        names = (f.name for f in fields(Overrides))
+        return replace(
+            given, **{n: getattr(own, n) for n in names if getattr(own, n) != getattr(blank, n)}
+        )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A study that cannot be taken: where it lies, why, and whose it is where that is known."""
+
+    path: Path
+    error: TmtvError
+    patient_id: str = ""
+    study_date: str = ""
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A file, or a folder of files, that belongs to no case, and why."""
+
+    path: Path
+    why: str
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Everything below some paths: each file belongs to a study, a failure or a leftover."""
+
+    studies: tuple[Study, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
+
+    def __add__(self, other: Stock) -> Stock:
+        return Stock(
+            (*self.studies, *other.studies),
+            (*self.failures, *other.failures),
+            (*self.leftovers, *other.leftovers),
+        )
+
+
+def place_of(files: Sequence[Path]) -> Path:
+    """The one file, or the deepest folder that holds all ``files``."""
+    if len(files) == 1:
+        return files[0]
+    parents = [p.parent for p in files]
+    common = parents[0]
+    while not all(p.is_relative_to(common) for p in parents):
+        common = common.parent
+    return common
+
+
+MANY = 20
+
+
+def gathered(files: Sequence[tuple[Path, str]]) -> list[Leftover]:
+    """Leftovers of single files; of more than `MANY` alike in a folder one row for the folder."""
+    alike: dict[tuple[Path, str], list[Path]] = {}
+    for path, why in files:
+        alike.setdefault((path.parent, why), []).append(path)
+    found = []
+    for (folder, why), own in alike.items():
+        if len(own) <= MANY:
+            found += [Leftover(path, why) for path in own]
+        else:
+            named = ", ".join(p.name for p in own[:3])
+            found.append(Leftover(folder, f"{len(own)} files ({named} …): {why}"))
+    return found

@@ -1,0 +1,194 @@
+"""Series of DICOM to studies: the one PET of each, its CT, and why the others were not taken."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tmtv_engine.dicom.discover import Series, same_image
+from tmtv_engine.errors import AmbiguousInput, InputError, TmtvError, UsageError
+from tmtv_engine.notices import Notice, notice
+from tmtv_engine.study.found import Failure, Leftover, Stock, Study, gathered, place_of
+from tmtv_engine.text import clean
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+WHOLE_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which PET is asked for: by its series UID, or by a pattern of its description."""
+
+    pet_series: str | None = None
+    pet_match: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pet_match or "")
+        except re.error as error:
+            what = f"--pet-match {self.pet_match!r} is no pattern"
+            raise UsageError(what, str(error)) from error
+
+
+def find_dicom(series: Sequence[Series], wanted: Wanted, root: Path) -> Stock:
+    """The studies that ``series`` make up; ``root`` is what they were looked for in."""
+    found = Stock()
+    for uid in sorted({s.study_uid for s in series}):
+        own = [s for s in series if s.study_uid == uid]
+        found += _study(own, wanted, root)
+    return found
+
+
+def _study(own: Sequence[Series], wanted: Wanted, root: Path) -> Stock:
+    pets = [s for s in own if s.modality == "PT"]
+    files = [path for s in own for path in s.files]
+    if not pets:
+        listed = "; ".join(f"{s.modality} {s}" for s in own[:4])
+        why = f"a study without a PET: {listed}"
+        return Stock(leftovers=(Leftover(place_of(files), why),))
+    try:
+        pet, passed = the_pet(pets, wanted)
+        if pet is None:
+            why = f"no PET series is the one asked for: {listed_of(pets)}"
+            return Stock(leftovers=(Leftover(place_of(files), why),))
+        ct = the_ct(own, pet)
+        study = _of(pet, ct, root, _checked_copies([s for s in (pet, ct) if s]))
+    except UsageError:
+        raise
+    except TmtvError as error:
+        place = place_of([path for s in pets for path in s.files])
+        return Stock(failures=(Failure(place, error, *identity(pets[0].files[0])),))
+    rest = [s for s in own if s is not pet and s is not ct]
+    left = [Leftover(place_of(s.files), _why(s, study, passed)) for s in rest]
+    left += gathered([(copy, f"a copy of what {study.case} is made from")
+                      for s in own for copy, first in s.copies if copy.parent != first.parent])
+    return Stock((study,), (), tuple(left))
+
+
+def the_pet(pets: Sequence[Series], wanted: Wanted) -> tuple[Series | None, dict[str, str]]:
+    """The one PET of a study, and why each other is not it.
+
+    As asked, else attenuation-corrected, static and whole-body. Raises `AmbiguousInput`.
+    """
+    passed: dict[str, str] = {}
+
+    def keep(why: str, test: Callable[[Series], bool]) -> None:
+        nonlocal pets
+        kept = [s for s in pets if test(s)]
+        passed.update({s.uid: why for s in pets if kept and s not in kept})
+        pets = kept or pets
+
+    if wanted.pet_series or wanted.pet_match:
+        asked = [s for s in pets if _asked(s, wanted)]
+        if not asked:
+            return None, passed
+        keep("is not the one asked for", lambda s: s in asked)
+        if wanted.pet_series:
+            return pets[0], passed
+    keep("is not attenuation-corrected", lambda s: s.attenuation_corrected)
+    keep("is dynamic or gated", lambda s: not s.dynamic)
+    longest = max(s.extent_mm for s in pets)
+    keep("is not the whole body", lambda s: s.extent_mm >= WHOLE_SHARE * longest)
+    if len(pets) > 1:
+        what = f"several PET series could be meant: {listed_of(pets)}"
+        raise AmbiguousInput(what, "--pet-series UID")
+    return pets[0], passed
+
+
+def _asked(series: Series, wanted: Wanted) -> bool:
+    if wanted.pet_series:
+        return series.uid == wanted.pet_series
+    return re.search(wanted.pet_match or "", series.description, re.IGNORECASE) is not None
+
+
+def the_ct(own: Sequence[Series], pet: Series) -> Series | None:
+    """The longest CT, of the PET's frame of reference where there is one."""
+    scans = [s for s in own if s.modality == "CT" and s.frames > 1]
+    framed = [s for s in scans if s.frame_uid == pet.frame_uid]
+    return max(framed or scans, key=lambda s: (s.extent_mm, s.frames, s.uid), default=None)
+
+
+def listed_of(pets: Sequence[Series]) -> str:
+    """The series in words, eight at most."""
+    return "; ".join(str(s) for s in pets[:8])
+
+
+def _of(pet: Series, ct: Series | None, root: Path, notices: tuple[Notice, ...]) -> Study:
+    if ct is not None and ct.frame_uid != pet.frame_uid:
+        notices = (notice("frames-differ", "CT"), *notices)
+    case = "c" + hashlib.sha256(f"{pet.study_uid}\n{pet.uid}".encode()).hexdigest()[:12]
+    files = ct.files if ct is not None else ()
+    every = [*pet.files, *files]
+    folder = root if all(p.is_relative_to(root) for p in every) else place_of(every)
+    size, corner = _place(pet.files[0])
+    who, when = identity(pet.files[0])
+    return Study(
+        case,
+        "dicom",
+        pet.files,
+        files,
+        folder,
+        notices,
+        patient_id=who,
+        study_date=when,
+        instances=frozenset(pet.instances),
+        shape=tuple(n for n in (pet.frames, *size) if n != 1),
+        corner_mm=corner,
+    )
+
+
+def _checked_copies(taken: Sequence[Series]) -> tuple[Notice, ...]:
+    """Copies of images that are taken must be the same; those in the same folder are told."""
+    beside = 0
+    for series in taken:
+        for copy, first in series.copies:
+            if not same_image(copy, first):
+                what = f"{copy}: is another image than {first}, with the same SOP Instance UID"
+                raise InputError(what, "Take one of the two away.")
+            beside += copy.parent == first.parent
+    return (notice("copies", f"{beside} files"),) if beside else ()
+
+
+def _why(series: Series, study: Study, passed: dict[str, str]) -> str:
+    told = f"{series.modality or 'series'} {series} of the study of {study.case}"
+    if series.modality == "PT":
+        return f"{told}: {passed.get(series.uid, 'another PET was taken')}"
+    if series.modality in ("RTSTRUCT", "SEG"):
+        return f"{told}: ROIs are measured by tmtv threshold"
+    if series.modality == "CT":
+        return f"{told}: another CT was taken" if study.ct else f"{told}: a single image"
+    return f"{told}: neither PET nor CT"
+
+
+def identity(path: Path) -> tuple[str, str]:
+    """PatientID and StudyDate of a DICOM file, empty where they cannot be read."""
+    head = _head(path, "PatientID", "StudyDate", "SpecificCharacterSet")
+    return clean(head.get("PatientID", "")), clean(head.get("StudyDate", ""))
+
+
+def _head(path: Path, *keywords: str) -> Dataset:
+    from pydicom.dataset import Dataset
+
+    from tmtv_engine.dicom.parse import read_header
+
+    try:
+        return read_header(path, keywords)
+    except TmtvError:
+        return Dataset()
+
+
+def _place(path: Path) -> tuple[tuple[int, int], tuple[float, float, float] | None]:
+    """Rows and columns of an image, and where its first pixel lies; None where it is not said."""
+    head = _head(path, "Rows", "Columns", "ImagePositionPatient")
+    size = (int(head.get("Rows") or 0), int(head.get("Columns") or 0))
+    try:
+        x, y, z = (float(v) for v in head.get("ImagePositionPatient") or ())
+    except (TypeError, ValueError):
+        return size, None
+    return size, (x, y, z)

@@ -1,0 +1,137 @@
+"""Everything below some paths, accounted for: each file is a study's, a failure's or left over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tmtv_engine.errors import InputError, TmtvError, UsageError
+from tmtv_engine.image.formats import OTHERS, parts_of, suffix_of
+from tmtv_engine.study.archive import is_zip, opened
+from tmtv_engine.study.found import CaseName, Failure, Leftover, Stock, Study, gathered
+from tmtv_engine.study.names import named_apart
+from tmtv_engine.study.pairs import find_pairs
+from tmtv_engine.study.rows import find_rows
+from tmtv_engine.study.series import Wanted, find_dicom
+from tmtv_engine.study.twins import without_twins
+from tmtv_engine.study.walk import walk
+
+TABLES = (".csv", ".tsv")
+NO_PET = "Give a folder of DICOM with a PET series, or one with pet.nii.gz in SUV."
+
+
+def take_stock(
+    paths: Sequence[Path],
+    *,
+    pet_series: str | None = None,
+    pet_match: str | None = None,
+    case_name: CaseName = "hash",
+    without: Sequence[Path] = (),
+) -> Stock:
+    """The studies of DICOM folders, images, zips and manifests, and all else that lies there.
+
+    ``without`` are folders that are not searched, as that of the results. Cases have names that
+    differ. Raises `UsageError` for a pattern that is none.
+    """
+    wanted = Wanted(pet_series, pet_match)
+    stock = Stock()
+    searched = []
+    for path in paths:
+        if not path.exists():
+            error = InputError(f"{path}: there is no such file or folder", NO_PET)
+            stock += Stock(failures=(Failure(path, error),))
+        elif path.suffix.lower() in TABLES and path.is_file():
+            stock += _table(path, wanted)
+        else:
+            searched.append(path)
+    stock += _searched(searched, wanted, without)
+    return named_apart(without_twins(stock), case_name)
+
+
+def _table(path: Path, wanted: Wanted) -> Stock:
+    try:
+        return find_rows(path, lambda folder: _searched([folder], wanted, ()))
+    except UsageError:
+        raise
+    except TmtvError as error:
+        return Stock(failures=(Failure(path, error),))
+
+
+def _searched(paths: Sequence[Path], wanted: Wanted, without: Sequence[Path]) -> Stock:
+    found = walk(paths, without)
+    zips = [p for p in found.files if is_zip(p)]
+    root = paths[0] if len(paths) == 1 else Path()
+    stock = _sorted([p for p in found.files if not is_zip(p)], wanted, root, paths)
+    for archive in zips:
+        stock += _zipped(archive, wanted)
+    return stock + Stock(leftovers=tuple(found.left))
+
+
+def _sorted(files: Sequence[Path], wanted: Wanted, root: Path, asked: Sequence[Path]) -> Stock:
+    """Files by what they are: images, tables, and DICOM with whatever else there is."""
+    images = [p for p in files if suffix_of(p)]
+    voxels = {part for p in images for part in _beside(p)}
+    rest = [p for p in files if not suffix_of(p) and p not in voxels]
+    tables = [p for p in rest if p.suffix.lower() in TABLES]
+    stock = find_pairs([*images, *voxels], [p for p in asked if suffix_of(p)])
+    stock += _dicom([p for p in rest if p not in set(tables)], wanted, root)
+    why = "a table: give it by itself if it is a manifest"
+    return stock + Stock(leftovers=tuple(gathered([(p, why) for p in tables])))
+
+
+def _beside(image: Path) -> tuple[Path, ...]:
+    """The voxels' file of a header that stands alone."""
+    try:
+        return parts_of(image)[1:] if suffix_of(image) in OTHERS else ()
+    except InputError:
+        return ()
+
+
+def _dicom(files: Sequence[Path], wanted: Wanted, root: Path) -> Stock:
+    if not files:
+        return Stock()
+    from tmtv_engine.dicom.discover import sort_files
+    from tmtv_engine.study.index import is_index, told_of
+
+    found = sort_files(files)
+    indices = [p for p, _ in found.others if is_index(p)]
+    left = [Leftover(p, told_of(p)) for p in indices]
+    left += gathered([(p, why) for p, why in found.others if p not in indices])
+    return find_dicom(found.series, wanted, root) + Stock(leftovers=tuple(left))
+
+
+def _zipped(archive: Path, wanted: Wanted) -> Stock:
+    """A zip's own stock, each path as one below the zip."""
+    try:
+        with opened(archive) as (folder, refused):
+            files = walk([folder])
+            inner = _sorted([p for p in files.files if not is_zip(p)], wanted, folder, ())
+            left = (*inner.leftovers, *files.left)
+            stock = Stock(
+                tuple(_study_in(s, archive, folder) for s in inner.studies),
+                tuple(_failure_in(f, archive, folder) for f in inner.failures),
+                tuple(Leftover(_in(o.path, archive, folder), o.why) for o in left),
+            )
+    except InputError as error:
+        return Stock(failures=(Failure(archive, error),))
+    return stock + Stock(leftovers=tuple(refused))
+
+
+def _in(path: Path, archive: Path, folder: Path) -> Path:
+    return archive / path.relative_to(folder)
+
+
+def _study_in(study: Study, archive: Path, folder: Path) -> Study:
+    return replace(
+        study,
+        pet=tuple(_in(p, archive, folder) for p in study.pet),
+        ct=tuple(_in(p, archive, folder) for p in study.ct),
+        folder=archive,
+        archive=archive,
+    )
+
+
+def _failure_in(failure: Failure, archive: Path, folder: Path) -> Failure:
+    error = InputError(failure.error.what.replace(str(folder), str(archive)), failure.error.remedy)
+    return replace(failure, path=_in(failure.path, archive, folder), error=error)
