@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tmtv_engine.case.folder import Case, is_complete, read_case
 from tmtv_engine.case.tables import update_summary, write_summary
 from tmtv_engine.errors import TmtvError
+from tmtv_engine.files import write_text
 from tmtv_engine.model.finders import Finder
 from tmtv_engine.pipeline import CaseConfig, run_case
+from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
-    from tmtv_engine.study.find import Study
+    from tmtv_engine.study.found import Failure, Leftover, Study
 
 State = Literal["done", "skipped", "failed"]
+
+FAILURES = "failures.csv"
+FAILURE_KEYS = ("path", "patient_id", "study_date", "what", "tag", "way_out", "kind")
+PRIVATE = 0o600  # it names patients
+_CELL = 2000
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,12 @@ class Outcome:
     state: State
     case: Case | None = None
     error: TmtvError | None = None
+    study: Study | None = None
+
+    @property
+    def place(self) -> str:
+        """What a person calls it: where its PET lies, else the case."""
+        return str(self.study.path) if self.study is not None and self.study.pet else self.name
 
 
 def run_batch(
@@ -71,9 +87,9 @@ def _run(todo: Sequence[Study], finder: Finder, config: CaseConfig, jobs: int) -
 
 def _there(study: Study, config: CaseConfig) -> Outcome:
     try:
-        return Outcome(study.case, "skipped", read_case(config.out / study.case))
+        return Outcome(study.case, "skipped", read_case(config.out / study.case), None, study)
     except TmtvError as error:
-        return Outcome(study.case, "failed", error=error)
+        return Outcome(study.case, "failed", None, error, study)
 
 
 def _one(study: Study, finder: Finder, config: CaseConfig) -> Outcome:
@@ -81,10 +97,57 @@ def _one(study: Study, finder: Finder, config: CaseConfig) -> Outcome:
         case = run_case(study, finder, config)
         update_summary(config.out, case.record)
     except TmtvError as error:
-        return Outcome(study.case, "failed", error=error)
+        return Outcome(study.case, "failed", None, error, study)
     except Exception as error:  # what nobody foresaw in one case must not end a night's batch
         if os.environ.get("TMTV_TRACEBACK") == "1":
             raise
         told = TmtvError(f"{study.case}: {type(error).__name__}: {error}")
-        return Outcome(study.case, "failed", error=told)
-    return Outcome(study.case, "done", case)
+        return Outcome(study.case, "failed", None, told, study)
+    return Outcome(study.case, "done", case, None, study)
+
+
+def failures_of(outcomes: Sequence[Outcome]) -> list[Failure]:
+    """The failed ones of a batch, each with its place and whose study it is."""
+    from tmtv_engine.study.found import Failure
+
+    return [
+        Failure(
+            Path(o.place),
+            o.error or TmtvError("no reason is known"),
+            o.study.patient_id if o.study else "",
+            o.study.study_date if o.study else "",
+        )
+        for o in outcomes
+        if o.state == "failed"
+    ]
+
+
+def write_failures(
+    out: Path, failures: Sequence[Failure], leftovers: Sequence[Leftover]
+) -> Path | None:
+    """Write ``out/failures.csv``: a row a study that failed and a row a leftover.
+
+    Readable by its owner only, as it may name patients. Of nothing there is no file, and one of
+    an earlier run goes. Returns its path if it was written.
+    """
+    path = out / FAILURES
+    if not failures and not leftovers:
+        path.unlink(missing_ok=True)
+        return None
+    rows = [
+        [str(f.path), f.patient_id, f.study_date, f.error.what, _tag(f.error), f.error.remedy]
+        for f in failures
+    ]
+    rows = [[*row, "failure"] for row in rows]
+    rows += [[str(o.path), "", "", o.why, "", "", "leftover"] for o in leftovers]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FAILURE_KEYS)
+    writer.writerows([clean(cell, _CELL) for cell in row] for row in rows)
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(path, text.getvalue(), PRIVATE)
+    return path
+
+
+def _tag(error: TmtvError) -> str:
+    return str(getattr(error, "keyword", ""))

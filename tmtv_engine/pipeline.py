@@ -75,13 +75,15 @@ def run_case(study: Study, finder: Finder, config: CaseConfig) -> Case:
 
     Raises `TmtvError` with the file and the way out; then nothing of the case is left.
     """
+    from tmtv_engine.study.archive import unpacked
     from tmtv_engine.study.load import load_study
     from tmtv_engine.suv.factor import Overrides
 
     seconds: dict[str, float] = {}
-    with _stage(seconds, "read", 0, config):
-        loaded = load_study(study, config.overrides or Overrides())
-    return run_loaded(study.case, loaded, finder, config, seconds)
+    with unpacked(study) as real:  # the files of a zip are there until they are hashed
+        with _stage(seconds, "read", 0, config):
+            loaded = load_study(real, config.overrides or Overrides())
+        return run_loaded(study.case, loaded, finder, config, seconds)
 
 
 def run_loaded(
@@ -106,7 +108,7 @@ def run_loaded(
         inputs = inputs_sha256(loaded.input_files) or None
     told = replace(record.provenance, inputs_sha256=inputs, seconds=seconds)
     record = replace(record, provenance=told)
-    source = {**loaded.source, "inputs": [str(p) for p in loaded.input_files]}
+    source = {"inputs": [str(p) for p in loaded.input_files], **loaded.source}
     return write_case(
         config.out,
         record=record,

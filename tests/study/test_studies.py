@@ -57,7 +57,7 @@ def test_the_case_is_a_hash_that_no_folder_changes(tmp_path: Path) -> None:
     write_series(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b" / "c")
     names = {_one(tmp_path / "a").case, _one(tmp_path / "b").case}
-    assert names == {hashlib.sha256(b"1.2.3\n1.2.3.4").hexdigest()[:12]}
+    assert names == {"c" + hashlib.sha256(b"1.2.3\n1.2.3.4").hexdigest()[:12]}
     assert _one(tmp_path / "a", case_name="folder").case == "a"
     assert _one(tmp_path / "a", case_name="patient-id").case == "T1"
 
@@ -214,7 +214,7 @@ def test_a_manifest_goes_on_past_what_is_missing(tmp_path: Path) -> None:
         "\ufeffcase,pet,ct,subtype\none,a.nii.gz,,HL\ntwo,absent.nii,,\n../three,dicom,,FL\n",
         encoding="utf-8",
     )
-    one, two, three = find_studies(tmp_path / "m.csv")
+    one, three, two = find_studies(tmp_path / "m.csv")
     assert isinstance(one, Study)
     assert (one.case, one.kind, one.extra) == ("one", "nifti", {"subtype": "HL"})
     assert isinstance(two, Failure)

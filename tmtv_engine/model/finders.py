@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from tmtv_engine.image.volume import FloatArray, Unit, Volume
 from tmtv_engine.lesion.drawn import RoiMode, lesions_of
-from tmtv_engine.lesion.find import find_lesions
+from tmtv_engine.lesion.find import SPLIT_OVER_ML, find_lesions
 from tmtv_engine.lesion.hotspots import CANDIDATE_ML, FLOOR_SUV, hotspots
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.origin import Origin, Source
@@ -48,12 +49,18 @@ class Finder:
     takes_ct: bool = True
 
 
-def finder_of(model: Model, *, rule: Rule = "paper", min_ml: float = 0.0) -> Finder:
-    """The finder of a model: its own lesions and, beside a network's, the candidates."""
+def finder_of(
+    model: Model, *, rule: Rule = "paper", min_ml: float = 0.0, split: bool = True
+) -> Finder:
+    """The finder of a model: its own lesions and, beside a network's, the candidates.
+
+    Without ``split`` each component is one lesion, whatever its volume.
+    """
     if model.segment is None:
         return Finder(_hotspots, dict(model.record), "cpu", "hotspots", model.takes_ct)
-    find = _Network(model.segment, model.warnings, rule, min_ml)
-    return Finder(find, {**model.record, "rule": rule}, model.device, takes_ct=model.takes_ct)
+    find = _Network(model.segment, model.warnings, rule, min_ml, split)
+    record = {**model.record, "rule": rule, **({} if split else {"split": False})}
+    return Finder(find, record, model.device, takes_ct=model.takes_ct)
 
 
 def _hotspots(suv: Volume, ct: Volume | None) -> Found:
@@ -70,11 +77,13 @@ class _Network:
     warnings: tuple[Notice, ...]
     rule: Rule
     min_ml: float
+    split: bool = True
 
     def __call__(self, suv: Volume, ct: Volume | None) -> Found:
         chance = self.segment(suv, ct)
         mask = vote(chance, suv) if self.rule == "vote" else paper_rule(chance)
-        lesions = find_lesions(mask, suv, min_ml=self.min_ml)
+        over_ml = SPLIT_OVER_ML if self.split else math.inf
+        lesions = find_lesions(mask, suv, split_over_ml=over_ml, min_ml=self.min_ml)
         missed = hotspots(suv, core_ml=CANDIDATE_ML, lesions=lesions)
         origins = [Origin(Source.MODEL, float(p)) for p in _means(lesions, chance)]
         origins += [Origin(Source.HOTSPOT, float(p), FLOOR_SUV) for p in _means(missed, chance)]

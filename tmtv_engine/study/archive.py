@@ -1,4 +1,4 @@
-"""A zip read as the folder it holds: measured before it is unpacked, into a folder that goes away."""
+"""A zip read as the folder it holds, measured first, in a folder that is there for a while."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from tmtv_engine.errors import InputError
+from tmtv_engine.errors import InputError, TmtvError
 from tmtv_engine.study.found import Leftover, Study
 
 MOST_FILES = 200_000
@@ -39,14 +39,14 @@ def opened(archive: Path) -> Iterator[tuple[Path, list[Leftover]]]:
         folder = Path(name)
         try:
             with zipfile.ZipFile(archive) as held:
-                yield folder, _unpack(held, archive, folder)
-                return
+                left = _unpack(held, archive, folder)
         except _BROKEN as error:
             what = f"{archive}: cannot be unpacked: {error or type(error).__name__}"
             raise InputError(what, "Copy it again, or unpack it yourself.") from error
         except OSError as error:
             what = f"{archive}: cannot be unpacked: {error.strerror or error}"
             raise InputError(what, "Is there room in the folder for temporary files?") from error
+        yield folder, left
 
 
 @contextmanager
@@ -60,14 +60,24 @@ def unpacked(study: Study) -> Iterator[Study]:
         def real(path: Path) -> Path:
             return folder / path.relative_to(study.archive or path)
 
-        yield replace(
-            study,
-            pet=tuple(map(real, study.pet)),
-            ct=tuple(map(real, study.ct)),
-            folder=folder,
-            roi=study.roi,
-            archive=None,
-        )
+        try:
+            yield replace(
+                study,
+                pet=tuple(map(real, study.pet)),
+                ct=tuple(map(real, study.ct)),
+                folder=folder,
+                archive=None,
+                unpacked_from=study.archive,
+            )
+        except TmtvError as error:
+            rename(error, folder, study.archive)
+            raise
+
+
+def rename(error: TmtvError, folder: Path, archive: Path) -> None:
+    """Let an error name the zip where it names the folder that the zip lay unpacked in."""
+    error.what = error.what.replace(str(folder), str(archive))
+    error.args = tuple(str(a).replace(str(folder), str(archive)) for a in error.args)
 
 
 def _unpack(held: zipfile.ZipFile, archive: Path, folder: Path) -> list[Leftover]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.notices import Notice
-from tmtv_engine.suv.factor import Overrides
+from tmtv_engine.suv.overrides import Overrides
 
 CaseName = Literal["hash", "folder", "patient-id"]
 Kind = Literal["dicom", "nifti"]
@@ -24,6 +24,7 @@ class Study:
     ``overrides`` are those of its row in a manifest, ``extra`` the row's further columns; a row
     ``named`` its case. Of DICOM, as its headers say: whose it is and when, the SOP instances of
     the PET, its ``shape`` without axes of one, and the first file's first pixel (LPS mm).
+    ``home`` is the highest folder that holds nothing of other studies.
     """
 
     case: str
@@ -42,6 +43,13 @@ class Study:
     instances: frozenset[str] = frozenset()
     shape: tuple[int, ...] = ()
     corner_mm: tuple[float, float, float] | None = None
+    unpacked_from: Path | None = None
+    home: Path | None = None
+
+    @property
+    def named_folder(self) -> Path:
+        """The folder that stands in what is written: for unpacked files their zip."""
+        return (self.unpacked_from or self.folder).resolve()
 
     @property
     def path(self) -> Path:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tmtv_engine.errors import InputError
-from tmtv_engine.image.nifti import read_nifti
+from tmtv_engine.image.formats import read_image, suffix_of
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.notices import Notice, notice
-from tmtv_engine.study.find import Study
+from tmtv_engine.study.archive import unpacked
+from tmtv_engine.study.found import Study
 from tmtv_engine.suv.factor import height_m, suv_factor
 from tmtv_engine.suv.overrides import Overrides
 from tmtv_engine.text import clean
@@ -38,21 +39,25 @@ class Loaded:
 
 def load_study(study: Study, overrides: Overrides | None = None) -> Loaded:
     """Read a study; raises `InputError` and its kin with the file, the tag and the way out."""
-    overrides = overrides or Overrides()
-    if study.kind == "nifti":
-        return _load_nifti(study, overrides)
-    return _load_dicom(study, overrides)
+    overrides = study.told(overrides or Overrides())
+    with unpacked(study) as real:
+        loaded = (_load_nifti if real.kind == "nifti" else _load_dicom)(real, overrides)
+        if real.unpacked_from is None:
+            return loaded
+        inputs = [str(real.named_folder / p.relative_to(real.folder)) for p in loaded.input_files]
+        return replace(loaded, source={**loaded.source, "inputs": inputs})
 
 
 def _load_nifti(study: Study, overrides: Overrides) -> Loaded:
-    suv = read_nifti(study.pet[0], Unit.SUV)
+    suv = read_image(study.pet[0], Unit.SUV)
     if float(suv.array.max()) > 2000.0:
         what = f"{study.pet[0]}: reaches {float(suv.array.max()):g}, which is no SUV"
         raise InputError(what, "NIfTI PET must be in SUVbw; give the DICOM for Bq/mL.")
-    ct = read_nifti(study.ct[0], Unit.HU) if study.ct else None
+    notices = list(study.notices)
+    ct, ct_record = _load_ct(study, notices)
     info = {
         "patient": {
-            "id": None,
+            "id": study.patient_id or None,
             "sex": None,
             "weight_kg": overrides.weight_kg,
             "height_m": overrides.height_m,
@@ -60,17 +65,16 @@ def _load_nifti(study: Study, overrides: Overrides) -> Loaded:
         },
         "study": {"uid": None, "date": None},
         "pet": _pet_info(suv, None, "SUV", 1.0, "the file is in SUVbw already", None),
-        "ct": None if ct is None else {"series_uid": None},
+        "ct": ct_record,
         "overrides": overrides.record(),
     }
     source = {
         "schema": "tmtv.source/1",
         "kind": "nifti",
-        "pet": {"folder": str(study.folder.resolve()), "files": [study.pet[0].name]},
+        "pet": {"folder": str(study.named_folder), "files": [study.pet[0].name]},
         "ct": None,
     }
-    notices = study.notices if ct is not None else (*study.notices, notice("no-ct"))
-    return Loaded(suv, ct, info, notices, source, (*study.pet, *study.ct))
+    return Loaded(suv, ct, info, tuple(notices), source, (*study.pet, *study.ct))
 
 
 def _pet_info(
@@ -122,12 +126,14 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
 
 
 def _load_ct(study: Study, notices: list[Notice]) -> tuple[Volume | None, dict[str, Any] | None]:
-    """The CT in HU; one that cannot be read is left out with a warning, as PET needs none."""
-    from tmtv_engine.dicom.read import read_series
-
+    """The CT in HU; a DICOM one that cannot be read is left out with a warning."""
     if not study.ct:
         notices.append(notice("no-ct"))
         return None, None
+    if suffix_of(study.ct[0]):
+        return read_image(study.ct[0], Unit.HU), {"series_uid": None}
+    from tmtv_engine.dicom.read import read_series
+
     try:
         stack = read_series(study.ct)
     except InputError as error:
@@ -167,13 +173,13 @@ def _source(study: Study, stack: Stack, ct: dict[str, Any] | None) -> dict[str, 
         "schema": "tmtv.source/1",
         "kind": "dicom",
         "pet": {
-            "folder": str(folder),
+            "folder": str(study.named_folder),
             "files": [_below(s.path, folder) for s in stack.slices],
             "header": header_json(stack.slices[0].head),
             "instances": instances,
             "frames": several,
         },
-        "ct": None if ct is None else {"folder": str(folder), **ct},
+        "ct": None if ct is None else {"folder": str(study.named_folder), **ct},
     }
 
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tmtv_engine.errors import InputError
-from tmtv_engine.suv.factor import Overrides
+from tmtv_engine.suv.overrides import Overrides
 from tmtv_engine.text import clean
 
 DELIMITERS = "\t;,"

@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from tmtv_engine.errors import AmbiguousInput
 from tmtv_engine.image.formats import stem_of
@@ -55,9 +54,7 @@ def _name(study: Study, case_name: CaseName) -> str:
 
 def _parts(study: Study) -> list[str]:
     """The folders that a study lies in, and its file where that is what it is called by."""
-    place = study.pet[0].parent if study.kind == "nifti" else study.path
-    if study.kind == "dicom" and len(study.pet) == 1:
-        place = place.parent
+    place = study.home or study.pet[0].parent
     parts = [p[:-4] if p.lower().endswith(".zip") else p for p in place.absolute().parts]
     alone = study.kind == "nifti" and stem_of(study.pet[0]) not in PET_STEMS
     return [*parts, stem_of(study.pet[0])] if alone else parts
@@ -70,17 +67,22 @@ def _twins(studies: Sequence[Study]) -> set[str]:
 
 def _deepened(studies: list[Study], case_name: CaseName) -> list[Study]:
     """Those called by their folder and of one name called by as many as tell them apart."""
-    for depth in range(2, DEEPEST):
-        twins = _twins(studies)
-        studies = [
-            replace(s, case=safe_name("_".join(_parts(s)[-depth:])))
-            if s.case.lower() in twins
+    found = list(studies)
+    for twin in _twins(studies):
+        alike = [
+            k
+            for k, s in enumerate(studies)
+            if s.case.lower() == twin
             and not s.named
             and (s.kind == "nifti" or case_name == "folder")
-            else s
-            for s in studies
         ]
-    return studies
+        for depth in range(2, DEEPEST):
+            names = [safe_name("_".join(_parts(studies[k])[-depth:])) for k in alike]
+            if len({name.lower() for name in names}) == len(names):
+                for k, name in zip(alike, names, strict=True):
+                    found[k] = replace(studies[k], case=name)
+                break
+    return found
 
 
 def _counted(studies: list[Study]) -> list[Study]:

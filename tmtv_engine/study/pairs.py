@@ -26,12 +26,12 @@ def find_pairs(files: Iterable[Path], asked: Sequence[Path] = ()) -> Stock:
     studies: list[Study] = []
     failures: list[Failure] = []
     left: list[Leftover] = []
-    for folder, own in folders.items():
+    for own in folders.values():
         pets = [p for p in asked if p in own] or _called(own, PET_STEMS)[:1]
         taken: set[Path] = set()
         for pet in pets:
             try:
-                study = pair(pet, own)
+                study = pair(pet, None if pet in asked else own)
             except TmtvError as error:
                 failures.append(Failure(pet, error))
                 taken.add(pet)
@@ -47,7 +47,7 @@ def pair(pet: Path, beside: Iterable[Path] | None = None) -> Study:
 
     Raises `InputError` where a file of its voxels is missing.
     """
-    own = sorted(pet.parent.iterdir()) if beside is None else list(beside)
+    own = [p for p in pet.parent.iterdir() if p.is_file()] if beside is None else list(beside)
     if stem_of(pet) not in PET_STEMS:
         return Study(safe_name(stem_of(pet)), "nifti", parts_of(pet), (), pet.parent)
     ct = next(iter(_called(own, CT_STEMS)), None)
@@ -66,8 +66,11 @@ def image_at(path: Path) -> tuple[Path, ...]:
 
 def _called(files: Sequence[Path], stems: Sequence[str]) -> list[Path]:
     """The files of these stems, the first stem and the first kind of file first."""
-    ranks = {p: (stems.index(stem_of(p)), SUFFIXES.index(suffix_of(p))) for p in files
-             if suffix_of(p) and stem_of(p) in stems}
+    ranks = {
+        p: (stems.index(stem_of(p)), SUFFIXES.index(suffix_of(p)))
+        for p in files
+        if suffix_of(p) and stem_of(p) in stems
+    }
     return sorted(ranks, key=lambda p: ranks[p])
 
 

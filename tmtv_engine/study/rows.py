@@ -9,7 +9,15 @@ from pathlib import Path
 
 from tmtv_engine.errors import AmbiguousInput, InputError, TmtvError
 from tmtv_engine.study.found import Failure, Stock, Study
-from tmtv_engine.study.manifest import OVERRIDES, PATHS, Row, Table, overrides_of, path_of, read_table
+from tmtv_engine.study.manifest import (
+    OVERRIDES,
+    PATHS,
+    Row,
+    Table,
+    overrides_of,
+    path_of,
+    read_table,
+)
 from tmtv_engine.study.pairs import image_at
 from tmtv_engine.text import safe_name
 

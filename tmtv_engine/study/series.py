@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,16 +36,38 @@ class Wanted:
             raise UsageError(what, str(error)) from error
 
 
-def find_dicom(series: Sequence[Series], wanted: Wanted, root: Path) -> Stock:
-    """The studies that ``series`` make up; ``root`` is what they were looked for in."""
+def find_dicom(series: Sequence[Series], wanted: Wanted, roots: Sequence[Path]) -> Stock:
+    """The studies that ``series`` make up; ``roots`` are what they were looked for in."""
     found = Stock()
+    holds = _holds(series)
     for uid in sorted({s.study_uid for s in series}):
         own = [s for s in series if s.study_uid == uid]
-        found += _study(own, wanted, root)
+        one = _study(own, wanted, roots)
+        home = _home([path for s in own for path in s.files], holds, roots)
+        studies = tuple(replace(s, home=home) for s in one.studies)
+        found += replace(one, studies=studies)
     return found
 
 
-def _study(own: Sequence[Series], wanted: Wanted, root: Path) -> Stock:
+def _holds(series: Sequence[Series]) -> dict[Path, set[str]]:
+    """Of each folder the studies that have files in it, at any depth."""
+    found: dict[Path, set[str]] = {}
+    for one in series:
+        for folder in {path.parent for path in one.files}:
+            for above in (folder, *folder.parents):
+                found.setdefault(above, set()).add(one.study_uid)
+    return found
+
+
+def _home(files: Sequence[Path], holds: dict[Path, set[str]], roots: Sequence[Path]) -> Path:
+    """The highest folder below a root that holds this study and no other."""
+    at = place_of(files) if len({p.parent for p in files}) > 1 else files[0].parent
+    while at not in roots and any(r in at.parents for r in roots) and len(holds[at.parent]) == 1:
+        at = at.parent
+    return at
+
+
+def _study(own: Sequence[Series], wanted: Wanted, roots: Sequence[Path]) -> Stock:
     pets = [s for s in own if s.modality == "PT"]
     files = [path for s in own for path in s.files]
     if not pets:
@@ -58,7 +80,8 @@ def _study(own: Sequence[Series], wanted: Wanted, root: Path) -> Stock:
             why = f"no PET series is the one asked for: {listed_of(pets)}"
             return Stock(leftovers=(Leftover(place_of(files), why),))
         ct = the_ct(own, pet)
-        study = _of(pet, ct, root, _checked_copies([s for s in (pet, ct) if s]))
+        notices = _checked_copies([s for s in (pet, ct) if s])
+        study = _of(pet, ct, _folder(pet, ct, roots), notices)
     except UsageError:
         raise
     except TmtvError as error:
@@ -66,9 +89,16 @@ def _study(own: Sequence[Series], wanted: Wanted, root: Path) -> Stock:
         return Stock(failures=(Failure(place, error, *identity(pets[0].files[0])),))
     rest = [s for s in own if s is not pet and s is not ct]
     left = [Leftover(place_of(s.files), _why(s, study, passed)) for s in rest]
-    left += gathered([(copy, f"a copy of what {study.case} is made from")
-                      for s in own for copy, first in s.copies if copy.parent != first.parent])
+    copies = [copy for s in own for copy, first in s.copies if copy.parent != first.parent]
+    left += gathered([(copy, f"a copy of what {study.case} is made from") for copy in copies])
     return Stock((study,), (), tuple(left))
+
+
+def _folder(pet: Series, ct: Series | None, roots: Sequence[Path]) -> Path:
+    """The root that holds all files of a study, else the deepest folder that does."""
+    every = [*pet.files, *(ct.files if ct is not None else ())]
+    whole = [r for r in roots if all(p.is_relative_to(r) and p != r for p in every)]
+    return whole[0] if whole else place_of([*every, every[0].parent / "."])
 
 
 def the_pet(pets: Sequence[Series], wanted: Wanted) -> tuple[Series | None, dict[str, str]]:
@@ -119,13 +149,11 @@ def listed_of(pets: Sequence[Series]) -> str:
     return "; ".join(str(s) for s in pets[:8])
 
 
-def _of(pet: Series, ct: Series | None, root: Path, notices: tuple[Notice, ...]) -> Study:
+def _of(pet: Series, ct: Series | None, folder: Path, notices: tuple[Notice, ...]) -> Study:
     if ct is not None and ct.frame_uid != pet.frame_uid:
         notices = (notice("frames-differ", "CT"), *notices)
     case = "c" + hashlib.sha256(f"{pet.study_uid}\n{pet.uid}".encode()).hexdigest()[:12]
     files = ct.files if ct is not None else ()
-    every = [*pet.files, *files]
-    folder = root if all(p.is_relative_to(root) for p in every) else place_of(every)
     size, corner = _place(pet.files[0])
     who, when = identity(pet.files[0])
     return Study(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tmtv_engine.errors import InputError, TmtvError, UsageError
 from tmtv_engine.image.formats import OTHERS, parts_of, suffix_of
-from tmtv_engine.study.archive import is_zip, opened
+from tmtv_engine.study.archive import is_zip, opened, rename
 from tmtv_engine.study.found import CaseName, Failure, Leftover, Stock, Study, gathered
 from tmtv_engine.study.names import named_apart
 from tmtv_engine.study.pairs import find_pairs
@@ -61,21 +61,20 @@ def _table(path: Path, wanted: Wanted) -> Stock:
 def _searched(paths: Sequence[Path], wanted: Wanted, without: Sequence[Path]) -> Stock:
     found = walk(paths, without)
     zips = [p for p in found.files if is_zip(p)]
-    root = paths[0] if len(paths) == 1 else Path()
-    stock = _sorted([p for p in found.files if not is_zip(p)], wanted, root, paths)
+    stock = _sorted([p for p in found.files if not is_zip(p)], wanted, paths)
     for archive in zips:
         stock += _zipped(archive, wanted)
     return stock + Stock(leftovers=tuple(found.left))
 
 
-def _sorted(files: Sequence[Path], wanted: Wanted, root: Path, asked: Sequence[Path]) -> Stock:
+def _sorted(files: Sequence[Path], wanted: Wanted, roots: Sequence[Path]) -> Stock:
     """Files by what they are: images, tables, and DICOM with whatever else there is."""
     images = [p for p in files if suffix_of(p)]
     voxels = {part for p in images for part in _beside(p)}
     rest = [p for p in files if not suffix_of(p) and p not in voxels]
     tables = [p for p in rest if p.suffix.lower() in TABLES]
-    stock = find_pairs([*images, *voxels], [p for p in asked if suffix_of(p)])
-    stock += _dicom([p for p in rest if p not in set(tables)], wanted, root)
+    stock = find_pairs([*images, *voxels], [p for p in roots if suffix_of(p)])
+    stock += _dicom([p for p in rest if p not in set(tables)], wanted, roots)
     why = "a table: give it by itself if it is a manifest"
     return stock + Stock(leftovers=tuple(gathered([(p, why) for p in tables])))
 
@@ -88,7 +87,7 @@ def _beside(image: Path) -> tuple[Path, ...]:
         return ()
 
 
-def _dicom(files: Sequence[Path], wanted: Wanted, root: Path) -> Stock:
+def _dicom(files: Sequence[Path], wanted: Wanted, roots: Sequence[Path]) -> Stock:
     if not files:
         return Stock()
     from tmtv_engine.dicom.discover import sort_files
@@ -98,7 +97,7 @@ def _dicom(files: Sequence[Path], wanted: Wanted, root: Path) -> Stock:
     indices = [p for p, _ in found.others if is_index(p)]
     left = [Leftover(p, told_of(p)) for p in indices]
     left += gathered([(p, why) for p, why in found.others if p not in indices])
-    return find_dicom(found.series, wanted, root) + Stock(leftovers=tuple(left))
+    return find_dicom(found.series, wanted, roots) + Stock(leftovers=tuple(left))
 
 
 def _zipped(archive: Path, wanted: Wanted) -> Stock:
@@ -106,7 +105,7 @@ def _zipped(archive: Path, wanted: Wanted) -> Stock:
     try:
         with opened(archive) as (folder, refused):
             files = walk([folder])
-            inner = _sorted([p for p in files.files if not is_zip(p)], wanted, folder, ())
+            inner = _sorted([p for p in files.files if not is_zip(p)], wanted, [folder])
             left = (*inner.leftovers, *files.left)
             stock = Stock(
                 tuple(_study_in(s, archive, folder) for s in inner.studies),
@@ -128,10 +127,11 @@ def _study_in(study: Study, archive: Path, folder: Path) -> Study:
         pet=tuple(_in(p, archive, folder) for p in study.pet),
         ct=tuple(_in(p, archive, folder) for p in study.ct),
         folder=archive,
+        home=_in(study.home, archive, folder) if study.home else None,
         archive=archive,
     )
 
 
 def _failure_in(failure: Failure, archive: Path, folder: Path) -> Failure:
-    error = InputError(failure.error.what.replace(str(folder), str(archive)), failure.error.remedy)
-    return replace(failure, path=_in(failure.path, archive, folder), error=error)
+    rename(failure.error, folder, archive)
+    return replace(failure, path=_in(failure.path, archive, folder))

@@ -115,7 +115,7 @@ def _onto(image: Volume, grid: Grid) -> Array | None:
         return None
     order = tuple(int(k) for k in np.abs(whole).argmax(axis=1))
     back = [k for k in range(3) if whole[k, order[k]] < 0]
-    array = np.flip(image.array.transpose(order), back)
+    array = np.flip(image.array.transpose(order), tuple(back))
     start = [image.grid.shape[order[k]] - 1 if k in back else 0 for k in range(3)]
     index = np.zeros(3)
     for k in range(3):

@@ -9,7 +9,7 @@ import typer
 
 from tmtv_engine.errors import TmtvError
 from tmtv_tui.cli import console, options
-from tmtv_tui.cli.predict import find, tell
+from tmtv_tui.cli.predict import tell
 
 
 def demo(
@@ -26,23 +26,25 @@ def demo(
     from tmtv_engine.model import registry as models
     from tmtv_engine.phantom.write import write_drawn
     from tmtv_engine.pipeline import CaseConfig
+    from tmtv_engine.study.find import Study, find_studies
 
     console.VOICE.quiet = quiet
     name = f"digital-{seed:04d}"
     console.say(f"drawing the digital patient {seed} and writing its PET, CT and RTSTRUCT as DICOM")
     with new_folder(out / "patients", name) as folder:
         write_drawn(folder, seed, "dicom")
-    found, failures = find([out / "patients" / name], None, None, "folder")
-    if failures or len(found) != 1:
+    found = find_studies(out / "patients" / name, case_name="folder")
+    studies = [s for s in found if isinstance(s, Study)]
+    if len(found) != 1 or not studies:
         raise TmtvError(f"{out / 'patients' / name} could not be read back")
     methods = options.methods_of(["41", "2.5", "4.0", "otsu", "prob", "mv2", "a50p"], None)
     progress = console.Progress()
     config = replace(CaseConfig(out / "cases", methods), say=progress.stage)
     finder = finders.finder_of(models.load(model, device))
-    outcomes = run_batch(found, lambda: finder, config, fresh=True)
+    outcomes = run_batch(studies, lambda: finder, config, fresh=True)
     failed = tell(outcomes, progress, False)
     if failed:
         return 1
-    console.out(f"picture: {out / 'cases' / found[0].case / 'mip.png'}")
+    console.out(f"picture: {out / 'cases' / studies[0].case / 'mip.png'}")
     console.say(f"next: tmtv review {out / 'cases'}")
     return 0

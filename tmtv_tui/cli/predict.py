@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from tmtv_engine.errors import TmtvError, UsageError
+from tmtv_engine.errors import TmtvError
 from tmtv_tui.cli import console, options, show
 from tmtv_tui.cli.export import KINDS, kinds_of, tell_empty
 
 if TYPE_CHECKING:
     from tmtv_engine.batch import Outcome
     from tmtv_engine.case.folder import Case
+    from tmtv_engine.study.found import Stock
+
+MANY = 20
 
 
 def predict(
     studies: list[Path] = typer.Argument(
-        ..., metavar="STUDY...", help="DICOM folder, NIfTI folder (SUV) or CSV manifest."
+        ..., metavar="STUDY...", help="Folder or zip of DICOM or NIfTI (SUV), or a CSV manifest."
     ),
     out: Path = options.OUT,
     method: list[str] | None = options.METHOD,
@@ -29,6 +32,7 @@ def predict(
     ),
     rule: str = typer.Option("paper", "--rule", help="paper (p > 0.5) or vote (whole hot spots)."),
     min_ml: float = typer.Option(0.0, "--min-ml", help="Leave out components smaller than this."),
+    no_split: bool = typer.Option(False, "--no-split", help="Leave each component whole."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
     pet_series: str | None = options.PET_SERIES,
     pet_match: str | None = options.PET_MATCH,
@@ -56,6 +60,7 @@ def predict(
     from tmtv_engine.model import finders
     from tmtv_engine.model import registry as models
     from tmtv_engine.pipeline import CaseConfig
+    from tmtv_engine.study.stock import take_stock
 
     console.VOICE.quiet = quiet
     kinds = kinds_of(write)
@@ -70,42 +75,59 @@ def predict(
         console.numbers(liver_sphere, 3, "--liver-sphere") if liver_sphere else None,  # type: ignore[arg-type]
     )
     chosen = models.load(model, device)
-    found, failures = find(studies, pet_series, pet_match, case_name)
-    progress = console.Progress(len(found))
+    stock = take_stock(
+        studies,
+        pet_series=pet_series,
+        pet_match=pet_match,
+        case_name=case_name,  # type: ignore[arg-type]
+        without=[out],
+    )
+    tell_stock(stock)
+    progress = console.Progress(len(stock.studies))
     config = replace(config, say=progress.stage)
-    finder = finders.finder_of(chosen, rule=rule, min_ml=min_ml)  # type: ignore[arg-type]
-    outcomes = run_batch(found, lambda: finder, config, fresh=fresh, jobs=jobs)
-    failed = tell(outcomes, progress, as_json, kinds)
-    return 1 if failed or failures else 0
+    finder = finders.finder_of(chosen, rule=rule, min_ml=min_ml, split=not no_split)  # type: ignore[arg-type]
+    outcomes: list[Outcome] = []
+    run = run_batch(stock.studies, lambda: finder, config, fresh=fresh, jobs=jobs)
+    failed = tell(kept_in(run, outcomes), progress, as_json, kinds)
+    close(out, stock, outcomes)
+    return 1 if failed or stock.failures or not stock.studies else 0
 
 
-def find(
-    paths: Sequence[Path], pet_series: str | None, pet_match: str | None, case_name: str
-) -> tuple[list[Any], int]:
-    """The studies of ``paths`` and the number of failures, each of which is told."""
-    from tmtv_engine.study.find import Study, find_studies
+def kept_in(run: Iterable[Outcome], outcomes: list[Outcome]) -> Iterator[Outcome]:
+    """The outcomes as they come, each kept in ``outcomes`` without its arrays."""
+    for outcome in run:
+        outcomes.append(outcome)
+        yield outcome
 
-    found: list[Any] = []
-    failures: list[TmtvError] = []
-    for path in paths:
-        try:
-            several = find_studies(
-                path,
-                pet_series=pet_series,
-                pet_match=pet_match,
-                case_name=case_name,  # type: ignore[arg-type]
-            )
-        except UsageError:
-            raise
-        except TmtvError as error:
-            failures.append(error)
-            continue
-        found += [s for s in several if isinstance(s, Study)]
-        failures += [s.error for s in several if not isinstance(s, Study)]
-    for failure in failures:
-        complain(failure)
-    _refuse_twins(found)
-    return found, len(failures)
+
+def tell_stock(stock: Stock) -> None:
+    """What cannot be taken, and what is left over: all of the first, the beginning of the last."""
+    for failure in stock.failures:
+        complain(failure.error, str(failure.path))
+    for left in stock.leftovers[:MANY]:
+        console.say(f"left over: {left.path}: {left.why}")
+    more = len(stock.leftovers) - MANY
+    if more > 0:
+        console.say(f"left over: {more} more")
+    if not stock.studies and not stock.failures:
+        what = "no PET was found: give DICOM with a PET series, or pet.nii.gz in SUV"
+        console.complain(f"error: {what}")
+
+
+def close(out: Path, stock: Stock, outcomes: Sequence[Outcome]) -> None:
+    """The closing line: how many of each, and where they are named."""
+    from tmtv_engine.batch import failures_of, write_failures
+
+    failures = [*stock.failures, *failures_of(outcomes)]
+    written = write_failures(out, failures, stock.leftovers)
+    states = [o.state for o in outcomes]
+    files = [p for p in (out / "summary.csv", written) if p is not None and p.is_file()]
+    counts = (
+        f"{states.count('done')} done, {len(failures)} failed, "
+        f"{states.count('skipped')} already there, {len(stock.leftovers)} left over"
+    )
+    told = f"{counts} ({', '.join(str(p) for p in files)})" if files else counts
+    (console.complain if written else console.say)(told)
 
 
 def tell(
@@ -124,7 +146,7 @@ def tell(
         progress.case_done()
         if outcome.case is None:
             failed += 1
-            complain(outcome.error or TmtvError("no reason is known"), outcome.name)
+            complain(outcome.error or TmtvError("no reason is known"), outcome.place)
             continue
         record = outcome.case.record
         if outcome.state == "skipped":
@@ -158,17 +180,8 @@ def _exported(case: Case, kinds: Sequence[str]) -> bool:
 
 
 def complain(error: TmtvError, name: str = "") -> None:
-    """Say which case failed, why, and what to do."""
-    console.complain(f"failed: {name}: {error.what}" if name else f"failed: {error.what}")
+    """Say which study failed, why, and what to do; its place once."""
+    named = name and not ("/" in name and name in error.what)
+    console.complain(f"failed: {name}: {error.what}" if named else f"failed: {error.what}")
     if error.remedy:
         console.complain(error.remedy)
-
-
-def _refuse_twins(studies: Sequence[Any]) -> None:
-    names = [s.case for s in studies]
-    twins = sorted({n for n in names if names.count(n) > 1})
-    if twins:
-        raise UsageError(
-            f"several studies would become the case {twins[0]!r}",
-            "Name them apart in a CSV manifest (case,pet,ct).",
-        )

@@ -9,7 +9,7 @@ import typer
 
 from tmtv_engine.errors import AmbiguousInput
 from tmtv_tui.cli import console, options
-from tmtv_tui.cli.predict import find, tell
+from tmtv_tui.cli.predict import complain, tell
 
 
 def threshold(
@@ -44,6 +44,7 @@ def threshold(
     from tmtv_engine.batch import run_batch
     from tmtv_engine.model.finders import file_finder
     from tmtv_engine.pipeline import CaseConfig
+    from tmtv_engine.study.find import Study, find_studies
 
     console.VOICE.quiet = quiet
     options.choice(rois, ("auto", "labels", "components"), "--rois")
@@ -53,13 +54,20 @@ def threshold(
         weight_kg, height_m, dose_bq, injection_time, allow_tracer, allow_gaps, accept
     )
     liver = console.numbers(liver_sphere, 3, "--liver-sphere") if liver_sphere else None
-    found, failures = find([pet], pet_series, pet_match, case_name)
-    if failures:
-        return 1
+    found = find_studies(
+        pet,
+        pet_series=pet_series,
+        pet_match=pet_match,
+        case_name=case_name,  # type: ignore[arg-type]
+    )
+    studies = [s for s in found if isinstance(s, Study)]
+    for failure in found:
+        if not isinstance(failure, Study):
+            complain(failure.error, str(failure.path))
     if len(found) != 1:
         raise AmbiguousInput(f"{pet} holds {len(found)} PET studies", "Choose with --pet-series.")
     progress = console.Progress()
     config = replace(CaseConfig(out, methods, told, liver), say=progress.stage)  # type: ignore[arg-type]
     finder = file_finder(roi, mode=rois, names=name)  # type: ignore[arg-type]
-    outcomes = run_batch(found, lambda: finder, config, fresh=fresh)
+    outcomes = run_batch(studies, lambda: finder, config, fresh=fresh)
     return 1 if tell(outcomes, progress, as_json) else 0
