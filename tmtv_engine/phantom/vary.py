@@ -212,7 +212,8 @@ def _sharpness(s: Tensor, r: np.random.Generator) -> Tensor:
 
 def _noise(s: Tensor, r: np.random.Generator) -> Tensor:
     """From white to coarse, growing with the square root of the uptake; at times in the air."""
-    amount, coarse, air = r.uniform(0, 0.25), r.uniform(0, 1.2), r.random() < 0.2
+    amount, coarse = r.uniform(0, 0.25), r.uniform(0, 1.2)
+    air, worse = (r.random(2) < 0.2).tolist()
     if r.random() > 0.75:
         return s
     seed = int(r.integers(2**31))
@@ -221,4 +222,9 @@ def _noise(s: Tensor, r: np.random.Generator) -> Tensor:
         grain = blur(grain, (coarse, coarse, coarse))
         grain /= grain.std() + 1e-6
     floor = 0.02 if air else 0.0
-    return (s + grain * (float(amount) * torch.sqrt(s.clamp(min=0) + floor))).clamp(min=0)
+    level = float(amount) * torch.sqrt(s.clamp(min=0) + floor)
+    if worse:  # towards the ends of the field, where the scanner counts least
+        z = torch.arange(len(s), dtype=torch.float32)
+        end = torch.minimum(z, len(s) - 1 - z)
+        level = level * (1 + 3 * torch.exp(-end / 2))[:, None, None]
+    return (s + grain * level).clamp(min=0)
