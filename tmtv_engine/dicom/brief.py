@@ -34,10 +34,12 @@ class Brief:
     """Some attributes of a file by keyword, as text (several values: a list) or whole number.
 
     ``pixels`` is where native pixel data begins and how many bytes it has, None without any.
+    ``raw`` holds the sequences asked for as they are encoded: to compare, not to read.
     """
 
     values: Mapping[str, Value]
     pixels: tuple[int, int] | None
+    raw: Mapping[str, bytes]
 
     def get(self, keyword: str, default: object = None) -> object:
         """The value of ``keyword``, as a `Dataset` would give it."""
@@ -77,22 +79,31 @@ def _walk(data: bytes, wanted: Mapping[int, tuple[str, str]], whole: bool) -> Br
     """The wanted elements at the top level; items are walked through, never entered by call."""
     at, implicit = _start(data)
     values: dict[str, Value] = {}
-    depth = 0
+    raw: dict[str, bytes] = {}
+    depth, opened, begun = 0, "", 0
     while at != len(data) or not whole:
         tag, length, at = _element(data, at, implicit)
         if tag in (_ITEM_END, _SEQUENCE_END):
             depth -= 1
+            if depth == 0 and opened:
+                raw[opened], opened = data[begun:at], ""
         elif tag == _PIXELS and depth == 0:
-            return Brief(values, (at, length))
+            return Brief(values, (at, length), raw)
         elif length == _UNDEFINED:
+            if depth == 0 and tag in wanted:
+                opened, begun = wanted[tag][0], at
             depth += 1
             if depth > DEEPEST:
                 raise _NotPlain
         else:
             if depth == 0 and tag in wanted:
-                values[wanted[tag][0]] = _value(data[at : at + length], wanted[tag][1])
+                keyword, vr = wanted[tag]
+                if vr == "SQ":
+                    raw[keyword] = data[at : at + length]
+                else:
+                    values[keyword] = _value(data[at : at + length], vr)
             at += length
-    return Brief(values, None)
+    return Brief(values, None, raw)
 
 
 def is_bare(data: bytes) -> bool:

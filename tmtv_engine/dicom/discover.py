@@ -94,7 +94,7 @@ def sort_files(files: Iterable[Path]) -> Sorted:
     others: list[tuple[Path, str]] = []
     for path in files:
         try:
-            head = _head(path)
+            head = head_of(path)
         except OSError as error:
             others.append((path, f"cannot be read: {error.strerror or type(error).__name__}"))
             continue
@@ -132,7 +132,7 @@ def _why_not(path: Path) -> str:
     return "neither DICOM nor an image that is read"
 
 
-def _head(path: Path) -> Header | None:
+def head_of(path: Path) -> Header | None:
     """What discovery asks of a file, None for one that is no DICOM image; raises `OSError`."""
     brief = glance(path, _TAGS)
     head: Header | None = brief

@@ -95,25 +95,28 @@ def _pet_info(
 def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
     from tmtv_engine.dicom.header import pet_header
     from tmtv_engine.dicom.read import read_series
+    from tmtv_engine.dicom.same import check_same, check_static
 
-    stack = read_series(study.pet, allow_gaps=overrides.allow_gaps)
-    heads = [piece.head for piece in stack.slices]
-    header = pet_header(heads)
+    stack = read_series(study.pet, allow_gaps=overrides.allow_gaps, accepted=overrides.accepted)
+    check_same(stack.slices, overrides)
+    told = check_static(stack.header, overrides)
+    header = pet_header([piece.head for piece in stack.slices], stack.header)
     found = suv_factor(header, overrides)
     scale = found.value if found.per_slice is None else found.per_slice[:, None, None]
     array = stack.array
     array *= np.asarray(scale, dtype=np.float32)
     suv = Volume(array, stack.grid, Unit.SUV)
-    notices = [*study.notices, *stack.notices, *found.notices]
+    notices = [*study.notices, *stack.notices, *told, *found.notices]
     ct, ct_record = _load_ct(study, notices)
-    told = header.told(overrides)
-    height, _ = height_m(told)
-    uid = str(heads[0].get("SeriesInstanceUID", ""))
+    known = header.told(overrides)
+    height, _ = height_m(known)
+    head = stack.header
+    uid = str(head.get("SeriesInstanceUID", ""))
     info = {
-        "patient": _patient(heads[0], told.known("weight_kg") or None, height),
+        "patient": _patient(head, known.known("weight_kg") or None, height),
         "study": {
-            "uid": str(heads[0].get("StudyInstanceUID", "")) or None,
-            "date": clean(heads[0].get("StudyDate", "")) or None,
+            "uid": str(head.get("StudyInstanceUID", "")) or None,
+            "date": clean(head.get("StudyDate", "")) or None,
         },
         "pet": _pet_info(
             suv, uid, header.units, found.value, found.rule, header.manufacturer or None
@@ -135,11 +138,12 @@ def _load_ct(study: Study, notices: list[Notice]) -> tuple[Volume | None, dict[s
     from tmtv_engine.dicom.read import read_series
 
     try:
-        stack = read_series(study.ct)
+        stack = read_series(study.ct, accepted=("slices-shifted",))
     except InputError as error:
         notices.append(notice("no-ct", error.what))
         return None, None
-    uid = str(stack.slices[0].head.get("SeriesInstanceUID", ""))
+    notices += [Notice(n.code, f"CT: {n.message}") for n in stack.notices]
+    uid = str(stack.header.get("SeriesInstanceUID", ""))
     return Volume(stack.array, stack.grid, Unit.HU), {"series_uid": uid}
 
 
@@ -175,7 +179,7 @@ def _source(study: Study, stack: Stack, ct: dict[str, Any] | None) -> dict[str, 
         "pet": {
             "folder": str(study.named_folder),
             "files": [_below(s.path, folder) for s in stack.slices],
-            "header": header_json(stack.slices[0].head),
+            "header": header_json(stack.header),
             "instances": instances,
             "frames": several,
         },

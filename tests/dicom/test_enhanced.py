@@ -1,0 +1,158 @@
+"""Enhanced PET: its own words put into those of a PET image, or refused as what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from tests.support.dicom import FACTOR, SHAPE, pixels, save, write_series
+from tmtv_engine.errors import InputError
+from tmtv_engine.study.find import Study, find_studies
+from tmtv_engine.study.load import Loaded, load_study
+
+GONE = [
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "SliceThickness",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "Units",
+    "DecayCorrection",
+    "CorrectedImage",
+    "SeriesType",
+    "AcquisitionTime",
+    "AcquisitionDate",
+]
+
+
+def item(**values: object) -> Dataset:
+    found = Dataset()
+    for keyword, value in values.items():
+        setattr(found, keyword, value)
+    return found
+
+
+def write_enhanced(folder: Path, bend: Callable[[Dataset], None] = lambda ds: None) -> None:
+    """The series of `write_series` as one file of frames, stored from the head down."""
+    whole = dcmread(write_series(folder / "single")[0])
+    for path in (folder / "single").iterdir():
+        path.unlink()
+    for keyword in GONE:
+        delattr(whole, keyword)
+    whole.SOPClassUID, whole.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.130", "1.2.3.77"
+    whole.AttenuationCorrected = whole.DecayCorrected = whole.ScatterCorrected = "YES"
+    whole.DecayCorrectionDateTime = whole.AcquisitionDateTime = "20200101110000"
+    drug = whole.RadiopharmaceuticalInformationSequence[0]
+    drug.RadionuclideTotalDose = "250"
+    drug.RadiopharmaceuticalStartDateTime = "20200101100000"
+    del drug.RadiopharmaceuticalStartTime
+    cosines = item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+    shared = item(
+        PlaneOrientationSequence=Sequence([cosines]),
+        PixelMeasuresSequence=Sequence([item(PixelSpacing=[4.0, 2.0], SliceThickness=3.0)]),
+    )
+    frames = []
+    for k in reversed(range(SHAPE[0])):
+        value = item(RescaleSlope=str(k + 1), RescaleIntercept="0", RescaleType="BQML")
+        content = item(FrameAcquisitionDateTime="20200101110000", FrameAcquisitionDuration=120000.0)
+        place = item(ImagePositionPatient=[-10.0, 20.0, -300.0 + 3 * k])
+        frames.append(
+            item(
+                PlanePositionSequence=Sequence([place]),
+                PixelValueTransformationSequence=Sequence([value]),
+                FrameContentSequence=Sequence([content]),
+            )
+        )
+    whole.SharedFunctionalGroupsSequence = Sequence([shared])
+    whole.PerFrameFunctionalGroupsSequence = Sequence(frames)
+    whole.NumberOfFrames = len(frames)
+    whole.PixelData = pixels()[::-1].astype("<i2").tobytes()
+    bend(whole)
+    save(whole, folder / "enhanced.dcm")
+
+
+def _loaded(folder: Path, bend: Callable[[Dataset], None] = lambda ds: None) -> Loaded:
+    write_enhanced(folder, bend)
+    (study,) = (s for s in find_studies(folder) if isinstance(s, Study))
+    return load_study(study)
+
+
+RAMP = np.arange(1, SHAPE[0] + 1)[:, None, None]
+
+
+def test_an_enhanced_pet_becomes_suv(tmp_path: Path) -> None:
+    loaded = _loaded(tmp_path)
+    np.testing.assert_allclose(loaded.suv.array, pixels() * RAMP * FACTOR, rtol=1e-5)
+    assert "DECY" not in loaded.info["pet"]["suv_rule"]
+    assert loaded.info["pet"]["units"] == "BQML"
+    assert loaded.source["pet"]["frames"] is True
+
+
+def _frames(keyword: str, **values: object) -> Callable[[Dataset], None]:
+    def bend(ds: Dataset) -> None:
+        for frame in ds.PerFrameFunctionalGroupsSequence:
+            for name, value in values.items():
+                setattr(frame[keyword].value[0], name, value)
+
+    return bend
+
+
+def test_a_dose_in_becquerel_is_taken_as_it_is(tmp_path: Path) -> None:
+    def becquerel(ds: Dataset) -> None:
+        ds.RadiopharmaceuticalInformationSequence[0].RadionuclideTotalDose = "250000000"
+
+    assert _loaded(tmp_path, becquerel).info["pet"]["suv_factor"] == pytest.approx(FACTOR)
+
+
+def test_corrected_to_the_injection(tmp_path: Path) -> None:
+    def admin(ds: Dataset) -> None:
+        ds.DecayCorrectionDateTime = "20200101100000"
+
+    assert _loaded(tmp_path, admin).info["pet"]["suv_factor"] == pytest.approx(70000 / 2.5e8)
+
+
+def _without(keyword: str) -> Callable[[Dataset], None]:
+    return lambda ds: delattr(ds, keyword)
+
+
+def _with(**values: object) -> Callable[[Dataset], None]:
+    def bend(ds: Dataset) -> None:
+        for keyword, value in values.items():
+            setattr(ds, keyword, value)
+
+    return bend
+
+
+REFUSED = {
+    "no unit": (_frames("PixelValueTransformationSequence", RescaleType="US"), "Enhanced PET"),
+    "no moment": (_without("DecayCorrectionDateTime"), "DecayCorrectionDateTime"),
+    "not attenuation corrected": (_with(AttenuationCorrected="NO"), "CorrectedImage"),
+    "frames that do not count": (_with(NumberOfFrames=6), "NumberOfFrames"),
+    "no dose": (
+        lambda ds: delattr(ds.RadiopharmaceuticalInformationSequence[0], "RadionuclideTotalDose"),
+        "RadionuclideTotalDose",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_refused_by_name(name: str, tmp_path: Path) -> None:
+    bend, said = REFUSED[name]
+    with pytest.raises(InputError, match=said):
+        _loaded(tmp_path, bend)
+
+
+def test_two_time_points_in_one_file_are_refused(tmp_path: Path) -> None:
+    def twice(ds: Dataset) -> None:
+        ds.PerFrameFunctionalGroupsSequence.extend(list(ds.PerFrameFunctionalGroupsSequence))
+        ds.NumberOfFrames, ds.PixelData = 14, ds.PixelData * 2
+
+    with pytest.raises(InputError, match="one position"):
+        _loaded(tmp_path, twice)
