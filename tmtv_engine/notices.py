@@ -172,6 +172,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "the model was trained by others and is not checked here",
             "Ask its authors what it was trained on and how well it does.",
         ),
+        "weights-left-out": Code(
+            "parts of the model's checkpoint that take no part in its answer were left out",
+            "Look whether its authors' own program uses them.",
+        ),
         "out-of-memory": Code(
             "memory ran out and the network went on in smaller pieces",
             "Nothing is lost but time; another --device avoids it.",

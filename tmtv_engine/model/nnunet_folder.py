@@ -1,76 +1,167 @@
-"""What an nnU-Net v2 results folder says of its model: channels, labels, networks; no torch."""
+"""What an nnU-Net v2 results folder says of its model: channels, labels, checkpoints; no torch."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tmtv_engine.errors import InputError, UsageError
+from tmtv_engine.files import sha256_of
 from tmtv_engine.text import clean
 
+CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 ASK = "Give the folder with dataset.json, plans.json and fold_*/checkpoint_final.pth."
-PET = ("pet", "pt", "suv", "fdg")
+KINDS = ("pet", "ct", "foreground", "background")
+NAMES = {"pet": ("pet", "pt", "suv", "fdg"), "ct": ("ct",)}
+CLICKS = {"foreground": ("fg", "foreground", "pos"), "background": ("bg", "background", "neg")}
 TUMOUR = re.compile("tumou?r|lesion|lymphoma|cancer|metasta", re.IGNORECASE)
-TRUSTED = re.compile(r"(dynamic_network_architectures|torch\.nn)(\.\w+)+\Z")
+JSON_LIMIT = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Heads:
+    """What a network's outputs mean: which is ``tumour``, which are ``organs`` (by head).
+
+    ``regions``: each output is a probability of its own; else they exclude each other.
+    """
+
+    tumour: int
+    organs: Mapping[int, str]
+    regions: bool
+    count: int
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A results folder as it stands on the disk; nothing of it has been loaded yet."""
+
+    path: Path
+    dataset: Mapping[str, Any]
+    plans: Mapping[str, Any]
+    checkpoints: tuple[Path, ...]
+    channels: tuple[str, ...]
+    heads: Heads
+
+    @property
+    def name(self) -> str:
+        """What its authors called the data set."""
+        return clean(self.plans.get("dataset_name") or self.path.name)
+
+    @property
+    def licence(self) -> str:
+        """The licence as `dataset.json` states it."""
+        stated = self.dataset.get("licence") or self.dataset.get("license") or "not stated"
+        return clean(stated, 200)
+
+    def files(self) -> tuple[Path, ...]:
+        """Every file that decides what the model answers."""
+        return (self.path / "dataset.json", self.path / "plans.json", *self.checkpoints)
+
+    def sha256(self) -> str:
+        """SHA-256 over the names and SHA-256 of `files`, one a line."""
+        lines = [f"{sha256_of(p)}  {p.relative_to(self.path).as_posix()}\n" for p in self.files()]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def read_folder(
+    path: Path, channels: Sequence[str] | None = None, tumour: str | None = None
+) -> Folder:
+    """Read a results folder; ``channels`` and ``tumour`` where it does not tell them itself.
+
+    Raises `InputError` for a folder that is none; `UsageError` where it is not told which
+    channel or label is which.
+    """
+    dataset, plans = read_json(path / "dataset.json"), read_json(path / "plans.json")
+    try:
+        kinds = channels_of(dataset, path, channels)
+        heads = heads_of(dataset, path, tumour)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        text = clean(f"{type(error).__name__}: {error}", 120)
+        raise InputError(f"{path / 'dataset.json'}: is not nnU-Net's ({text})", ASK) from error
+    return Folder(path, dataset, plans, checkpoints_of(path), kinds, heads)
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; raises `InputError` naming it."""
     try:
+        if path.stat().st_size > JSON_LIMIT:
+            raise ValueError("larger than any such file")
         found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read", ASK) from error
     if not isinstance(found, dict):
         raise InputError(f"{path}: is not nnU-Net's", ASK)
     return found
 
 
-def channels_of(dataset: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
-    """``pet`` or ``ct`` for each of a model's channels, in order; raises `InputError`.
+def checkpoints_of(path: Path) -> tuple[Path, ...]:
+    """The checkpoint of each fold: the final ones, or the best where no fold has a final one."""
+    for name in CHECKPOINTS:
+        found = sorted(path.glob(f"fold_*/{name}"), key=lambda p: (len(p.parent.name), p))
+        numbered = [p for p in found if p.parent.name.removeprefix("fold_").isdigit()]
+        if found:
+            return tuple(numbered or found)
+    raise InputError(f"{path}: holds no fold_*/{CHECKPOINTS[0]}", ASK)
 
-    autoPET's models call both of theirs CT, to be normalised so: they are CT, then PET.
+
+def channels_of(
+    dataset: Mapping[str, Any], folder: Path, given: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """Which of `KINDS` each of a model's channels is, in order.
+
+    autoPET's models call both of theirs CT, to be normalised so: they are CT, then PET. Raises
+    `UsageError` where names do not tell, or ``given`` does not fit.
     """
-    names = dataset.get("channel_names", dataset.get("modality", {}))
-    told = [str(names[key]).lower() for key in sorted(names, key=int)] if names else []
-    if told == ["ct", "ct"]:
-        return ("ct", "pet")
-    kinds = ["pet" if t.startswith(PET) else "ct" if t.startswith("ct") else t for t in told]
-    if kinds.count("pet") != 1 or set(kinds) - {"pet", "ct"} or len(kinds) > 2:
-        listed = clean(", ".join(told) or "none")
-        raise InputError(f"{folder}: its channels are {listed}", "A model of PET, or PET and CT.")
+    names = dict(dataset.get("channel_names", dataset.get("modality", {})))
+    told = [str(names[key]) for key in sorted(names, key=int)]
+    kinds = [_kind(name.lower()) for name in told]
+    if kinds[:2] == ["ct", "ct"]:
+        kinds[1] = "pet"
+    kinds = [g.strip().lower() for g in given] if given else kinds
+    twice = len(set(kinds)) < len(kinds)
+    if len(kinds) != len(told) or twice or set(kinds) - {*KINDS} or "pet" not in kinds:
+        listed = clean(", ".join(told) or "none", 120)
+        remedy = f"Say what they are: --channels, {len(told)} of {', '.join(KINDS)} in order."
+        raise UsageError(f"{folder}: its channels are {listed}", remedy)
     return tuple(kinds)
 
 
-def head_of(dataset: Mapping[str, Any], folder: Path) -> int:
-    """Which of the probabilities is the tumour's: the only label, or the one named so.
+def _kind(name: str) -> str:
+    if "click" in name or name in ("fg", "bg", "foreground", "background"):
+        return next((k for k, words in CLICKS.items() if name.startswith(words)), name)
+    return next((k for k, words in NAMES.items() if name.startswith(words)), name)
 
-    Raises `UsageError` where neither is there.
+
+def heads_of(dataset: Mapping[str, Any], folder: Path, wanted: str | None = None) -> Heads:
+    """What a model's outputs are; ``wanted`` names the tumour's label or gives its number.
+
+    Without it: the only label, or the only one named like a tumour. Raises `UsageError` where
+    none is.
     """
-    labels = {k: v for k, v in dict(dataset.get("labels", {})).items() if k != "ignore"}
-    there = [k for k, v in labels.items() if v not in (0, [0])]
-    named = [k for k in there if TUMOUR.search(k)]
-    wanted = there if len(there) == 1 else named
-    if len(wanted) != 1:
-        listed = clean(", ".join(there) or "none", 200)
+    labels = {str(k): v for k, v in dict(dataset.get("labels", {})).items() if k != "ignore"}
+    there = {k: [int(n) for n in np.ravel(v)] for k, v in labels.items()}
+    there = {k: v for k, v in there.items() if any(v)}
+    if wanted is None:
+        named = [k for k in there if TUMOUR.search(k)]
+        chosen = list(there) if len(there) == 1 else named
+    else:
+        chosen = [k for k, v in there.items() if k == wanted or [str(n) for n in v] == [wanted]]
+    if len(chosen) != 1:
+        listed = ", ".join(f"{k} ({' '.join(map(str, v))})" for k, v in there.items())
         raise UsageError(
-            f"{folder}: no single label is tumour among {listed}", "Use another model."
+            f"{folder}: no single label is tumour among {clean(listed or 'none', 300)}",
+            "Say which is: --tumour-label NAME or NUMBER.",
         )
     regions = any(isinstance(v, list) and len(v) > 1 for v in labels.values())
-    return there.index(wanted[0]) if regions else int(np.ravel(labels[wanted[0]])[0])
-
-
-def check_plans(plans: Mapping[str, Any], folder: Path) -> None:
-    """Raise `InputError` where plans name code other than networks and their layers."""
-    for configuration in dict(plans.get("configurations", {})).values():
-        plan = configuration.get("architecture") or {}
-        wanted = plan.get("_kw_requires_import", ())
-        named = [plan.get("network_class_name"), *(plan.get("arch_kwargs", {})[k] for k in wanted)]
-        for name in named:
-            if name is not None and not TRUSTED.match(str(name)):
-                what = f"{folder}: plans.json names {clean(name)}"
-                raise InputError(what, "Only nnU-Net's own networks are taken.")
+    values = sorted({0, *(n for v in there.values() for n in v)})
+    heads = {k: j if regions else values.index(v[0]) for j, (k, v) in enumerate(there.items())}
+    tumour = heads.pop(chosen[0])
+    organs = {} if regions else {head: clean(name) for name, head in heads.items()}
+    return Heads(tumour, organs, regions, len(there) if regions else len(values))

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tmtv_engine.errors import UsageError
 from tmtv_engine.model.segmenter import Segmenter
 from tmtv_engine.notices import Notice
+
+if TYPE_CHECKING:
+    from tmtv_engine.model.ensemble import Ensemble
+    from tmtv_engine.model.nnunet import NnUnetSegmenter
 
 BUNDLED = Path(__file__).parent / "weights" / "vnet" / "model.json"
 
@@ -28,18 +32,39 @@ class Model:
     takes_ct: bool = True
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the user says of a model where it does not tell: ``--channels``, ``--tumour-label``.
+
+    ``combine``: how several become one (`ensemble.COMBINE`).
+    """
+
+    channels: tuple[str, ...] | None = None
+    tumour_label: str | None = None
+    combine: str = "mean"
+
+
+def told(channels: str | None, tumour_label: str | None, combine: str) -> Told:
+    """What the options say; raises `UsageError` for a way to combine that is none."""
+    if combine not in ("mean", "union", "vote"):
+        raise UsageError(f"--combine {combine!r} is unknown", "One of mean, union, vote.")
+    kinds = tuple(k.strip().lower() for k in channels.split(",")) if channels else None
+    return Told(kinds, tumour_label, combine)
+
+
 def default_model() -> str:
     """``vnet`` where its weights are bundled, else ``hotspot``."""
     return "vnet" if BUNDLED.is_file() else "hotspot"
 
 
-def load(name: str | None = None, device: str = "auto") -> Model:
+def load(name: str | None = None, device: str = "auto", told: Told | None = None) -> Model:
     """The model of ``--model name``; raises `UsageError` for a name that is none."""
     name = name or default_model()
+    told = told or Told()
     if name == "hotspot":
         return Model(None, {"name": "hotspot"}, takes_ct=False)
     if name.startswith("nnunet:"):
-        return _nnunet(name.removeprefix("nnunet:"), device)
+        return _nnunet(name.removeprefix("nnunet:"), device, told)
     if name == "vnet" and not BUNDLED.is_file():
         raise UsageError("no network is bundled here", "Use --model hotspot or a run folder.")
     if name != "vnet" and not Path(name).is_dir():
@@ -51,13 +76,26 @@ def load(name: str | None = None, device: str = "auto") -> Model:
     return _model(load_model(name, device=device), device)
 
 
-def _nnunet(folder: str, device: str) -> Model:
-    if not folder:
-        raise UsageError("--model nnunet: names no folder", "Write nnunet:DIR.")
+def _nnunet(folders: str, device: str, told: Told) -> Model:
+    names = [name.strip() for name in folders.split(",")]
+    if not all(names):
+        raise UsageError("--model nnunet: names no folder", "Write nnunet:DIR or nnunet:DIR,DIR.")
+    from tmtv_engine.model.ensemble import Ensemble
     from tmtv_engine.model.nnunet import load_model
 
-    network = load_model(Path(folder), device)
-    return replace(_model(network, device), takes_ct="ct" in network.channels)
+    made = [
+        load_model(Path(name), device, channels=told.channels, tumour=told.tumour_label)
+        for name in names
+    ]
+    if len(made) == 1:
+        return _loaded(made[0])
+    joined = "+".join(m.record["name"].removeprefix("nnunet:") for m in made)
+    return _loaded(Ensemble(made, told.combine, f"nnunet:{joined} ({told.combine})"))
+
+
+def _loaded(network: NnUnetSegmenter | Ensemble) -> Model:
+    takes_ct = "ct" in network.channels
+    return Model(network, dict(network.record), network.device_name, network.warnings, takes_ct)
 
 
 def _model(network: Any, device: str) -> Model:

@@ -48,6 +48,14 @@ ACCEPT: Any = typer.Option(
     help=f"Take what is refused as implausible: {', '.join(ACCEPTABLE)}. May be repeated.",
 )
 
+CHANNELS: Any = typer.Option(
+    None, "--channels", help="What an nnU-Net takes, in order: pet, ct, foreground, background."
+)
+TUMOUR_LABEL: Any = typer.Option(
+    None, "--tumour-label", help="Name or number of an nnU-Net's label that is tumour."
+)
+COMBINE: Any = typer.Option("mean", "--combine", help="Several models by mean, union or vote.")
+
 
 def methods_of(names: Sequence[str] | None, liver: str | None) -> tuple[Method, ...]:
     """The methods named (each once), or the default ones; ``liver`` needs its sphere."""

@@ -28,8 +28,11 @@ def predict(
     out: Path = options.OUT,
     method: list[str] | None = options.METHOD,
     model: str | None = typer.Option(
-        None, "--model", help="vnet, hotspot, a run folder or nnunet:DIR."
+        None, "--model", help="vnet, hotspot, a run folder, a name of tmtv models or nnunet:DIR."
     ),
+    channels: str | None = options.CHANNELS,
+    tumour_label: str | None = options.TUMOUR_LABEL,
+    combine: str = options.COMBINE,
     rule: str = typer.Option("paper", "--rule", help="paper (p > 0.5) or vote (whole hot spots)."),
     min_ml: float = typer.Option(0.0, "--min-ml", help="Leave out components smaller than this."),
     no_split: bool = typer.Option(False, "--no-split", help="Leave each component whole."),
@@ -74,7 +77,7 @@ def predict(
         ),
         console.numbers(liver_sphere, 3, "--liver-sphere") if liver_sphere else None,  # type: ignore[arg-type]
     )
-    chosen = models.load(model, device)
+    chosen = models.load(model, device, models.told(channels, tumour_label, combine))
     stock = take_stock(
         studies,
         pet_series=pet_series,

@@ -1,0 +1,135 @@
+"""Real nnU-Net folders in the forms of the published ones, against nnunetv2's own command.
+
+nnunetv2 (the extra ``nnunet``) plans, trains and writes them (`nnunet_folders`: minutes on a CPU)
+and predicts the same NIfTI by ``nnUNetv2_predict_from_modelfolder``; tmtv predicts them by its
+own command. ``TMTV_NNUNET_FOLDERS`` names a folder with those that were made before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.nnunet_folders import FORMS, patient, save
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        util.find_spec("nnunetv2") is None, reason="nnunetv2 is not installed (the extra nnunet)"
+    ),
+]
+ROOT = Path(__file__).parents[2]
+SIZES = {  # as trained, and on voxels from which everything is resampled
+    "same": ((34, 28, 30), (4.0, 3.0, 3.0)),
+    "other": ((25, 33, 37), (5.1, 2.45, 2.6)),
+    "thick": ((14, 40, 41), (11.0, 2.0, 2.1)),
+}
+MORE = {"unnamed": ["--channels", "ct,pet"], "lion": ["--tumour-label", "11"]}
+NUMBER = {"regions": 2, "lion": 11}
+
+
+def _run(*command: object) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "nnUNet_def_n_proc": "1"}
+    words = [str(word) for word in command]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    there = os.environ.get("TMTV_NNUNET_FOLDERS")
+    if there:
+        return Path(there)
+    made = tmp_path_factory.mktemp("nnunet")
+    _run(sys.executable, ROOT / "tests" / "support" / "nnunet_folders.py", made)
+    return made
+
+
+def _inputs(folder: Path, size: str, images: tuple[str, ...]) -> dict[str, Any]:
+    shape, spacing_mm = SIZES[size]
+    made = patient(9, shape, spacing_mm)
+    (folder / "raw").mkdir()
+    (folder / "study").mkdir()
+    for number, kind in enumerate(images):
+        save(made[kind].astype(np.float32), folder / "raw" / f"x_{number:04}.nii.gz", spacing_mm)
+    for kind in ("pet", "ct"):
+        file = folder / "study" / f"{kind}.nii.gz"
+        save(made[kind].astype(np.float32), file, spacing_mm)
+    return made
+
+
+def _ours(folder: Path, model: str, *more: str) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
+    """The voxels of the model's own lesions, (z, y, x), and the case."""
+    import SimpleITK as sitk
+
+    out = folder / "out"
+    command = [sys.executable, "-m", "tmtv_tui.cli.app", "predict", folder / "study", "-o", out]
+    text = _run(*command, "--model", model, "--device", "cpu", "--method", "raw", "--json", *more)
+    record = json.loads(text)
+    (case,) = (p for p in out.iterdir() if (p / "case.json").is_file())
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(case / "lesions.nii.gz")))
+    own = [row["id"] for row in record["lesions"] if row["source"] == "model"]
+    return np.isin(labels, own), record
+
+
+def _theirs(folder: Path, model: Path, *more: str) -> np.ndarray[Any, Any]:
+    import SimpleITK as sitk
+
+    command = Path(sys.executable).with_name("nnUNetv2_predict_from_modelfolder")
+    folds = sorted(p.name.removeprefix("fold_") for p in model.glob("fold_*"))
+    given = ["-i", folder / "raw", "-o", folder / "theirs", "-m", model, "-f", *folds]
+    _run(command, *given, "-device", "cpu", "-npp", "1", "-nps", "1", *more)
+    return np.asarray(sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "theirs" / "x.nii.gz"))))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", FORMS)
+def test_every_voxel_is_nnunetv2s(folders: Path, tmp_path: Path, name: str, size: str) -> None:
+    made = _inputs(tmp_path, size, FORMS[name].images)
+    mask, record = _ours(tmp_path, f"nnunet:{folders / name}", *MORE.get(name, []))
+    stock = folders / f"{name}-stock"  # a foreign trainer's name stops nnunetv2's own command
+    labels = _theirs(tmp_path, stock if stock.is_dir() else folders / name)
+    theirs = labels == NUMBER.get(name, 1)
+    assert 0 < theirs.sum() < 3 * made["ball"].sum()
+    assert np.array_equal(mask, theirs)
+    codes = [w["code"] for w in record["warnings"]]
+    assert ("weights-left-out" in codes) == FORMS[name].organ_heads
+    assert len(record["model"]["sha256"]) == 64
+
+
+def test_the_best_checkpoint_is_taken_where_there_is_no_final_one(
+    folders: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "best"
+    shutil.copytree(folders / "stock", model)
+    for path in model.glob("fold_*/checkpoint_final.pth"):
+        path.unlink()
+    _inputs(tmp_path, "other", FORMS["stock"].images)
+    mask, _ = _ours(tmp_path, f"nnunet:{model}")
+    theirs = _theirs(tmp_path, model, "-chk", "checkpoint_best.pth") == 1
+    assert theirs.any()
+    assert np.array_equal(mask, theirs)
+
+
+def test_heads_that_take_no_part_change_no_bit(folders: Path) -> None:
+    from tmtv_engine.image.volume import Grid, Unit, Volume
+    from tmtv_engine.model.nnunet import load_model
+
+    shape, spacing_mm = SIZES["other"]
+    made, grid = patient(9, shape, spacing_mm), Grid.axial(shape, spacing_mm)
+    suv = Volume(made["pet"].astype(np.float32), grid, Unit.SUV)
+    ct = Volume(made["ct"].astype(np.float32), grid, Unit.HU)
+    foreign = load_model(folders / "lesiontracer", "cpu")
+    stock = load_model(folders / "lesiontracer-stock", "cpu")
+    assert foreign.loaded.dropped == ("decoder.organ_seg_layers (6 tensors)",)
+    assert foreign(suv, ct).array.tobytes() == stock(suv, ct).array.tobytes()

@@ -1,0 +1,231 @@
+"""nnunetv2 itself: its preprocessing and its sliding window, a channel and a body at a time.
+
+Its own parts do the work; here only what makes them take less memory, say nothing on stdout and
+find nothing by a scan of folders that the plans could steer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module, util
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tmtv_engine.errors import DeviceError, InputError, UsageError
+from tmtv_engine.image.volume import Array, Grid
+from tmtv_engine.model.nnunet_folder import Folder
+from tmtv_engine.model.nnunet_logits import Shape, Whole, Zoom
+from tmtv_engine.model.nnunet_plans import OWN
+from tmtv_engine.text import clean
+
+CHATTY = ("nnunetv2", "dynamic_network_architectures", "acvl_utils", "batchgeneratorsv2")
+INSTALL = "pip install 'tmtv[nnunet]'"
+DEFAULT = "resample_data_or_seg_to_shape"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image as the network sees it (channels, z, y, x), and the way back from its logits."""
+
+    data: Tensor
+    zoom: Zoom | Whole
+    cropped: Shape
+    box: tuple[slice, slice, slice]
+    shape: Shape
+    back: tuple[int, int, int]
+
+    def placed(self, part: Array) -> Array:
+        """What was found in the part that was looked at, on the whole image; 0 elsewhere."""
+        whole = np.zeros(self.shape, part.dtype)
+        whole[self.box] = part
+        return whole.transpose(self.back)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """nnunetv2's managers of a plan, and the configuration that they were made from."""
+
+    configuration: Mapping[str, Any]
+    manager: Any
+    plans: Any
+    dataset: Mapping[str, Any]
+
+    def prepare(self, stack: Array, spacing_mm: tuple[float, float, float]) -> Prepared:
+        """Crop, normalise and resample an image (channels, z, y, x) as nnunetv2 does.
+
+        Raises `InputError` where its preprocessing cannot.
+        """
+        properties: dict[str, Any] = {"spacing": list(spacing_mm)}
+        preprocessor = self.manager.preprocessor_class(verbose=False)
+        try:
+            data, _, properties = preprocessor.run_case_npy(
+                stack, None, properties, self.plans, self.manager, self.dataset
+            )
+        except Exception as error:  # whatever nnunetv2's parts raise
+            text = clean(f"{type(error).__name__}: {error}", 160)
+            raise InputError(f"nnunetv2 cannot prepare the image ({text})", OWN) from error
+        forward = self.plans.transpose_forward
+        cropped = properties["shape_after_cropping_and_before_resampling"]
+        mm = [spacing_mm[k] for k in forward]
+        z, y, x = (slice(int(a), int(b)) for a, b in properties["bbox_used_for_cropping"])
+        return Prepared(
+            torch.from_numpy(data),
+            self._zoom(_shape(cropped), mm),
+            _shape(cropped),
+            (z, y, x),
+            _shape(properties["shape_before_cropping"]),
+            _shape(self.plans.transpose_backward),
+        )
+
+    def _zoom(self, shape: Shape, mm: list[float]) -> Zoom | Whole:
+        """How nnunetv2 would bring logits to ``shape`` voxels of ``mm``."""
+        from nnunetv2.preprocessing.resampling import default_resampling as default
+
+        own = list(self.configuration["spacing"])
+        own = own if len(own) == 3 else [mm[0], *own]
+        more = dict(self.configuration["resampling_fn_probabilities_kwargs"])
+        stock = self.configuration["resampling_fn_probabilities"] == DEFAULT
+        plain = more.get("order") == 1 and more.get("order_z", 0) == 0 and not more.get("is_seg")
+        if stock and plain:
+            apart, axis = default.determine_do_sep_z_and_axis(
+                more.get("force_separate_z", False), own, mm
+            )
+            return Zoom(shape, int(axis) if apart else None)
+        resampled: Callable[[Array], Array] = partial(
+            self.manager.resampling_fn_probabilities,
+            new_shape=shape,
+            current_spacing=own,
+            new_spacing=mm,
+        )
+        return Whole(resampled)
+
+
+def _shape(values: Sequence[int]) -> Shape:
+    z, y, x = (int(v) for v in values)
+    return z, y, x
+
+
+def plan_of(folder: Folder, configuration: Mapping[str, Any]) -> Plan:
+    """nnunetv2's managers for a configuration that was checked (`configuration_of`).
+
+    Raises `UsageError` where nnunetv2 is absent, `InputError` for parts that it does not have.
+    """
+    _import()
+    from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+
+    class Frugal(ConfigurationManager):  # type: ignore[misc]
+        """Resamples a channel at a time, and not the mask that nobody looks at."""
+
+        @property
+        def resampling_fn_data(self) -> Any:
+            return partial(_each, super().resampling_fn_data)
+
+        @property
+        def resampling_fn_seg(self) -> Any:
+            return lambda *_: np.zeros((1, 1, 1, 1), np.int8)
+
+    plans = PlansManager(dict(folder.plans))
+    made = Frugal(dict(configuration))
+    try:
+        missing = "" if made.preprocessor_class else clean(configuration["preprocessor_name"])
+        resampling = (made.resampling_fn_data, made.resampling_fn_probabilities)
+        plans.get_label_manager(dict(folder.dataset))
+    except Exception as error:  # whatever nnunetv2's parts raise
+        text = clean(f"{type(error).__name__}: {error}", 160)
+        raise InputError(f"{folder.path}: nnunetv2 has no such plan ({text})", OWN) from error
+    if missing or None in resampling:
+        raise InputError(f"{folder.path}: plans.json names {missing}, which is not here", OWN)
+    return Plan(configuration, made, plans, folder.dataset)
+
+
+def _each(resampled: Callable[..., Any], data: Array, shape: Sequence[int], *spacing: Any) -> Array:
+    out = np.empty((len(data), *shape), np.float32)
+    for k in range(len(data)):
+        out[k] = np.asarray(resampled(data[k : k + 1], shape, *spacing))[0]
+    return out
+
+
+class Predictor:
+    """nnunetv2's predictor with a network and the weights of each fold."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        network: nn.Module,
+        parameters: Sequence[Mapping[str, Tensor]],
+        mirrored: tuple[int, ...] | None,
+        device: torch.device,
+    ) -> None:
+        from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+        self.own = nnUNetPredictor(
+            perform_everything_on_device=device.type == "cuda", device=device, allow_tqdm=False
+        )
+        self.own.manual_initialization(
+            network, plan.plans, plan.manager, list(parameters), dict(plan.dataset), "", mirrored
+        )
+
+    def logits(self, data: Tensor) -> Array:
+        """Logits (heads, z, y, x), float16, the mean of the folds'; raises `DeviceError`."""
+        _quiet()  # also what was imported since
+        try:
+            found: Tensor = self.own.predict_logits_from_preprocessed_data(data)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise DeviceError(
+                "there is not enough memory for the network", "--device cpu"
+            ) from error
+        return found.cpu().numpy()
+
+
+def room_for(plan: Plan, grid: Grid, inputs: int, outputs: int) -> None:
+    """Raise `DeviceError` before memory is asked for that this machine does not have."""
+    spacing = plan.configuration["spacing"][-3:]
+    own = float(np.prod(spacing)) * (grid.spacing_mm[0] if len(spacing) == 2 else 1.0)
+    voxels = max(np.prod(grid.shape) * grid.voxel_ml * 1000 / own, np.prod(grid.shape))
+    needed = voxels * (8 * inputs + 4 * outputs + 16)
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        what = f"the model's voxels need {needed / 2**30:.0f} GB of memory here"
+        raise DeviceError(what, f"This machine has {there / 2**30:.0f} GB.")
+
+
+def _quiet() -> None:
+    """What nnunetv2's modules print goes to stderr: each gets a ``print`` of its own.
+
+    stdout is data, and the process's: swapping it would catch what other threads write.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in CHATTY:
+            vars(module)["print"] = _aloud
+
+
+def _aloud(*words: object, **more: Any) -> None:
+    print(*words, **{"file": sys.stderr, **more})
+
+
+def _import() -> None:
+    """Import nnunetv2; its `paths`, which talk while they are imported, come first.
+
+    Raises `UsageError` naming the module that is missing.
+    """
+    try:
+        spec = util.find_spec("nnunetv2.paths")
+        if spec and spec.loader and spec.name not in sys.modules:
+            paths = util.module_from_spec(spec)
+            vars(paths)["print"] = _aloud
+            sys.modules[spec.name] = paths
+            spec.loader.exec_module(paths)
+        import_module("nnunetv2.inference.predict_from_raw_data")
+    except ImportError as error:
+        if (error.name or "nnunetv2").startswith("nnunetv2"):
+            raise UsageError("nnU-Net is not installed", INSTALL) from error
+        what = f"nnU-Net needs the module {clean(error.name)}, which is not here"
+        raise UsageError(what, INSTALL) from error
+    _quiet()
