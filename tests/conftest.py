@@ -48,7 +48,7 @@ def count(request: pytest.FixtureRequest) -> Callable[[int, str], int]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Laws get more examples under `make long`; what only that runs is skipped elsewhere."""
     for item in items:
-        law = getattr(item, "obj", None)
+        law: Any = getattr(item, "obj", None)
         if is_hypothesis_test(law):
             item.add_marker(pytest.mark.long)
             if LONG:

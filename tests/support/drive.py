@@ -14,6 +14,7 @@ from tmtv_tui.app import ReviewApp
 from tmtv_tui.screens.case import CaseScreen
 
 LIMIT_S = 60.0
+ReviewApp.NOTIFICATION_TIMEOUT = LIMIT_S  # or what it says is gone before a busy machine has looked
 
 
 @asynccontextmanager
@@ -22,7 +23,6 @@ async def running(
 ) -> AsyncIterator[tuple[ReviewApp, Pilot[None]]]:
     """The app with its worklist read; closed as `tmtv review` closes it."""
     app = ReviewApp(out, **{"reader": "AB", **options})
-    app.NOTIFICATION_TIMEOUT = LIMIT_S  # or what it says is gone before a busy machine has looked
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.worklist.finished)
         await settle(app, pilot)
