@@ -23,9 +23,10 @@ import numpy as np
 from tmtv_engine.image.volume import Array, Unit, Volume
 from tmtv_engine.lesion.find import find_lesions
 from tmtv_engine.lesion.lists import Lesions, from_labels
+from tmtv_engine.lesion.methods import DEFAULT_METHODS, parse_method
 from tmtv_engine.lesion.redraw import redraw
 from tmtv_engine.lesion.rules import paper_rule, vote
-from tmtv_engine.lesion.thresholds import DEFAULT_METHODS, kept, parse_method, probability
+from tmtv_engine.lesion.thresholds import kept, probability
 from tmtv_engine.model.infer import NetworkSegmenter, load_model
 from tmtv_engine.phantom.draw import Patient, draw_patient
 from tmtv_engine.report.agreement import detection, dice

@@ -17,7 +17,8 @@ from tmtv_engine.image.volume import Array, Grid, Unit, Volume
 from tmtv_engine.lesion.find import SEED_DISTANCE_MM, SPLIT_OVER_ML, find_lesions
 from tmtv_engine.lesion.lists import SPHERE_RADIUS_MM
 from tmtv_engine.lesion.measures import measure, suv_max, suv_peak
-from tmtv_engine.lesion.thresholds import DEFAULT_METHODS, kept, parse_method
+from tmtv_engine.lesion.methods import DEFAULT_METHODS, parse_method
+from tmtv_engine.lesion.thresholds import kept
 
 SHAPE = (360, 200, 200)
 SPACING_MM = (2.0, 4.07, 4.07)

@@ -36,9 +36,10 @@ from tmtv_engine.errors import InputError
 from tmtv_engine.files import inputs_sha256, utc_now, write_text
 from tmtv_engine.image.projections import project
 from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.lesion.methods import DEFAULT_METHODS, Method, parse_method
 from tmtv_engine.lesion.origin import Status, first_status
 from tmtv_engine.lesion.slices import slices_of
-from tmtv_engine.lesion.thresholds import DEFAULT_METHODS, Method, background_suv, parse_method
+from tmtv_engine.lesion.thresholds import background_suv
 from tmtv_engine.model.finders import Finder, Found
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from tmtv_engine.export.objects import write_objects
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.lesion.origin import Origin, Source
-from tmtv_engine.lesion.thresholds import parse_method
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
 from tmtv_engine.review.corrected import correct, import_rois

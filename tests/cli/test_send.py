@@ -14,8 +14,8 @@ from tests.support.orthanc import orthanc
 from tmtv_engine.case.folder import Case
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.lesion.origin import Origin, Source
-from tmtv_engine.lesion.thresholds import parse_method
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
 from tmtv_engine.study.find import Study, find_studies

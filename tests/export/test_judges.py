@@ -11,7 +11,7 @@ from tests.support.exports import errors_of
 from tmtv_engine.case.folder import Case
 from tmtv_engine.export.objects import write_objects
 from tmtv_engine.image.volume import Grid, Unit, Volume
-from tmtv_engine.lesion.thresholds import parse_method
+from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.model.finders import file_finder
 from tmtv_engine.phantom.dicom import VENDORS, write_patient
 from tmtv_engine.pipeline import CaseConfig, run_case

@@ -25,8 +25,8 @@ from tmtv_engine.export.rtstruct import write_rtstruct
 from tmtv_engine.export.seg import write_seg
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.lesion.methods import METHODS, Method
 from tmtv_engine.lesion.origin import Origin, Source, Status
-from tmtv_engine.lesion.thresholds import METHODS, Method
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
 from tmtv_engine.study.find import Study, find_studies

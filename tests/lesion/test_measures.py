@@ -21,7 +21,8 @@ from tmtv_engine.lesion.measures import (
     suv_peak,
     total,
 )
-from tmtv_engine.lesion.thresholds import kept, parse_method
+from tmtv_engine.lesion.methods import parse_method
+from tmtv_engine.lesion.thresholds import kept
 
 SHAPE, SPACING = (7, 11, 13), (4.0, 3.0, 2.0)
 

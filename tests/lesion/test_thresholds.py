@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 from tmtv_engine.errors import UsageError
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
+from tmtv_engine.lesion.methods import DEFAULT_METHODS, Method, parse_method
 from tmtv_engine.lesion.thresholds import (
-    DEFAULT_METHODS,
-    Method,
     background_suv,
     kept,
     otsu_threshold,
-    parse_method,
     probability,
     thresholds,
 )
@@ -62,8 +60,9 @@ def _cut(lesions: Lesions, key: str, background: float = np.nan) -> list[bool]:
     ],
 )
 def test_names_of_methods(text: str, method: Method) -> None:
-    assert parse_method(text) == method
-    assert parse_method(method.key) == method
+    found = parse_method(text)
+    assert (found.key, found.kind, found.value) == (method.key, method.kind, method.value)
+    assert parse_method(method.key) == found
 
 
 @pytest.mark.parametrize(

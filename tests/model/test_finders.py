@@ -15,7 +15,7 @@ import torch
 from tests.support.cases import make_volume
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Unit, Volume
-from tmtv_engine.lesion.thresholds import parse_method
+from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.model.finders import Finder, Found, file_finder, finder_of
 from tmtv_engine.model.registry import Model
 from tmtv_engine.notices import notice

@@ -14,7 +14,8 @@ import torch
 
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
-from tmtv_engine.lesion.thresholds import kept, parse_method
+from tmtv_engine.lesion.methods import parse_method
+from tmtv_engine.lesion.thresholds import kept
 from tmtv_engine.phantom.canvas import Canvas
 from tmtv_engine.phantom.cohort import stream
 from tmtv_engine.phantom.dicom import VENDORS, write_patient

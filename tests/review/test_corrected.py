@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
-from tmtv_engine.lesion.thresholds import parse_method
+from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.review.corrected import Correction, correct
 from tmtv_engine.study.rois import Rois
 

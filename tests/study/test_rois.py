@@ -19,7 +19,8 @@ from tmtv_engine.image.nifti import read_nifti, write_nifti
 from tmtv_engine.image.volume import FloatArray, Grid, Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
 from tmtv_engine.lesion.measures import measure, suv_max
-from tmtv_engine.lesion.thresholds import kept, parse_method
+from tmtv_engine.lesion.methods import parse_method
+from tmtv_engine.lesion.thresholds import kept
 from tmtv_engine.study.find import Study, find_studies
 from tmtv_engine.study.load import load_study
 from tmtv_engine.study.rois import read_rois

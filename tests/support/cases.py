@@ -13,8 +13,8 @@ from tmtv_engine.case.folder import Case
 from tmtv_engine.case.tables import update_summary
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
+from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.lesion.origin import Origin, Source
-from tmtv_engine.lesion.thresholds import parse_method
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.notices import notice
 from tmtv_engine.pipeline import CaseConfig, run_loaded

@@ -15,8 +15,8 @@ from tests.support.dicom import Bend, write_series
 from tmtv_engine.case.folder import Case
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.lesion.origin import Origin, Source
-from tmtv_engine.lesion.thresholds import parse_method
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
 from tmtv_engine.study.find import Study, find_studies
@@ -41,14 +41,20 @@ def small_case(
     kind: str = "some",
     bend: Bend | None = None,
     cosines: tuple[float, ...] = OBLIQUE,
+    methods: tuple[str, ...] = ("41", "raw"),
 ) -> Case:
-    """A case of `drawn_labels` on a small PET, cut by 41 and raw; ``bend`` as in `write_series`."""
+    """A case of `drawn_labels` on a small PET, by ``methods``; ``bend`` as in `write_series`."""
     write_series(tmp_path / "dicom", cosines=cosines, bend=bend)
-    return case_of(tmp_path / "dicom", tmp_path / "out", drawn_labels(kind))
+    return case_of(tmp_path / "dicom", tmp_path / "out", drawn_labels(kind), methods)
 
 
-def case_of(dicom: Path, out: Path, labels: np.ndarray[Any, Any] | None = None) -> Case:
-    """The case of a PET with these lesions (`drawn_labels`), cut by methods 41 and raw."""
+def case_of(
+    dicom: Path,
+    out: Path,
+    labels: np.ndarray[Any, Any] | None = None,
+    methods: tuple[str, ...] = ("41", "raw"),
+) -> Case:
+    """The case of a PET with these lesions (`drawn_labels`), cut by ``methods``."""
     labels = drawn_labels("some") if labels is None else labels
     (study,) = find_studies(dicom)
     assert isinstance(study, Study)
@@ -58,7 +64,7 @@ def case_of(dicom: Path, out: Path, labels: np.ndarray[Any, Any] | None = None) 
         return Found(lesions, (Origin(Source.MODEL, 0.8),) * len(lesions))
 
     finder = Finder(find, {"name": "vnet", "sha256": "ab" * 32, "trained_on": "digital patients"})
-    return run_case(study, finder, CaseConfig(out, (parse_method("41"), parse_method("raw"))))
+    return run_case(study, finder, CaseConfig(out, tuple(map(parse_method, methods))))
 
 
 def errors_of(path: Path) -> list[str]:

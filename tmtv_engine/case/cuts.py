@@ -11,7 +11,8 @@ from tmtv_engine.case.record import CaseRecord, Patient
 from tmtv_engine.image.volume import FloatArray
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.measures import Measures, Total, bsa_dubois, measure, total
-from tmtv_engine.lesion.thresholds import BoolRow, Method, kept, parse_method, thresholds
+from tmtv_engine.lesion.methods import Method, parse_method
+from tmtv_engine.lesion.thresholds import BoolRow, kept, thresholds
 
 
 @dataclass(frozen=True, eq=False)

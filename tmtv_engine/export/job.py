@@ -29,7 +29,7 @@ from tmtv_engine.errors import CaseError
 from tmtv_engine.export.encode import items_of
 from tmtv_engine.files import Record, canonical
 from tmtv_engine.lesion.lists import Lesions
-from tmtv_engine.lesion.thresholds import Method
+from tmtv_engine.lesion.methods import Method
 from tmtv_engine.review.line import Line
 from tmtv_engine.review.reading import Reading, reading_of
 from tmtv_engine.text import clean

@@ -16,7 +16,7 @@ from tmtv_engine.export.contours import trace
 from tmtv_engine.export.encode import encoded_decimals, items_of, ready
 from tmtv_engine.export.job import MAKER, Job, dated, patient_of
 from tmtv_engine.image.volume import Grid
-from tmtv_engine.lesion.thresholds import Method
+from tmtv_engine.lesion.methods import Method
 
 RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"

@@ -18,7 +18,7 @@ from tmtv_engine import __version__
 from tmtv_engine.export.encode import encoded_sequence, ready
 from tmtv_engine.export.frames import sources_of
 from tmtv_engine.export.job import MAKER, UNICODE, Job, dated, settle
-from tmtv_engine.lesion.thresholds import Method
+from tmtv_engine.lesion.methods import Method
 
 SERIES_NUMBER = 901
 NEOPLASM = Code("108369006", "SCT", "Neoplasm")

@@ -15,7 +15,7 @@ from tmtv_engine.export.encode import ready
 from tmtv_engine.export.job import MAKER, Job, dated, settle
 from tmtv_engine.export.seg import NEOPLASM, seg_of
 from tmtv_engine.lesion.measures import suv_max, suv_peak
-from tmtv_engine.lesion.thresholds import Method
+from tmtv_engine.lesion.methods import Method
 
 SERIES_NUMBER = 951
 VOLUME = Code("126032", "DCM", "Metabolic Volume")
@@ -111,17 +111,7 @@ def _number(name: Code, value: float, unit: Code, derivation: Code | None = None
 
 def method_code(method: Method) -> Code:
     """A method as a code of ours."""
-    meanings = {
-        "percent": f"SUV above {method.key} % of the lesion's SUVmax",
-        "suv": f"SUV above {method.key}",
-        "otsu": "SUV above Otsu's threshold of the lesion",
-        "prob": "Mean of four cuts at least one half",
-        "raw": "As segmented",
-        "majority": f"At least {int(method.value)} of four cuts",
-        "a50p": "SUV above half of SUVpeak plus background",
-        "liver": "SUV above the liver's threshold",
-    }
-    return Code(method.key, "99TMTV", meanings[method.kind])
+    return Code(method.key, "99TMTV", method.meaning)
 
 
 def _lesions(job: Job, method: Method) -> list[Any]:

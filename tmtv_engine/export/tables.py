@@ -6,7 +6,7 @@ import numpy as np
 
 from tmtv_engine.export.job import Job
 from tmtv_engine.image.volume import Unit, Volume
-from tmtv_engine.lesion.thresholds import Method
+from tmtv_engine.lesion.methods import Method
 
 
 def cut_labels(job: Job, method: Method) -> Volume:

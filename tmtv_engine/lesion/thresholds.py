@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -13,64 +12,33 @@ import numpy.typing as npt
 from tmtv_engine.errors import UsageError
 from tmtv_engine.image.volume import Array, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.methods import Method, parse_method
 
 FloatRow = npt.NDArray[np.float64]
 BoolRow = npt.NDArray[np.bool_]
 
-DEFAULT_METHODS = ("41", "2.5", "4.0")
 OTSU_BINS = 256
+VOTES = ("41", "a50p", "2.5", "4.0")
+MASKS = ("41", "2.5", "4.0", "otsu")
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What is to be cut, and what some methods need beside it: one ``background`` SUV a lesion
+    (n,), NaN where unknown, and the ``liver`` threshold in SUV."""
+
+    lesions: Lesions
+    background: FloatRow | None = None
+    liver: float | None = None
 
 
 @dataclass(frozen=True)
-class Method:
-    """A cut: ``key`` as it stands in files, ``kind`` and, where it has one, its number."""
+class Rule:
+    """How methods of one kind cut: the SUV above which a lesion's voxels stay, (n,) with NaN where
+    there is no single one, and, where that is not all, the voxels that stay, (N,)."""
 
-    key: str
-    kind: str
-    value: float = 0.0
-
-    @property
-    def needs_background(self) -> bool:
-        """Whether the cut depends on the uptake around the lesion."""
-        return self.kind in ("a50p", "majority")
-
-
-METHODS: Mapping[str, Method] = MappingProxyType(
-    {
-        "otsu": Method("otsu", "otsu"),
-        "prob": Method("prob", "prob"),
-        "raw": Method("raw", "raw"),
-        "mv2": Method("mv2", "majority", 2),
-        "mv3": Method("mv3", "majority", 3),
-        "a50p": Method("a50p", "a50p"),
-        "liver": Method("liver", "liver"),
-    }
-)
-"""The methods that have a name; percentages and SUVs are read by `parse_method`."""
-
-
-def parse_method(text: str) -> Method:
-    """The method that ``text`` names; raises `UsageError` saying what was probably meant."""
-    if text in METHODS:
-        return METHODS[text]
-    if re.fullmatch(r"[1-9][0-9]", text):
-        return Method(text, "percent", int(text) / 100.0)
-    if re.fullmatch(r"[1-9](\.[0-9]+)?", text):
-        return Method(repr(float(text)), "suv", float(text))
-    raise UsageError(f"no method is called {text[:20]!r}", _meant(text))
-
-
-def _meant(text: str) -> str:
-    if re.fullmatch(r"[1-9],[0-9]+", text):
-        return f"Write the decimal point: {text.replace(',', '.')}."
-    if re.fullmatch(r"[1-9][0-9] ?%", text):
-        return f"For a percentage of SUVmax write {text[:2]}."
-    if re.fullmatch(r"0?\.[0-9]{1,9}", text) and 0.1 <= float(text) < 0.995:
-        return f"For a percentage of SUVmax write {round(float(text) * 100)}."
-    if re.fullmatch(r"[1-9][0-9]\.[0-9]+", text):
-        return f"SUV cuts lie below 10; for a percentage of SUVmax write {int(float(text))}."
-    named = ", ".join(METHODS)
-    return f"Write a percentage from 10 to 99, an SUV from 1 to 9.99, or one of {named}."
+    above: Callable[[Given, Method], FloatRow]
+    keep: Callable[[Given, Method], BoolRow] | None = None
 
 
 def thresholds(
@@ -78,47 +46,81 @@ def thresholds(
 ) -> FloatRow:
     """The SUV above which each lesion's voxels stay, (n,); NaN where there is no single one.
 
-    ``background`` (n,) as `background_suv` gives it, for ``a50p``; ``liver`` the reference
-    threshold for ``liver``.
+    Raises `UsageError` for the liver method without its threshold.
     """
-    count = len(lesions)
-    if method.kind == "suv":
-        return np.full(count, method.value)
-    if method.kind == "percent":
-        return method.value * _highest(lesions, lesions.suv)
-    if method.kind == "otsu":
-        spans = [lesions.suv[lesions.span(row)] for row in range(count)]
-        return np.array([otsu_threshold(values) for values in spans], dtype=np.float64)
-    if method.kind == "a50p":
-        around = np.full(count, np.nan) if background is None else background
-        return 0.5 * (_highest(lesions, lesions.peak) + around)
-    if method.kind == "liver":
-        if liver is None:
-            raise UsageError("the liver method has no liver", "give --liver-sphere x,y,z in LPS mm")
-        return np.full(count, liver)
-    return np.full(count, np.nan)
+    return RULES[method.kind].above(Given(lesions, background, liver), method)
 
 
 def kept(
     lesions: Lesions, method: Method, background: FloatRow | None = None, liver: float | None = None
 ) -> BoolRow:
-    """Which voxels of each lesion stay under ``method``, (N,)."""
-    if method.kind == "raw":
-        return np.ones(len(lesions.voxels), bool)
-    if method.kind == "prob":
-        return probability(lesions) >= 0.5
-    if method.kind == "majority":
-        votes = [parse_method(key) for key in ("41", "a50p", "2.5", "4.0")]
-        count = sum(kept(lesions, vote, background).astype(np.int64) for vote in votes)
-        return np.asarray(count >= method.value)
-    above = thresholds(lesions, method, background, liver)
-    constant = _constant(lesions)[lesions.owner] if method.kind == "otsu" else np.zeros(1, bool)
-    return np.asarray((lesions.suv > above[lesions.owner]) | constant)
+    """Which voxels of each lesion stay under ``method``, (N,): those strictly above its SUV."""
+    given, rule = Given(lesions, background, liver), RULES[method.kind]
+    if rule.keep is not None:
+        return rule.keep(given, method)
+    return np.asarray(lesions.suv > rule.above(given, method)[lesions.owner])
+
+
+def _none(given: Given, method: Method) -> FloatRow:
+    return np.full(len(given.lesions), np.nan)
+
+
+def _fixed(given: Given, method: Method) -> FloatRow:
+    return np.full(len(given.lesions), method.value)
+
+
+def _share(given: Given, method: Method) -> FloatRow:
+    return _highest(given.lesions, given.lesions.suv) * method.value
+
+
+def _otsu(given: Given, method: Method) -> FloatRow:
+    lesions = given.lesions
+    spans = [lesions.suv[lesions.span(row)] for row in range(len(lesions))]
+    return np.array([otsu_threshold(values) for values in spans], dtype=np.float64)
+
+
+def _above_otsu(given: Given, method: Method) -> BoolRow:
+    """A constant lesion has nothing to part and stays whole."""
+    lesions = given.lesions
+    above = lesions.suv > _otsu(given, method)[lesions.owner]
+    return np.asarray(above | _constant(lesions)[lesions.owner])
+
+
+def _half(given: Given, method: Method) -> FloatRow:
+    lesions = given.lesions
+    around = np.full(len(lesions), np.nan) if given.background is None else given.background
+    return 0.5 * (_highest(lesions, lesions.peak) + around)
+
+
+def _liver(given: Given, method: Method) -> FloatRow:
+    if given.liver is None:
+        raise UsageError("the liver method has no liver", "give --liver-sphere x,y,z in LPS mm")
+    return np.full(len(given.lesions), given.liver)
+
+
+def _voted(given: Given, method: Method) -> BoolRow:
+    votes = (kept(given.lesions, parse_method(key), given.background) for key in VOTES)
+    return np.asarray(sum(vote.astype(np.int64) for vote in votes) >= method.value)
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "suv": Rule(_fixed),
+        "percent": Rule(_share),
+        "otsu": Rule(_otsu, _above_otsu),
+        "a50p": Rule(_half),
+        "liver": Rule(_liver),
+        "raw": Rule(_none, lambda given, method: np.ones(len(given.lesions.voxels), bool)),
+        "prob": Rule(_none, lambda given, method: probability(given.lesions) >= 0.5),
+        "majority": Rule(_none, _voted),
+    }
+)
+"""How each kind of `methods.METHODS` cuts."""
 
 
 def probability(lesions: Lesions) -> npt.NDArray[np.float32]:
     """TMTVprob of each voxel, (N,): the mean of the masks 41, 2.5, 4.0 and Otsu (paper 2.3)."""
-    masks = [kept(lesions, parse_method(key)) for key in ("41", "2.5", "4.0", "otsu")]
+    masks = [kept(lesions, parse_method(key)) for key in MASKS]
     return np.asarray(sum(m.astype(np.float32) for m in masks) / np.float32(4))
 
 

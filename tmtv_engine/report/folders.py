@@ -12,8 +12,8 @@ from tmtv_engine.case.folder import Case, find_cases, is_reviewed, read_case
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.files import sha256_of
 from tmtv_engine.lesion.drawn import RoiMode
+from tmtv_engine.lesion.methods import Method, parse_method
 from tmtv_engine.lesion.origin import Status
-from tmtv_engine.lesion.thresholds import Method, parse_method
 from tmtv_engine.report.cohort import Cohort, Excluded, Found, Pair, Raw, Read
 from tmtv_engine.report.sides import (
     PREDICTION,

@@ -17,7 +17,8 @@ from tmtv_engine.case.folder import Case
 from tmtv_engine.errors import GeometryError
 from tmtv_engine.lesion.drawn import RoiMode, drawn_lesions
 from tmtv_engine.lesion.lists import Lesions
-from tmtv_engine.lesion.thresholds import Method, background_suv
+from tmtv_engine.lesion.methods import Method
+from tmtv_engine.lesion.thresholds import background_suv
 from tmtv_engine.report.agreement import Overlap
 from tmtv_engine.report.cohort import OVERLAPS, Found
 from tmtv_engine.review.corrected import source_suv

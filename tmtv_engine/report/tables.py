@@ -121,7 +121,7 @@ def number(text: str, commas: bool) -> tuple[float | None, str]:
 
 def method_key(text: str) -> str:
     """A method as `case.json` keys it (``4`` → ``4.0``, ``41%`` → ``41``), or the text itself."""
-    from tmtv_engine.lesion.thresholds import parse_method
+    from tmtv_engine.lesion.methods import parse_method
 
     plain = re.sub(r"^([1-9][0-9])(\.0+)?\s*%?$", r"\1", text.strip().replace(",", "."))
     try:

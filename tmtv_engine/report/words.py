@@ -7,27 +7,19 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
+from tmtv_engine.errors import UsageError
+from tmtv_engine.lesion.methods import parse_method
+
 RESEARCH = "Research use only. Not a medical device; not for diagnosis or treatment."
 PACKAGES = ("numpy", "scipy", "matplotlib")
 
-METHODS = {
-    "otsu": "Otsu's threshold of each lesion",
-    "prob": "TMTVprob, the mean of the masks 41 %, SUV 2.5, SUV 4.0 and Otsu, at 0.5 or above",
-    "raw": "the lesion uncut",
-    "mv2": "at least two of 41 %, A50P, SUV 2.5 and SUV 4.0",
-    "mv3": "at least three of 41 %, A50P, SUV 2.5 and SUV 4.0",
-    "a50p": "half the sum of SUVpeak and the background around the lesion",
-    "liver": "1.5 × mean + 2 × SD of a sphere in the liver",
-}
-
 
 def method_name(key: str) -> str:
-    """A method in words: ``41`` → ``SUV above 41 % of the lesion's SUVmax``."""
-    if key in METHODS:
-        return METHODS[key]
-    if key.isdigit() and len(key) == 2:
-        return f"SUV above {key} % of the lesion's SUVmax"
-    return f"SUV above {key}" if key.replace(".", "", 1).isdigit() else key
+    """A method in words: ``41`` → ``SUV above 41 % of the lesion's SUVmax``; another's as it is."""
+    try:
+        return parse_method(key).words
+    except UsageError:
+        return key
 
 
 def caption(name: str, report: Mapping[str, Any]) -> str:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tmtv_engine.errors import UsageError
+from tmtv_engine.lesion.methods import choices
 from tmtv_engine.notices import ACCEPTABLE
 
 if TYPE_CHECKING:
-    from tmtv_engine.lesion.thresholds import Method
+    from tmtv_engine.lesion.methods import Method
     from tmtv_engine.suv.factor import Overrides
 
 OUT: Any = typer.Option(Path("tmtv-out"), "-o", "--out", help="Folder for the case folders.")
@@ -21,8 +22,7 @@ METHOD: Any = typer.Option(
     None,
     "--method",
     "-m",
-    help="41, 2.5, 4.0 (default), any 10-99 (% of SUVmax) or SUV below 10, otsu, prob, raw, "
-    "mv2, mv3, a50p, liver. May be repeated.",
+    help=f"{choices()}. May be repeated.",
 )
 JSON: Any = typer.Option(False, "--json", help="JSON Lines on stdout, a case a line.")
 QUIET: Any = typer.Option(False, "-q", "--quiet", help="Errors only on stderr.")
@@ -59,13 +59,14 @@ COMBINE: Any = typer.Option("mean", "--combine", help="Several models by mean, u
 
 def methods_of(names: Sequence[str] | None, liver: str | None) -> tuple[Method, ...]:
     """The methods named (each once), or the default ones; ``liver`` needs its sphere."""
-    from tmtv_engine.lesion.thresholds import DEFAULT_METHODS, parse_method
+    from tmtv_engine.lesion.methods import DEFAULT_METHODS, parse_method
 
     parts = [part for name in names or DEFAULT_METHODS for part in name.split(",")]
     found = {m.key: m for m in map(parse_method, parts)}
-    if "liver" in found and liver is None:
+    asking = [m.key for m in found.values() if "liver" in m.needs]
+    if asking and liver is None:
         raise UsageError(
-            "--method liver needs to know where the liver is",
+            f"--method {asking[0]} needs to know where the liver is",
             "Give --liver-sphere x,y,z: the middle of a 3 cm sphere, LPS mm.",
         )
     return tuple(found.values())

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.image.projections import Mip
+from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.lesion.slices import Slices
-from tmtv_engine.lesion.thresholds import parse_method
 from tmtv_engine.review.compare import settle_as, start_from
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import Reading, predicted_status

@@ -13,7 +13,7 @@ from tmtv_engine.case.folder import Case
 from tmtv_engine.image.volume import FloatArray
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.measures import centroid_mm, suv_max, suv_peak
-from tmtv_engine.lesion.thresholds import parse_method
+from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
