@@ -225,7 +225,8 @@ def _kept(
     suv: Volume, lesions: Lesions, method: str, liver_mm: tuple[float, float, float] | None
 ) -> tuple[Any, Any]:
     """Thresholds of the lesions (n,) and what the method keeps of their voxels (N,)."""
-    from tmtv_engine.lesion.thresholds import background_suv, kept, parse_method, thresholds
+    from tmtv_engine.lesion.methods import parse_method
+    from tmtv_engine.lesion.thresholds import background_suv, kept, thresholds
     from tmtv_engine.pipeline import liver_threshold
 
     if not lesions.grid.matches(suv.grid):

@@ -16,7 +16,8 @@ from tests.support.exports import OBLIQUE, dcmqi_program, drawn_labels, errors_o
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.export.job import job_of
-from tmtv_engine.export.objects import WRITERS, write_objects
+from tmtv_engine.export.objects import write_objects
+from tmtv_engine.export.writers import WRITERS
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.session import record, refresh
 from tmtv_engine.study.rois import read_rois

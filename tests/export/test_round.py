@@ -188,7 +188,7 @@ def test_a_contour_too_long_for_an_explicit_decimal(base: Job, tmp_path: Path) -
     labels = np.zeros((2, 3, 2001), np.int64)
     labels[0, 1], labels[0, 0, ::2] = 1, 1
     job = placed(base, labels, np.diag([2.0, 3.0, 4.0, 1.0])[[2, 1, 0, 3]])
-    assert write_rtstruct(job, RAW, tmp_path / "comb.dcm")
+    assert write_rtstruct(job, RAW, tmp_path / "comb.dcm", 931)
     plan = dcmread(tmp_path / "comb.dcm")
     assert plan.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
     (contour,) = plan.ROIContourSequence[0].ContourSequence
@@ -197,7 +197,8 @@ def test_a_contour_too_long_for_an_explicit_decimal(base: Job, tmp_path: Path) -
     found = read_rois(tmp_path / "comb.dcm", job.lesions.grid)
     np.testing.assert_array_equal(found.labels.array, labels)
     labels[0, 0] = 0
-    assert write_rtstruct(placed(base, labels, job.lesions.grid.affine), RAW, tmp_path / "bar.dcm")
+    bar = placed(base, labels, job.lesions.grid.affine)
+    assert write_rtstruct(bar, RAW, tmp_path / "bar.dcm", 931)
     assert dcmread(tmp_path / "bar.dcm").file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
 
 

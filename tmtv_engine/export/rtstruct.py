@@ -20,7 +20,6 @@ from tmtv_engine.lesion.methods import Method
 
 RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
-SERIES_NUMBER = 931
 COLOURS = ((213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (230, 159, 0))
 
 IntArray = npt.NDArray[np.int64]
@@ -36,8 +35,8 @@ class Roi:
     algorithm: str = "AUTOMATIC"
 
 
-def write_rtstruct(job: Job, method: Method, path: Path) -> bool:
-    """Write the RTSTRUCT of a method; False, and nothing written, where no lesion is left."""
+def write_rtstruct(job: Job, method: Method, path: Path, series: int) -> bool:
+    """Write the RTSTRUCT of a method as that series; False, and nothing written, where no lesion is left."""
     kind = "SEMIAUTOMATIC" if job.by_hand else "AUTOMATIC"
     rois = [
         Roi(int(job.lesions.ids[row]), f"Lesion {int(job.lesions.ids[row])}", voxels, kind)
@@ -48,7 +47,7 @@ def write_rtstruct(job: Job, method: Method, path: Path) -> bool:
     plan = structure_set(job.slices, rois, job.lesions.grid)
     plan.SOPInstanceUID = job.uid("RTSTRUCT", method.key, "object")
     plan.SeriesInstanceUID = job.uid("RTSTRUCT", method.key)
-    plan.SeriesNumber = SERIES_NUMBER + [m.key for m in job.methods].index(method.key)
+    plan.SeriesNumber = series
     plan.StructureSetLabel = f"TMTV {method.key}"[:16]
     plan.SeriesDescription = f"tmtv lesions {method.key}"
     dated(plan, job.at())

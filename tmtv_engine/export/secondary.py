@@ -12,10 +12,8 @@ from tmtv_engine.case.picture import write_picture
 from tmtv_engine.export.job import MAKER, Job, dated, patient_of
 from tmtv_engine.review.session import reviewed_record
 
-SERIES_NUMBER = 961
 
-
-def write_mip(job: Job, path: Path) -> None:
+def write_mip(job: Job, path: Path, series: int) -> None:
     """Write front and side projection with the lesions as reviewed; numbers are burned in."""
     from highdicom.sc import SCImage
     from PIL import Image
@@ -36,7 +34,7 @@ def write_mip(job: Job, path: Path) -> None:
         coordinate_system="PATIENT",
         study_instance_uid=patient.StudyInstanceUID,
         series_instance_uid=job.uid("MIP"),
-        series_number=SERIES_NUMBER,
+        series_number=series,
         sop_instance_uid=job.uid("MIP", "object"),
         instance_number=1,
         manufacturer=MAKER,

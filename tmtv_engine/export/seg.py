@@ -20,15 +20,14 @@ from tmtv_engine.export.frames import sources_of
 from tmtv_engine.export.job import MAKER, UNICODE, Job, dated, settle
 from tmtv_engine.lesion.methods import Method
 
-SERIES_NUMBER = 901
 NEOPLASM = Code("108369006", "SCT", "Neoplasm")
 NETWORK = Code("123110", "DCM", "Artificial Intelligence")
 CLUSTERING = Code("123107", "DCM", "Cluster Analysis")
 _BY_SLICE = ("DerivationImageSequence", "PlanePositionSequence")
 
 
-def write_seg(job: Job, method: Method, path: Path) -> bool:
-    """Write the SEG of a method; False, and nothing written, where no lesion is left.
+def write_seg(job: Job, method: Method, path: Path, series: int) -> bool:
+    """Write the SEG of a method as that series; False, and nothing written, where no lesion is left.
 
     Segments are numbered from 1 without gaps, as the standard wants; label and tracking
     identifier name the lesion.
@@ -50,7 +49,7 @@ def write_seg(job: Job, method: Method, path: Path) -> bool:
         segmentation_type="BINARY",
         segment_descriptions=_segments(job, [row for row, _ in cut]),
         series_instance_uid=named.SeriesInstanceUID,
-        series_number=SERIES_NUMBER + [m.key for m in job.methods].index(method.key),
+        series_number=series,
         sop_instance_uid=named.SOPInstanceUID,
         instance_number=1,
         manufacturer=MAKER,

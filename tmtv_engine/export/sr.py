@@ -17,7 +17,6 @@ from tmtv_engine.export.seg import NEOPLASM, seg_of
 from tmtv_engine.lesion.measures import suv_max, suv_peak
 from tmtv_engine.lesion.methods import Method
 
-SERIES_NUMBER = 951
 VOLUME = Code("126032", "DCM", "Metabolic Volume")
 TLG = Code("126033", "DCM", "Total Lesion Glycolysis")
 SUVBW = Code("126401", "DCM", "SUVbw")
@@ -30,7 +29,7 @@ MM = Code("mm", "UCUM", "mm")
 SUV_UNIT = Code("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight")
 
 
-def write_sr(job: Job, path: Path) -> None:
+def write_sr(job: Job, path: Path, series: int) -> None:
     """Write the report, which refers to the PET and to the SEG of each method that left a lesion.
 
     Without any lesion it says 0 cm3. The reader is an observer once something was decided; the
@@ -46,7 +45,7 @@ def write_sr(job: Job, path: Path) -> None:
         evidence=evidence[:1],
         content=_report(job, groups[-1:]),  # which is copied whole: what is long goes in after it
         series_instance_uid=job.uid("SR"),
-        series_number=SERIES_NUMBER,
+        series_number=series,
         sop_instance_uid=job.uid("SR", "object"),
         instance_number=1,
         manufacturer=MAKER,

@@ -8,16 +8,15 @@ from pathlib import Path
 import typer
 
 from tmtv_engine.errors import TmtvError, UsageError
+from tmtv_engine.export.writers import WRITERS, kinds_of
 from tmtv_tui.cli import console, options
-
-KINDS = ("seg", "sr", "rtstruct", "mip", "nifti", "csv")
 
 
 def export(
     cases: list[Path] = typer.Argument(
         ..., metavar="CASE...", help="Case folders, or one of many."
     ),
-    write: str = typer.Option("seg,sr", "--write", help=f"Of {','.join(KINDS)}."),
+    write: str = typer.Option("seg,sr", "--write", help=f"Of {','.join(WRITERS)}."),
     quiet: bool = options.QUIET,
 ) -> int:
     """Write what readers accepted into each case's export folder; prints the files.
@@ -48,12 +47,6 @@ def export(
         for path in written:
             console.out(str(path))
     return 1 if failed else 0
-
-
-def kinds_of(write: str) -> list[str]:
-    """The kinds in a comma-separated list; raises `UsageError` for one that there is not."""
-    kinds = [kind.strip() for kind in write.split(",") if kind.strip()]
-    return [options.choice(kind, KINDS, "--write") for kind in kinds]
 
 
 def complain(name: str, error: TmtvError) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from tmtv_engine.errors import TmtvError
+from tmtv_engine.export.writers import WRITERS, kinds_of
 from tmtv_tui.cli import console, options, show
-from tmtv_tui.cli.export import KINDS, kinds_of, tell_empty
+from tmtv_tui.cli.export import tell_empty
 
 if TYPE_CHECKING:
     from tmtv_engine.batch import Outcome
@@ -50,7 +51,7 @@ def predict(
     liver_sphere: str | None = options.LIVER,
     jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Cases in work at once."),
     write: str = typer.Option(
-        "", "--write", help=f"Export each case as it comes: of {','.join(KINDS)}."
+        "", "--write", help=f"Export each case as it comes: of {','.join(WRITERS)}."
     ),
     fresh: bool = typer.Option(
         False, "--fresh/--resume", help="Make finished cases anew; reviewed ones move aside."
