@@ -28,11 +28,13 @@ from tmtv_engine.text import clean
 from tmtv_tui.config import PIXELS, THEMES, Config
 from tmtv_tui.messages import CaseChanged
 from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.picture import GREYS
 from tmtv_tui.review.rows import alias, case_row
 from tmtv_tui.screens.case import CaseScreen
 from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.worklist import Worklist
 from tmtv_tui.terminal.thrift import ExactLayout, ExactUpdate, Shown
+from tmtv_tui.widgets.blocks import OWN
 from tmtv_tui.widgets.keybar import keys_of
 
 if TYPE_CHECKING:
@@ -51,8 +53,9 @@ CONTRAST = Theme(
 )
 
 
+FEW = 4  # greys among 16 colours
 FEW_COLOURS = (
-    "This terminal says that it has 16 colours, so pictures have 4 greys. "
+    "This terminal says that it has 16 colours, so pictures are dithered in 4 greys. "
     "If it can show 256: TMTV_COLOURS=256 tmtv review …"
 )
 
@@ -69,10 +72,8 @@ HARMLESS = Harmless()  # one, for strips remember what a filter made of them
 
 
 def _harmless(segment: Segment) -> Segment:
-    if all(c == " " or clean(c) for c in segment.text):
-        return segment
-    text = "".join(c if c == " " or clean(c) else " " for c in segment.text)
-    return Segment(text, segment.style)
+    text = "".join(c if c == " " or c in OWN or clean(c) else " " for c in segment.text)
+    return segment if text == segment.text else Segment(text, segment.style)
 
 
 def _known_actions(keys: Iterable[str]) -> None:
@@ -186,8 +187,14 @@ class ReviewApp(App[None]):
         self.theme = THEMES[self.config.theme]
         self.set_keymap(dict(self.config.keys))
         self.push_screen(self.worklist)
-        if self.console._color_system is ColorSystem.STANDARD and not self.no_color:
+        if self.greys < GREYS:
             self.notify(FEW_COLOURS, timeout=8, markup=False)
+
+    @property
+    def greys(self) -> int:
+        """How many greys pictures have in this terminal."""
+        few = self.console._color_system is ColorSystem.STANDARD and not self.no_color
+        return FEW if few else GREYS
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the keys of the screen do, then themes and the like."""

@@ -12,7 +12,7 @@ from tmtv_engine.errors import UsageError
 
 THEMES = {"dark": "textual-dark", "light": "textual-light", "contrast": "contrast"}
 COLOURS = {"auto": "auto", "16": "standard", "256": "256", "truecolor": "truecolor"}
-IMAGES = ("half", "quad", "ascii", "kitty", "sixel")
+IMAGES = ("half", "quad", "sextant", "octant", "braille", "ascii", "kitty", "sixel")
 PIXELS = ("kitty", "sixel")
 CHOICES = {"theme": tuple(THEMES), "colours": tuple(COLOURS), "image": IMAGES}
 
@@ -20,8 +20,9 @@ CHOICES = {"theme": tuple(THEMES), "colours": tuple(COLOURS), "image": IMAGES}
 @dataclass(frozen=True)
 class Config:
     """``reader`` None: the login name. ``theme``: dark, light or contrast. ``colours``: what the
-    terminal can show (auto, 16, 256, truecolor); ``image``: half blocks, quarter blocks, ascii, or
-    pixels by kitty's protocol or as sixel. ``advance``: whether a decision goes on to the next
+    terminal can show (auto, 16, 256, truecolor); ``image``: half blocks, quarters, sextants or
+    octants (finer, where the font has them), braille, ascii, or pixels by kitty's protocol or as
+    sixel. ``advance``: whether a decision goes on to the next
     lesion. ``keys``: action → keys.
     """
 

@@ -9,8 +9,17 @@ from rich.color import Color
 from rich.style import Style
 from textual.strip import Strip
 
+from tmtv_tui.review.picture import CELLS
+from tmtv_tui.widgets.blocks import BLOCKS
+
 WIDE, HIGH, SIZE = 8, 16, 13
-QUADS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
+DOWN, ACROSS = 12, 2  # a cell in parts: halves, thirds and quarters of it are whole
+DOTS = {
+    glyph: (bits, *CELLS[mode])
+    for mode, glyphs in BLOCKS.items()
+    for bits, glyph in enumerate(glyphs)
+    if glyph != " "
+}
 
 
 def svg(strips: list[Strip]) -> str:
@@ -23,7 +32,7 @@ def svg(strips: list[Strip]) -> str:
         for text, style, _ in strip:
             fore, back = _colours(style or Style())
             for kind, part in _parts(text):
-                boxes.append((x * 2, y * 2, len(part) * 2, 2, back))
+                boxes.append((x * ACROSS, y * DOWN, len(part) * ACROSS, DOWN, back))
                 if kind:
                     boxes += _blocks(part, x, y, fore)
                 elif part.strip():
@@ -31,8 +40,16 @@ def svg(strips: list[Strip]) -> str:
                 x += len(part)
     paths: dict[str, str] = {}
     for at, line, wide, high, colour in _joined(boxes):
-        w, h = wide * WIDE // 2, high * HIGH // 2
-        place = f"M{at * WIDE // 2} {line * HIGH // 2}h{w}v{h}h-{w}z"
+        left, top, w, h = (
+            f"{n * size / parts:.4g}"
+            for n, size, parts in (
+                (at, WIDE, ACROSS),
+                (line, HIGH, DOWN),
+                (wide, WIDE, ACROSS),
+                (high, HIGH, DOWN),
+            )
+        )
+        place = f"M{left} {top}h{w}v{h}h-{w}z"
         paths[colour] = paths.get(colour, "") + place
     body = "".join(f'<path fill="{colour}" d="{d}"/>' for colour, d in paths.items())
     view = f"0 0 {cols * WIDE} {rows * HIGH}"
@@ -48,20 +65,21 @@ def _parts(text: str) -> Iterator[tuple[bool, str]]:
     """Runs of block characters and runs of others."""
     start = 0
     for k in range(1, len(text) + 1):
-        if k == len(text) or (text[k] in QUADS[1:]) != (text[start] in QUADS[1:]):
-            yield text[start] in QUADS[1:], text[start:k]
+        if k == len(text) or (text[k] in DOTS) != (text[start] in DOTS):
+            yield text[start] in DOTS, text[start:k]
             start = k
 
 
 def _blocks(text: str, x: int, y: int, colour: str) -> list[tuple[int, int, int, int, str]]:
     found = []
     for k, c in enumerate(text):
-        bits = QUADS.index(c)
-        for down in (0, 1):
-            left, right = bits >> (2 * down) & 1, bits >> (2 * down + 1) & 1
-            if left or right:
-                at = 2 * (x + k) + (0 if left else 1)
-                found.append((at, 2 * y + down, left + right, 1, colour))
+        bits, down, across = DOTS[c]
+        high, wide = DOWN // down, ACROSS // across
+        for dot in range(down * across):
+            if bits >> dot & 1:
+                line, column = divmod(dot, across)
+                place = (x + k) * ACROSS + column * wide, y * DOWN + line * high
+                found.append((*place, wide, high, colour))
     return found
 
 

@@ -138,9 +138,9 @@ async def test_picture_and_table_choose_for_each_other(tmp_path: Path) -> None:
         screen = await opened(app, pilot)
         view, table = screen.query_one("#front", MipView), screen.query_one(LesionTable)
         for number in (2, 3, 1):
-            left, top = view._offset()
-            ((y, x),) = view._spot(number)
-            await pilot.click(view, offset=(x + left, y // 2 + top))
+            cell = view.cell_of(number)
+            assert cell is not None
+            await pilot.click(view, offset=cell)
             await pilot.pause()
             assert table.current() == number
             assert view._chosen == number

@@ -63,12 +63,12 @@ async def test_a_box_drawn_in_the_picture_asks_and_rejects(tmp_path: Path) -> No
     async with running(tmp_path, (140, 50)) as (app, pilot):
         screen = await opened(app, pilot)
         view = screen.query_one("#front", MipView)
-        left, top = view._offset()
-        ((y, x),) = view._spot(2)
-        y //= 2
-        await pilot.mouse_down(view, offset=(left + x - 3, top + y - 1))
-        await pilot.hover(view, offset=(left + x + 1, top + y + 2))
-        await pilot.mouse_up(view, offset=(left + x + 1, top + y + 2))
+        cell = view.cell_of(2)
+        assert cell is not None
+        x, y = cell
+        await pilot.mouse_down(view, offset=(x - 3, y - 1))
+        await pilot.hover(view, offset=(x + 1, y + 2))
+        await pilot.mouse_up(view, offset=(x + 1, y + 2))
         await until(pilot, lambda: app.screen is not screen)
         remark = str(app.screen.query_one("#remark", Static).content)
         assert remark.startswith("rejects 1 lesion, ")

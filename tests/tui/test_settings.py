@@ -89,8 +89,8 @@ def test_settings_come_from_file_and_environment(
     with pytest.raises(UsageError, match="accpt"):
         review(tmp_path, None, False, False, None, None, None, None)
     file.unlink()
-    with pytest.raises(UsageError, match="braille"):
-        review(tmp_path, None, False, False, None, None, None, "braille")
+    with pytest.raises(UsageError, match="etching"):
+        review(tmp_path, None, False, False, None, None, None, "etching")
 
 
 async def test_a_blind_reading_sees_the_prediction_and_its_own_doing_only(tmp_path: Path) -> None:
@@ -179,19 +179,18 @@ def test_a_slice_lies_as_radiologists_look_at_it(tmp_path: Path, flip: tuple[int
         assert (rows.mean() > (image.shape[0] - 1) / 2) == (y > middle[1])
 
 
-@pytest.mark.parametrize("image", ["half", "quad", "ascii"])
+@pytest.mark.parametrize("image", ["half", "quad", "sextant", "octant", "braille", "ascii"])
 async def test_pictures_of_every_kind_choose_by_a_click(tmp_path: Path, image: str) -> None:
     make_case(tmp_path)
     async with running(tmp_path, config=Config(image=image)) as (app, pilot):
         screen = await opened(app, pilot)
         view = screen.query_one("#front", MipView)
-        down, across = view.cell
         for number in (2, 3, 1):
-            left, top = view._offset()
-            ((y, x),) = view._spot(number)
-            await pilot.click(view, offset=(x // across + left, y // down + top))
+            cell = view.cell_of(number)
+            assert cell is not None
+            await pilot.click(view, offset=cell)
             await until(pilot, lambda n=number: view._chosen == n)  # type: ignore[misc]
-            assert view._edge
+            assert view._marks
 
 
 async def test_flags_from_the_worklist_leave_the_event_loop_free(

@@ -25,7 +25,10 @@ def review(
     ),
     order: str | None = typer.Option(None, "--order", help="random:SEED for a reader study."),
     image: str | None = typer.Option(
-        None, "--image", help="half (blocks, the default), quad, ascii; kitty or sixel: pixels."
+        None,
+        "--image",
+        help="half (blocks, the default); sextant, octant: finer, where the font has them; quad, "
+        "braille, ascii; kitty or sixel: pixels.",
     ),
 ) -> int:
     """Review cases in the terminal: accept, reject, split, sign."""

@@ -1,12 +1,12 @@
-"""Projections to terminal cells: 24 greys, a cell two pixels (half blocks) or more. No Textual.
+"""Projections to dots of terminal cells: 24 greys or fewer, two to eight dots a cell. No Textual.
 
-``cell`` is how many pixels a terminal's cell shows, (down, across); a cell is twice as high as
-wide.
+A mode's ``cell`` is how many dots a terminal's cell shows, (down, across); a cell is twice as high
+as wide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,21 @@ from tmtv_engine.image.projections import Mip, project_points
 from tmtv_engine.lesion.lists import Lesions
 
 GREYS = 24
-CELLS = {"half": (2, 1), "quad": (2, 2), "ascii": (1, 1), "kitty": (2, 1), "sixel": (2, 1)}
-"""Below pictures in pixels lie half blocks."""
-Cell = tuple[int, int]
+CELLS = {
+    "half": (2, 1),
+    "quad": (2, 2),
+    "sextant": (3, 2),
+    "octant": (4, 2),
+    "braille": (4, 2),
+    "ascii": (1, 1),
+    "kitty": (2, 1),
+    "sixel": (2, 1),
+}
+"""Dots a cell by mode; below pictures in pixels lie half blocks."""
+BODY_SUV = 0.5
+BODY_MM = 30.0
+DITHERED = 16  # fewer greys than this are dithered
+BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) / 16 + 1 / 32
 Pixels = npt.NDArray[np.int64]
 Image = npt.NDArray[np.uint8]
 
@@ -32,7 +44,12 @@ class Placed:
 
     grey: Image
     box: tuple[int, int, int, int]
-    cell: Cell = CELLS["half"]
+    mode: str = "half"
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """Dots a cell, down and across."""
+        return CELLS[self.mode]
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -73,13 +90,29 @@ class Placed:
         return int(self.grey.shape[1])
 
 
-def body_box(mip: Mip, floor_suv: float = 0.3) -> tuple[int, int, int, int]:
-    """(top, bottom, left, right) of what is not air in any projection."""
-    seen = mip.images.max(axis=0) > floor_suv / mip.suv_per_step
-    rows, cols = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+def body_box(mip: Mip, prints: Iterable[Footprints] = ()) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of the trunk in every projection: haze and raised arms left out.
+
+    A row counts where 30 mm of it are above SUV 0.5, a column where a third of the body's height
+    is; the lesions of ``prints`` are inside wherever they lie.
+    """
+    seen = mip.images.max(axis=0) > BODY_SUV / mip.suv_per_step
+    rows = np.flatnonzero(seen.sum(axis=1) * mip.pixel_mm >= BODY_MM)
     if not len(rows):
-        return 0, mip.images.shape[1], 0, mip.images.shape[2]
-    return int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
+        return field_box(mip)
+    tall = seen[rows[0] : rows[-1] + 1].sum(axis=0)
+    cols = np.flatnonzero(3 * tall >= rows[-1] + 1 - rows[0])
+    own = [pixels for found in prints for pixels in found.pixels.values()]
+    rows = np.concatenate([rows, *(row for row, _ in own)])
+    cols = np.concatenate([cols, *(col for _, col in own)])
+    if not len(cols):
+        return field_box(mip)
+    return int(rows.min()), int(rows.max()) + 1, int(cols.min()), int(cols.max()) + 1
+
+
+def field_box(mip: Mip) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of the whole field."""
+    return 0, mip.images.shape[1], 0, mip.images.shape[2]
 
 
 def place(
@@ -88,21 +121,33 @@ def place(
     cols: int,
     rows: int,
     white_suv: float,
-    cell: Cell = CELLS["half"],
+    mode: str = "half",
+    greys: int = GREYS,
 ) -> Placed:
     """Fit the ``box`` of an image in SUV into ``cols`` × ``rows`` cells, dark where hot.
 
     Shrinking takes the maximum (averaging loses half of a small lesion's contrast), enlarging
-    repeats.
+    repeats. Fewer than 16 ``greys`` are dithered (Bayer, 4 × 4), lest brain and muscle look alike.
     """
     top, bottom, left, right = box
     part = suv[top:bottom, left:right]
+    down, across = CELLS[mode]
     scale = max(part.shape[0] / max(2 * rows, 1), part.shape[1] / max(cols, 1), 1e-6)
     lines = max(1, min(rows, round(part.shape[0] / scale / 2)))
     wide = max(1, min(cols, round(part.shape[1] / scale)))
-    small = pool(pool(part, lines * cell[0], 0), wide * cell[1], 1)
-    dark = np.clip(small / white_suv, 0, 1) * (GREYS - 1)
-    return Placed((GREYS - 1 - np.rint(dark)).astype(np.uint8), box, cell)
+    small = pool(pool(part, lines * down, 0), wide * across, 1)
+    light = 1 - np.clip(small / white_suv, 0, 1)
+    return Placed(_levels(light, greys), box, mode)
+
+
+def _levels(light: npt.NDArray[np.floating], greys: int) -> Image:
+    """0 … 1 to 0 … 23, of which only ``greys`` are used."""
+    if greys >= DITHERED:
+        return np.asarray(GREYS - 1 - np.rint((1 - light) * (GREYS - 1)), np.uint8)
+    high, wide = light.shape
+    noise = np.tile(BAYER, (high // 4 + 1, wide // 4 + 1))[:high, :wide]
+    step = np.minimum(np.floor(light * (greys - 1) + noise), greys - 1)
+    return np.asarray(np.rint(step * ((GREYS - 1) / (greys - 1))), np.uint8)
 
 
 def _first(at: int, size: int, count: int) -> int:

@@ -19,7 +19,6 @@ from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.session import who_has_open
 from tmtv_tui.messages import CaseRead, LesionPicked, RegionDrawn
 from tmtv_tui.review.opened import Opened
-from tmtv_tui.review.picture import CELLS
 from tmtv_tui.review.rows import day
 from tmtv_tui.review.rules import region_rule
 from tmtv_tui.review.state import REASONS, difference
@@ -68,7 +67,8 @@ class CaseScreen(AskingScreen):
         Hidden("t", "type_reason", "type a reason for the last reject", id="reason"),
         Hidden("M", "type_method", "type a method", key_display="M", id="type_method"),
         Hidden("R", "turn(-1)", "rotate back", key_display="R", id="rotate_back"),
-        Hidden("o", "outlines", "outlines on or off", id="outlines"),
+        Hidden("o", "outlines", "others' marks on or off", id="outlines"),
+        Hidden("b", "views", "front, side, both", id="views"),
         Hidden("plus,equals_sign", "zoom(2)", "zoom in", key_display="+", id="zoom_in"),
         Hidden("minus", "zoom(-2)", "zoom out", key_display="-", id="zoom_out"),
         Hidden("comma", "window(-1)", "window: darker", key_display=",", id="darker"),
@@ -102,18 +102,22 @@ class CaseScreen(AskingScreen):
         yield KeyBar()
 
     def on_resize(self, event: events.Resize) -> None:
-        """One picture where there is no room for two, words where there is none at all."""
+        """Words where there is no room for a picture at all."""
         fit(self, event.size)
+        self.lay_views()
 
     def on_mount(self) -> None:
         """Blank at first, filled when the files are read."""
         self.query_one("#slice").display = False
+        self.lay_views()
         name = self.app.name_of(self.path.name)
         self.query_one("#head", Static).update(Content(f"{name}  reading …"))
         wanted = self.app.config.white_suv
         self.white = min(range(len(WINDOWS)), key=lambda k: abs(WINDOWS[k] - wanted))
         for view in (*self.query(MipView), *self.query(SliceView)):
-            view.cell = CELLS[self.app.config.image]
+            view.mode, view.greys = self.app.config.image, self.app.greys
+        for picture in self.query(MipView):
+            picture.signs = self.app.no_color
         self.query_one(LesionTable).focus()
         self.load()
 

@@ -10,10 +10,14 @@ from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.mip import MipView, SliceView
 
 LEGEND = (
-    "In the picture: + accepted, x rejected, ? candidate, each at its maximum; the lesion chosen",
-    "is framed. R L A P: the patient's sides. Click a lesion to choose it, draw a box to reject",
-    "what lies in it. In the table: ! decided by a reader, * marked.",
+    "In the picture a lesion has its mark at its maximum: orange (+) accepted, blue (?) candidate,",
+    "rejected none; the lesion chosen is framed in green. R L A P: the patient's sides.",
+    "Click a lesion to choose it, draw a box to reject what lies in it.",
+    "In the table: ! decided by a reader, * marked.",
 )
+VIEWS = ("front", "side", "both")
+ROOM = 140  # columns in which two pictures are each large enough
+ZOOMS = (0, 1, 2, 4)
 WINDOWS = (4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 25.0)
 
 
@@ -25,15 +29,28 @@ class PictureScreen(Screen[None]):
         self.opened: Opened | None = None
         self.angle = 0
         self.white = WINDOWS.index(10.0)
+        self.views = VIEWS[0]
 
     def say(self) -> None:
         """Bring the words of the screen up to what is shown."""
 
     def action_outlines(self) -> None:
-        """Outlines and marks on or off."""
+        """The marks of the lesions that are not chosen, on or off."""
         for view in self.query(MipView):
-            view.outlines = not view.outlines
+            view.others = not view.others
             view.turn(view.angle)
+
+    def action_views(self) -> None:
+        """Front, then side, then both."""
+        self.views = VIEWS[(VIEWS.index(self.views) + 1) % len(VIEWS)]
+        self.lay_views()
+        self.say()
+
+    def lay_views(self) -> None:
+        """Show what was asked for; where there is room for one only, a slice goes before."""
+        slice_, room = bool(self.query_one("#slice").display), self.size.width >= ROOM
+        self.query_one("#side").display = self.views != "front" and not slice_
+        self.query_one("#front").display = (self.views != "side") if not slice_ else room
 
     def action_turn(self, step: int) -> None:
         """Rotate both projections."""
@@ -47,10 +64,10 @@ class PictureScreen(Screen[None]):
         self.say()
 
     def action_zoom(self, step: int) -> None:
-        """Around the chosen lesion."""
+        """Nearer to the chosen lesion, or out to the whole field with the arms."""
         for view in self.query(MipView):
-            zoom = view.zoom * 2 if step > 0 else view.zoom // 2
-            view.magnify(min(4, max(1, zoom)))
+            at = ZOOMS.index(view.zoom) + (1 if step > 0 else -1)
+            view.magnify(ZOOMS[min(len(ZOOMS) - 1, max(0, at))])
 
     def action_window(self, step: int) -> None:
         """Another window level."""
@@ -62,10 +79,10 @@ class PictureScreen(Screen[None]):
         self.say()
 
     def action_slice(self) -> None:
-        """The axial slice instead of the side view, or back."""
+        """The axial slice, or back."""
         shown = self.query_one("#slice")
         shown.display = not shown.display
-        self.set_class(bool(shown.display), "slice")
+        self.lay_views()
         self.show_slice()
 
     def show_slice(self) -> None:

@@ -1,8 +1,12 @@
-"""Dots to what a terminal draws: half blocks, quarter blocks, or letters of growing weight."""
+"""Dots to what a terminal draws: blocks of two to eight dots, braille, or letters.
+
+A cell has two colours, so its dots are parted in two: marked and not, else light and dark. The
+dark part is drawn as dark as its darkest dot, for that is the uptake.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -10,15 +14,62 @@ import numpy.typing as npt
 from rich.segment import Segment
 from rich.style import Style
 
-from tmtv_tui.review.picture import GREYS, Placed
+from tmtv_tui.review.picture import CELLS, GREYS, Placed
 
-QUADS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"  # bits: upper left 1, upper right 2, lower left 4, lower right 8
 RAMP = "@%#*+=-:. "  # from hot to cold
 FILLED = "+"
 BRIGHT = {"rgb(0,95,175)": "rgb(95,175,255)"}  # blue where the picture is dark
-Dots = set[tuple[int, int]]
+Marks = Mapping[tuple[int, int], str]
 Glyphs = Mapping[tuple[int, int], tuple[str, str]]
-Draw = Callable[[npt.NDArray[np.uint8], list[list[bool]], str, Style], list[Segment]]
+Draw = Callable[[npt.NDArray[np.uint8], Sequence[Sequence[str | None]], Style], list[Segment]]
+
+# Octants that are no character of their own block: Unicode had them before, dot 1 the lowest bit
+_QUADS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"  # bits: upper left 1, upper right 2, lower left 4, lower right 8
+_OLD_OCTANTS = {
+    0b00000001: 0x1CEA8,
+    0b00000010: 0x1CEAB,
+    0b01000000: 0x1CEA3,
+    0b10000000: 0x1CEA0,
+    0b00000011: 0x1FB82,
+    0b00111111: 0x1FB85,
+    0b11000000: 0x2582,
+    0b11111100: 0x2586,
+    0b00010100: 0x1FBE6,
+    0b00101000: 0x1FBE7,
+}
+
+
+def _sextants() -> str:
+    """The 64 characters of 3 × 2 dots, dot by dot from the upper left; U+1FB00 and four older."""
+    old = {0: " ", 0b010101: "▌", 0b101010: "▐", 0b111111: "█"}
+    new = (chr(code) for code in range(0x1FB00, 0x1FB3C))
+    return "".join(old[bits] if bits in old else next(new) for bits in range(64))
+
+
+def _octants() -> str:
+    """The 256 characters of 4 × 2 dots; U+1CD00 and 26 older (Unicode 16)."""
+    old = {bits: chr(code) for bits, code in _OLD_OCTANTS.items()}
+    for bits, glyph in enumerate(_QUADS):
+        upper, lower = bits & 3, bits >> 2
+        old[upper | upper << 2 | lower << 4 | lower << 6] = glyph
+    new = (chr(code) for code in range(0x1CD00, 0x1CDE6))
+    return "".join(old[bits] if bits in old else next(new) for bits in range(256))
+
+
+def _braille() -> str:
+    """The 256 characters of 4 × 2 raised dots, ours counted line by line, Unicode's otherwise."""
+    places = (0, 3, 1, 4, 2, 5, 6, 7)
+    codes = (
+        0x2800 + sum((bits >> k & 1) << place for k, place in enumerate(places))
+        for bits in range(256)
+    )
+    return "".join(map(chr, codes))
+
+
+BLOCKS = {"half": " ▀▄█", "quad": _QUADS, "sextant": _sextants(), "octant": _octants()}
+BRAILLE = _braille()
+OWN = frozenset("".join(BLOCKS.values()) + BRAILLE)
+"""Characters that pictures are made of; Python's Unicode may be older than the newest of them."""
 
 
 @lru_cache(maxsize=8192)
@@ -34,73 +85,108 @@ def grey_of(level: int) -> str:
 
 
 def draw_line(
-    placed: Placed, line: int, edge: Dots, colour: str, glyphs: Glyphs, base: Style
+    placed: Placed, line: int, marks: Marks, glyphs: Glyphs, base: Style
 ) -> list[Segment]:
-    """One line of cells: the picture, ``edge`` in ``colour``, ``glyphs`` (character, colour)
+    """One line of cells: the picture, ``marks`` (dot → colour), ``glyphs`` (character, colour)
     on top. ``base`` is the style of the place, which letters keep."""
     down, across = placed.cell
-    dots = placed.grey[line * down : (line + 1) * down]
     rows = range(line * down, (line + 1) * down)
-    marks = [[(y, x) in edge for x in range(placed.wide)] for y in rows]
-    found = DRAWN[placed.cell](dots, marks, colour, base)
-    for x in range(placed.wide // across):
-        if (line, x) in glyphs:
-            glyph, colour = glyphs[line, x]
-            if glyph in FILLED:
-                style = style_of("rgb(255,255,255)", colour, True)
-            else:  # the picture stays seen around what counts for nothing
-                level = int(dots[:, x * across : (x + 1) * across].min())
-                on_dark = level < GREYS // 2
-                style = style_of(
-                    BRIGHT.get(colour, "rgb(228,228,228)") if on_dark else colour,
-                    grey_of(level),
-                    True,
-                )
-            found[x] = Segment(glyph, style)
+    dots = placed.grey[rows.start : rows.stop]
+    colours = [[marks.get((y, x)) for x in range(placed.wide)] for y in rows]
+    found = DRAWN[placed.mode](dots, colours, base)
+    for (y, x), (glyph, colour) in glyphs.items():
+        if y == line and x < len(found):
+            dark = int(dots[:, x * across : (x + 1) * across].min())
+            found[x] = Segment(glyph, _glyph_style(glyph, colour, dark))
     return found
 
 
-def _half(
-    dots: npt.NDArray[np.uint8], marks: list[list[bool]], colour: str, base: Style
-) -> list[Segment]:
-    found = []
-    for above, below, over, under in zip(*dots.tolist(), *marks, strict=True):
-        upper = colour if over else grey_of(above)
-        lower = colour if under else grey_of(below)
-        found.append(Segment("▀" if upper != lower else " ", style_of(upper, lower)))
+def _glyph_style(glyph: str, colour: str, level: int) -> Style:
+    if glyph in FILLED:
+        return style_of("rgb(255,255,255)", colour, True)
+    # the picture stays seen around what counts for nothing
+    bright = BRIGHT.get(colour, "rgb(228,228,228)") if level < GREYS // 2 else colour
+    return style_of(bright, grey_of(level), True)
+
+
+def _blocks(mode: str) -> Draw:
+    characters, (down, across) = BLOCKS[mode], CELLS[mode]
+    weight = 1 << np.arange(down * across)
+
+    def draw(
+        dots: npt.NDArray[np.uint8], colours: Sequence[Sequence[str | None]], base: Style
+    ) -> list[Segment]:
+        cells = dots.reshape(down, -1, across).transpose(1, 0, 2).reshape(-1, down * across)
+        low, high = cells.min(axis=1), cells.max(axis=1)
+        lit = cells > ((low.astype(np.int64) + high) / 2)[:, None]
+        light = (lit * cells.astype(np.int64)).sum(axis=1) // np.maximum(lit.sum(axis=1), 1)
+        marked = _marked_cells(colours, across)
+        found = []
+        for x, (bits, dark, bright) in enumerate(
+            zip((lit @ weight).tolist(), low.tolist(), light.tolist(), strict=True)
+        ):
+            if x in marked:
+                found.append(_marked(characters, cells[x].tolist(), *marked[x]))
+            elif bits:
+                found.append(Segment(characters[bits], style_of(grey_of(bright), grey_of(dark))))
+            else:
+                found.append(Segment(" ", style_of(grey_of(dark), grey_of(dark))))
+        return found
+
+    return draw
+
+
+def _marked_cells(
+    colours: Sequence[Sequence[str | None]], across: int
+) -> dict[int, tuple[int, str]]:
+    """Cells with marked dots: which dots (bits), and their colour, that of the last."""
+    found: dict[int, tuple[int, str]] = {}
+    for y, row in enumerate(colours):
+        for x, colour in enumerate(row):
+            if colour is not None:
+                bits, _ = found.get(x // across, (0, ""))
+                found[x // across] = bits | 1 << (y * across + x % across), colour
     return found
 
 
-def _quad(
-    dots: npt.NDArray[np.uint8], marks: list[list[bool]], colour: str, base: Style
+def _marked(characters: str, dots: list[int], bits: int, colour: str) -> Segment:
+    rest = [grey for k, grey in enumerate(dots) if not bits >> k & 1]
+    if not rest:
+        return Segment(" ", style_of(colour, colour))
+    return Segment(characters[bits], style_of(colour, grey_of(min(rest))))
+
+
+def _dotted(
+    dots: npt.NDArray[np.uint8], colours: Sequence[Sequence[str | None]], base: Style
 ) -> list[Segment]:
+    """Braille: a dot where there is uptake, in the place's own colours."""
+    down, across = CELLS["braille"]
+    cells = dots.reshape(down, -1, across).transpose(1, 0, 2).reshape(-1, down * across)
+    inked = ((cells < GREYS // 2) @ (1 << np.arange(down * across))).tolist()
+    marked = _marked_cells(colours, across)
     found = []
-    (above, below), (over, under) = dots.tolist(), marks
-    for x in range(0, len(above), 2):
-        four = [above[x], above[x + 1], below[x], below[x + 1]]
-        edge = [over[x], over[x + 1], under[x], under[x + 1]]
-        if any(edge):
-            front, set_ = colour, edge
-        else:
-            middle = (min(four) + max(four)) / 2
-            set_ = [v > middle for v in four]
-            lit = [v for v, on in zip(four, set_, strict=True) if on]
-            front = grey_of(max(lit)) if lit else grey_of(four[0])
-        rest = [v for v, on in zip(four, set_, strict=True) if not on]
-        back = grey_of(min(rest)) if rest else front
-        glyph = QUADS[sum(on << k for k, on in enumerate(set_))] if back != front else " "
-        found.append(Segment(glyph, style_of(front, back)))
+    for x, bits in enumerate(inked):
+        own, colour = marked.get(x, (0, ""))
+        style = base + Style.parse(f"bold {colour}") if colour else base
+        found.append(Segment(BRAILLE[bits | own], style))
     return found
 
 
 def _letters(
-    dots: npt.NDArray[np.uint8], marks: list[list[bool]], colour: str, base: Style
+    dots: npt.NDArray[np.uint8], colours: Sequence[Sequence[str | None]], base: Style
 ) -> list[Segment]:
-    edge = base + Style.parse(f"bold {colour}")
     return [
-        Segment("o", edge) if mark else Segment(RAMP[level * len(RAMP) // GREYS], base)
-        for level, mark in zip(dots[0].tolist(), marks[0], strict=True)
+        Segment("o", base + Style.parse(f"bold {mark}"))
+        if mark
+        else Segment(RAMP[level * len(RAMP) // GREYS], base)
+        for level, mark in zip(dots[0].tolist(), colours[0], strict=True)
     ]
 
 
-DRAWN: Mapping[tuple[int, int], Draw] = {(2, 1): _half, (2, 2): _quad, (1, 1): _letters}
+DRAWN: Mapping[str, Draw] = {
+    **{mode: _blocks(mode) for mode in BLOCKS},
+    "braille": _dotted,
+    "ascii": _letters,
+    "kitty": _blocks("half"),
+    "sixel": _blocks("half"),
+}

@@ -19,10 +19,12 @@ from tmtv_engine.lesion.origin import Status
 from tmtv_tui.messages import LesionPicked, RegionDrawn
 from tmtv_tui.review.picture import (
     CELLS,
+    GREYS,
     Footprints,
     Pixels,
     Placed,
     body_box,
+    field_box,
     footprints,
     nearest,
     outline,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 COLOURS = {"accepted": "rgb(215,95,0)", "candidate": "rgb(0,95,175)", "rejected": "rgb(95,95,95)"}
 CHOSEN = "rgb(0,175,135)"
 LETTERS = "rgb(68,68,68)"
+SIGNED = ("ascii", "braille", "kitty", "sixel")
 Pixels2 = tuple[Pixels, Pixels]
 
 
@@ -52,8 +55,24 @@ def _runs(columns: list[int]) -> list[tuple[int, int]]:
     return found
 
 
+def _dot(placed: Placed, spot: tuple[int, int]) -> list[tuple[int, int]]:
+    """The dots of a mark: half a cell, whatever the mode, or it could not be seen."""
+    high, wide = placed.grey.shape
+    down, across = (placed.cell[0] + 1) // 2, placed.cell[1]
+    top, left = spot[0] // down * down, spot[1] // across * across
+    return [
+        (y, x)
+        for y in range(top, min(top + down, high))
+        for x in range(left, min(left + across, wide))
+    ]
+
+
 class MipView(Widget):
-    """Shows one projection with the chosen lesion outlined and the others marked by a glyph."""
+    """Shows one projection: the chosen lesion outlined, the others marked at their maxima.
+
+    What is rejected has no mark; ``others`` off leaves the chosen one's alone. Marks are dots, but
+    signs in letters, in pixels and where there are no colours (``signs``).
+    """
 
     ALLOW_SELECT = False
     DEFAULT_CSS = "MipView { width: 1fr; height: 1fr; }"
@@ -61,10 +80,12 @@ class MipView(Widget):
     def __init__(self, angle: int = 0, **kwargs: str) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
         self.angle = angle
-        self.outlines = True
+        self.others = True
+        self.signs = False
         self.white_suv = 10.0
         self.zoom = 1
-        self.cell = CELLS["half"]
+        self.mode = "half"
+        self.greys = GREYS
         self._pressed: tuple[int, int] | None = None
         self._dragged = False
         self._mip: Mip | None = None
@@ -75,14 +96,15 @@ class MipView(Widget):
         self._chosen: int | None = None
         self._placed: Placed | None = None
         self._prints = Footprints({}, {})
-        self._edge: set[tuple[int, int]] = set()
+        self._marks: dict[tuple[int, int], str] = {}
         self._glyphs: dict[tuple[int, int], tuple[str, str]] = {}
         self._strips: dict[int, Strip] = {}
 
     def show(self, mip: Mip, lesions: Lesions, status: Mapping[int, Status]) -> None:
         """Another case, or other lesions of it."""
-        self._mip, self._box = mip, body_box(mip)
-        self._lesions, self._status = lesions, dict(status)
+        self._mip, self._lesions, self._status = mip, lesions, dict(status)
+        turns = {0, len(mip.angles_deg) // 4}
+        self._box = body_box(mip, [footprints(lesions, mip, turn) for turn in sorted(turns)])
         self._lay_out()
 
     def turn(self, angle: int) -> None:
@@ -96,7 +118,7 @@ class MipView(Widget):
         self._lay_out()
 
     def magnify(self, zoom: int) -> None:
-        """Show the body whole (1) or its part around the chosen lesion."""
+        """Show the body (1), its part around the chosen lesion (2, 4), or the whole field (0)."""
         self.zoom = zoom
         self._lay_out()
 
@@ -104,23 +126,25 @@ class MipView(Widget):
         """Outline another lesion; repaints the cells of the two."""
         if lesion == self._chosen:
             return
-        before = self._edge | self._spot(self._chosen)
         self._chosen = lesion
         if self.zoom > 1:
             self._lay_out()
-            return
-        self._mark()
-        self._repaint(before | self._edge | self._spot(lesion))
+        else:
+            self._mark_anew()
 
     def settle(self, status: Mapping[int, Status]) -> None:
         """Lesions changed their status; repaints their cells only."""
-        changed = [k for k, v in status.items() if self._status.get(k) != v]
         self._status = dict(status)
-        cells: set[tuple[int, int]] = set()
-        for number in changed:
-            cells |= self._spot(number)
+        self._mark_anew()
+
+    def _mark_anew(self) -> None:
+        """Mark, and repaint the cells whose marks are others than before."""
+        marks, glyphs = self._marks, self._glyphs
         self._mark()
-        self._repaint(cells)
+        down, across = CELLS[self.mode]
+        dots = {at for at, _ in marks.items() ^ self._marks.items()}
+        cells = {(y // down, x // across) for y, x in dots}
+        self._repaint(cells | {at for at, _ in glyphs.items() ^ self._glyphs.items()})
 
     def on_resize(self) -> None:
         """Fit the picture to the new size."""
@@ -148,7 +172,7 @@ class MipView(Widget):
         if self._placed is None or self._dragged:
             return
         left, top = self._offset()
-        down, across = self.cell
+        down, across = CELLS[self.mode]
         y, x = down * (event.y - top), across * (event.x - left)
         found = nearest(self._prints, self._placed, y, x)
         if found is not None:
@@ -171,9 +195,18 @@ class MipView(Widget):
         from tmtv_tui.terminal.pixels import Layer
 
         (x, y), (left, top) = self.region.offset, self._offset()
-        chosen = self._prints.pixels.get(self._chosen or 0) if self.outlines else None
+        chosen = self._prints.pixels.get(self._chosen or 0)
         white, signs = self.white_suv, self._glyphs
         return Layer(y + top, x + left, self._placed, self._image, white, chosen, CHOSEN, signs)
+
+    def cell_of(self, lesion: int) -> tuple[int, int] | None:
+        """The widget's cell (column, line) of a lesion's maximum, None where it is not shown."""
+        placed, peak = self._placed, self._prints.peaks.get(lesion)
+        spot = placed.spot(*peak) if placed is not None and peak is not None else None
+        if placed is None or spot is None:
+            return None
+        left, top = self._offset()
+        return left + spot[1] // placed.cell[1], top + spot[0] // placed.cell[0]
 
     def _lay_out(self) -> None:
         if self._mip is None or self._lesions is None or self.size.area == 0:
@@ -187,13 +220,16 @@ class MipView(Widget):
             self.size.width,
             self.size.height,
             self.white_suv,
-            self.cell,
+            self.mode,
+            self.greys,
         )
         self._mark()
         self._strips.clear()
         self.refresh()
 
     def _part(self) -> tuple[int, int, int, int]:
+        if self.zoom == 0 and self._mip is not None:
+            return field_box(self._mip)
         top, bottom, left, right = self._box
         peak = self._prints.peaks.get(self._chosen or 0)
         if self.zoom == 1 or peak is None:
@@ -204,21 +240,24 @@ class MipView(Widget):
         return first, first + high, side, side + wide
 
     def _mark(self) -> None:
-        """The outline of the chosen lesion and a glyph at every other's maximum."""
-        self._edge, self._glyphs = set(), {}
+        """The outline of the chosen lesion, and at the maximum of every other a dot or a sign."""
+        self._marks, self._glyphs = {}, {}
         placed = self._placed
-        if placed is None or self._mip is None or not self.outlines:
+        if placed is None or self._mip is None:
             return
         self._letter(placed, float(self._mip.angles_deg[self.angle]))
-        for number, (row, col) in self._prints.peaks.items():
-            if number == self._chosen:
-                self._edge = outline(placed, self._prints.pixels[number])
+        for number, peak in self._prints.peaks.items():
+            status = self._status.get(number, Status.CANDIDATE)
+            spot = placed.spot(*peak)
+            if spot is None or number == self._chosen or status is Status.REJECTED or not self.others:
                 continue
-            spot = placed.spot(row, col)
-            if spot is not None:
-                status = self._status.get(number, Status.CANDIDATE)
+            if self.signs or self.mode in SIGNED:
                 at = spot[0] // placed.cell[0], spot[1] // placed.cell[1]
                 self._glyphs[at] = (status.glyph, COLOURS[status])
+            else:
+                self._marks |= dict.fromkeys(_dot(placed, spot), COLOURS[status])
+        if (chosen := self._prints.pixels.get(self._chosen or 0)) is not None:
+            self._marks |= dict.fromkeys(outline(placed, chosen), CHOSEN)
 
     def _letter(self, placed: Placed, angle_deg: float) -> None:
         """The patient's sides in the upper corners."""
@@ -227,20 +266,11 @@ class MipView(Widget):
         for at, word in ((0, left), (first, right)):
             self._glyphs |= {(0, at + k): (c, LETTERS) for k, c in enumerate(word)}
 
-    def _spot(self, lesion: int | None) -> set[tuple[int, int]]:
-        """The dot of a lesion's glyph."""
-        peak = self._prints.peaks.get(lesion or 0)
-        if peak is None or self._placed is None:
-            return set()
-        spot = self._placed.spot(*peak)
-        return set() if spot is None else {spot}
-
     def _repaint(self, cells: set[tuple[int, int]]) -> None:
         left, top = self._offset()
         rows: dict[int, list[int]] = {}
-        down, across = self.cell
-        for y, x in cells:
-            rows.setdefault(y // down, []).append(x // across)
+        for line, column in cells:
+            rows.setdefault(line, []).append(column)
         for row, columns in rows.items():
             self._strips.pop(int(row + top), None)
             for first, last in _runs(columns):
@@ -264,7 +294,7 @@ class MipView(Widget):
             return Strip.blank(width, self.rich_style)
         base = self.rich_style
         segments = [Segment(" " * left, base)] if left else []
-        segments += draw_line(self._placed, row, self._edge, CHOSEN, self._glyphs, base)
+        segments += draw_line(self._placed, row, self._marks, self._glyphs, base)
         right = width - left - wide
         if right > 0:
             segments.append(Segment(" " * right, base))
@@ -278,12 +308,13 @@ class SliceView(Widget):
 
     def __init__(self, **kwargs: str) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
-        self.cell = CELLS["half"]
+        self.mode = "half"
+        self.greys = GREYS
         self._image: npt.NDArray[np.floating] | None = None
         self._pixels: Pixels2 | None = None
         self._white = 10.0
         self._placed: Placed | None = None
-        self._edge: set[tuple[int, int]] = set()
+        self._marks: dict[tuple[int, int], str] = {}
 
     def show(
         self,
@@ -301,14 +332,14 @@ class SliceView(Widget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        self._placed, self._edge = None, set()
+        self._placed, self._marks = None, {}
         if self._image is not None and self.size.area:
             image = self._image.astype(np.float32)
             box = _body(image)
             wide, high = self.size
-            self._placed = place(image, box, wide, high, self._white, self.cell)
+            self._placed = place(image, box, wide, high, self._white, self.mode, self.greys)
             if self._pixels is not None:
-                self._edge = outline(self._placed, self._pixels)
+                self._marks = dict.fromkeys(outline(self._placed, self._pixels), CHOSEN)
         self.refresh()
 
     def picture(self) -> Layer | None:
@@ -333,7 +364,7 @@ class SliceView(Widget):
         high, wide = self._placed.cells
         if y >= high:
             return Strip.blank(width, self.rich_style)
-        line = draw_line(self._placed, y, self._edge, CHOSEN, self._letters(wide), self.rich_style)
+        line = draw_line(self._placed, y, self._marks, self._letters(wide), self.rich_style)
         return Strip(line).simplify().adjust_cell_length(width, self.rich_style)
 
 
