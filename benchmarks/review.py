@@ -7,6 +7,7 @@ process) to the last byte of the answer, fsync included; bytes are what the term
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import statistics
@@ -21,11 +22,15 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support import cases
+from tests.support.drive import opened
 from tests.support.terminal import Terminal, review
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
 from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.model.finders import Finder, Found
+from tmtv_tui.app import ReviewApp
+from tmtv_tui.config import Config
+from tmtv_tui.widgets.mip import MipView
 
 COUNT, MANY, TOGGLES = 200, 1000, 100
 
@@ -156,6 +161,22 @@ def worklist(out: Path) -> None:
     say("one step in the worklist", ms, 30, "ms", f"; {size:.0f} B")
 
 
+async def dots(out: Path) -> None:
+    """Millimetres a dot of the front view, whole body, at three sizes in every kind of block."""
+    for size in ((80, 24), (100, 50), (200, 60)):
+        found = []
+        for mode in ("half", "quad", "sextant", "octant"):
+            app = ReviewApp(out, reader="AB", read_only=True, config=Config(image=mode))
+            async with app.run_test(size=size) as pilot:
+                screen = await opened(app, pilot)
+                placed = screen.query_one("#front", MipView)._placed
+                assert placed is not None
+                assert screen.opened is not None
+                tall = (placed.box[1] - placed.box[0]) * screen.opened.mip.pixel_mm
+                found.append(f"{mode} {tall / placed.grey.shape[0]:.1f}")
+        print(f"mm a dot, {size[0]} x {size[1]}, a body of {tall:.0f} mm: {', '.join(found)}")
+
+
 def main() -> None:
     """Measure."""
     with tempfile.TemporaryDirectory() as name:
@@ -172,6 +193,7 @@ def main() -> None:
         cases.make_volume = volume
         cases._finder = finder
         cases.make_case(folder / "one")
+        asyncio.run(dots(folder / "one"))
         for colour in ("", "truecolor"):
             for advance in (False, True):
                 toggles(folder / "one", colour, advance)

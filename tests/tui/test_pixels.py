@@ -167,10 +167,14 @@ def test_the_picture_has_its_own_pixels_and_every_maximum(tmp_path: Path) -> Non
 
 def test_a_toggle_sends_the_marks_alone_and_dialogs_take_pictures_away(tmp_path: Path) -> None:
     make_case(tmp_path)
-    with review(tmp_path, "--image", "kitty") as terminal:
+    with review(tmp_path, "--image", "kitty", size=(160, 50)) as terminal:
         enter(terminal)
         kitty = Kitty()
-        assert kitty.take(terminal.out) >= 4
+        assert kitty.take(terminal.out) >= 2
+        for views in (2, 4):  # the side alone, then both
+            terminal.type("b")
+            kitty.take(terminal.read(1.0))
+            assert len(kitty.images) == views
         first = sorted(kitty.images)
         assert len(first) == 4  # two views, each a picture and what is marked in it
         for base, over in (first[:2], first[2:]):
@@ -193,9 +197,9 @@ def test_a_toggle_sends_the_marks_alone_and_dialogs_take_pictures_away(tmp_path:
         terminal.type("q")
         kitty.take(terminal.read(1.0))
         assert len(kitty.images) == 4
-        terminal.size(80, 24)
+        terminal.type("b")
         end = time.monotonic() + 30
-        while len(kitty.images) != 2:  # one view is all there is room for
+        while len(kitty.images) != 2:  # the front alone again
             assert time.monotonic() < end, sorted(kitty.images)
             kitty.take(terminal.read(0.3))
         terminal.type("\x11")  # ctrl+q: the end, from within a case
@@ -218,7 +222,7 @@ def test_sixels_show_the_case_and_come_again_after_a_dialog(tmp_path: Path) -> N
     make_case(tmp_path)
     with review(tmp_path, "--image", "sixel") as terminal:
         enter(terminal)
-        _, _, front = sixels(terminal.out)[-2]
+        _, _, front = sixels(terminal.out)[-1]
         assert front.shape[0] % 20 == 0  # cells of a VT340 where the pty tells no pixels
         assert front.shape[1] % 10 == 0
         assert (np.abs(front.astype(int) - (0, 175, 135)).max(axis=2) <= 2).sum() > 8
@@ -230,7 +234,7 @@ def test_sixels_show_the_case_and_come_again_after_a_dialog(tmp_path: Path) -> N
         assert not SIXEL.search(terminal.read(0.5))
         terminal.type("q")
         again = sixels(terminal.read(1.2))
-        assert len(again) >= 2
+        assert len(again) >= 1
         terminal.type("q")
         assert not SIXEL.search(terminal.read(1.0))
         terminal.type("q")

@@ -10,8 +10,9 @@ from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.mip import MipView, SliceView
 
 LEGEND = (
-    "In the picture a lesion has its mark at its maximum: orange (+) accepted, blue (?) candidate,",
-    "rejected none; the lesion chosen is framed in green. R L A P: the patient's sides.",
+    "In the picture a lesion has a mark at its maximum: orange (+)",
+    "accepted, blue (?) candidate; rejected ones have none. The one",
+    "chosen is framed in green. R L A P: the patient's sides.",
     "Click a lesion to choose it, draw a box to reject what lies in it.",
     "In the table: ! decided by a reader, * marked.",
 )
