@@ -131,7 +131,7 @@ def test_the_box_leaves_out_haze_and_arms_but_no_lesion() -> None:
     images[:, 5:45, 20:50] = 20  # SUV 2
     images[:, 5:13, 10:14] = 20
     images[:, :, 55:] = 3
-    mip = Mip(images, np.arange(4) * 90.0, 4.0, 0.0, 0.0, np.zeros(2), 0.1)
+    mip = Mip(images, np.array([0.0, 90.0, 180.0, 270.0]), 4.0, 0.0, 0.0, np.zeros(2), 0.1)
     assert body_box(mip) == (5, 45, 20, 50)
     far = Footprints({7: (np.array([47]), np.array([12]))}, {7: (47, 12)})
     assert body_box(mip, [far]) == (5, 48, 12, 50)

@@ -249,7 +249,12 @@ class MipView(Widget):
         for number, peak in self._prints.peaks.items():
             status = self._status.get(number, Status.CANDIDATE)
             spot = placed.spot(*peak)
-            if spot is None or number == self._chosen or status is Status.REJECTED or not self.others:
+            if (
+                spot is None
+                or number == self._chosen
+                or status is Status.REJECTED
+                or not self.others
+            ):
                 continue
             if self.signs or self.mode in SIGNED:
                 at = spot[0] // placed.cell[0], spot[1] // placed.cell[1]
