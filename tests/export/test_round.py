@@ -33,7 +33,7 @@ from tmtv_engine.study.find import Study, find_studies
 from tmtv_engine.study.rois import read_rois
 
 Labels = npt.NDArray[np.int64]
-Writer = Callable[[Job, Method, Path], bool]
+Writer = Callable[[Job, Method, Path, int], bool]
 RAW = METHODS["raw"]
 
 
@@ -96,7 +96,7 @@ def test_any_lesions_anywhere_come_back(
     job = placed(base, labels, affine)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "object.dcm"
-        assert write(job, RAW, path)
+        assert write(job, RAW, path, 931)
         rois = read_rois(path, job.lesions.grid)
     np.testing.assert_array_equal(rois.labels.array, labels)
 
@@ -106,7 +106,7 @@ def test_one_voxel_is_an_object_without_a_fault(base: Job, write: Writer, tmp_pa
     labels = np.zeros((3, 4, 5), np.int64)
     labels[1, 2, 3] = 1
     job = placed(base, labels, np.diag([3.0, 2.0, 4.0, 1.0])[[2, 1, 0, 3]])
-    assert write(job, RAW, tmp_path / "one.dcm")
+    assert write(job, RAW, tmp_path / "one.dcm", 931)
     assert errors_of(tmp_path / "one.dcm") == []
     if write is write_seg:
         (measures,) = (
@@ -122,7 +122,7 @@ def test_more_than_255_lesions(base: Job, write: Writer, tmp_path: Path) -> None
     labels = np.zeros((5, 31, 30), np.int64)
     labels[::2, ::3, ::3] = np.arange(1, 331).reshape(3, 11, 10)
     job = placed(base, labels, base.lesions.grid.affine)
-    assert write(job, RAW, tmp_path / "many.dcm")
+    assert write(job, RAW, tmp_path / "many.dcm", 931)
     assert errors_of(tmp_path / "many.dcm") == []
     rois = read_rois(tmp_path / "many.dcm", job.lesions.grid)
     assert len(rois.names) == 330
@@ -134,7 +134,7 @@ def test_a_slice_left_out_stays_out(base: Job, write: Writer, tmp_path: Path) ->
     labels = np.zeros((5, 4, 5), np.int64)
     labels[0, 1:3, 2] = labels[2, 1, 1:4] = labels[4, 1, 1] = 1
     job = placed(base, labels, np.diag([3.0, 2.0, 4.0, 1.0])[[2, 1, 0, 3]])
-    assert write(job, RAW, tmp_path / "gaps.dcm")
+    assert write(job, RAW, tmp_path / "gaps.dcm", 931)
     found = read_rois(tmp_path / "gaps.dcm", job.lesions.grid)
     np.testing.assert_array_equal(found.labels.array, labels)
 
