@@ -36,7 +36,7 @@ class Roi:
 
 
 def write_rtstruct(job: Job, method: Method, path: Path, series: int) -> bool:
-    """Write the RTSTRUCT of a method as that series; False, and nothing written, where no lesion is left."""
+    """Write a method's RTSTRUCT as that series; False, and nothing, where no lesion is left."""
     kind = "SEMIAUTOMATIC" if job.by_hand else "AUTOMATIC"
     rois = [
         Roi(int(job.lesions.ids[row]), f"Lesion {int(job.lesions.ids[row])}", voxels, kind)

@@ -27,7 +27,7 @@ _BY_SLICE = ("DerivationImageSequence", "PlanePositionSequence")
 
 
 def write_seg(job: Job, method: Method, path: Path, series: int) -> bool:
-    """Write the SEG of a method as that series; False, and nothing written, where no lesion is left.
+    """Write a method's SEG as that series; False, and nothing, where no lesion is left.
 
     Segments are numbered from 1 without gaps, as the standard wants; label and tracking
     identifier name the lesion.
