@@ -162,6 +162,15 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "part of the ROIs lies outside the PET",
             "Check that ROIs and PET are of one study; what lies outside is not measured.",
         ),
+        "contours-skipped": Code(
+            "contours that enclose no voxel were left out",
+            "Draw them as closed contours if they are lesions.",
+        ),
+        "mask-geometry": Code(
+            "the mask has the PET's shape but lies elsewhere",
+            "Write it with the PET's affine; accepted, it is taken voxel by voxel.",
+            kind="refusal",
+        ),
         "unreviewed-hotspots": Code(
             "every hot spot counts, physiologic ones too: totals are uptake until a reader has "
             "signed",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
+from pydicom.sequence import Sequence as Items
 
 from tests.support.cases import make_volume
 from tests.support.dicom import save
 from tmtv_engine.dicom.rtstruct import inside
-from tmtv_engine.errors import GeometryError, InputError, UsageError
+from tmtv_engine.errors import GeometryError, Implausible, InputError, UsageError
 from tmtv_engine.image.nifti import read_nifti, write_nifti
 from tmtv_engine.image.volume import FloatArray, Grid, Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
@@ -29,7 +31,12 @@ COLUMNS = {"raw": "mask_ml", "41": "mask41_ml", "2.5": "mask2.5_ml", "4.0": "mas
 GRID = Grid.axial((7, 11, 13), (3.0, 4.0, 2.0), (-10.0, 20.0, -300.0), "1.2.3.9")
 
 
-def _write_rtstruct(path: Path, rois: dict[str, list[FloatArray]], frame: str = "1.2.3.9") -> None:
+Drawn = FloatArray | tuple[str, FloatArray]  # with its geometric type where that is another
+
+
+def _write_rtstruct(
+    path: Path, rois: Mapping[str, Sequence[Drawn]], frame: str = "1.2.3.9"
+) -> None:
     plan = Dataset()
     plan.SOPClassUID, plan.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.481.3", "1.2.3.77"
     plan.Modality = "RTSTRUCT"
@@ -41,14 +48,17 @@ def _write_rtstruct(path: Path, rois: dict[str, list[FloatArray]], frame: str = 
         items = []
         for points in contours:
             item = Dataset()
-            item.ContourGeometricType, item.NumberOfContourPoints = "CLOSED_PLANAR", len(points)
+            kind, points = points if isinstance(points, tuple) else ("CLOSED_PLANAR", points)
+            with disable_value_validation():  # a type has more letters than its VR allows
+                item.ContourGeometricType, item.NumberOfContourPoints = kind, len(points)
             item.ContourData = [f"{v:.3f}" for v in np.asarray(points).reshape(-1)]
             items.append(item)
-        contoured.ContourSequence = Sequence(items)
+        contoured.ContourSequence = Items(items)
         names.append(named)
         drawn.append(contoured)
-    plan.StructureSetROISequence, plan.ROIContourSequence = Sequence(names), Sequence(drawn)
-    save(plan, path)
+    plan.StructureSetROISequence, plan.ROIContourSequence = Items(names), Items(drawn)
+    with disable_value_validation():
+        save(plan, path)
 
 
 def _box(z: float, low: tuple[float, float], high: tuple[float, float]) -> FloatArray:
@@ -120,7 +130,7 @@ def test_nifti_masks_and_label_maps(tmp_path: Path) -> None:
     assert (rois.kind, rois.names) == ("labels", ("1", "2", "3"))
     write_nifti(labels.with_array(labels.array > 0), tmp_path / "m.nii.gz")
     assert read_rois(tmp_path / "m.nii.gz", labels.grid).kind == "mask"
-    beside = Grid.axial(labels.grid.shape, labels.grid.spacing_mm, (900.0, 900.0, 900.0))
+    beside = Grid.axial((5, 6, 7), labels.grid.spacing_mm, (900.0, 900.0, 900.0))
     with pytest.raises(GeometryError, match="beside"):
         read_rois(tmp_path / "m.nii.gz", beside)
 
@@ -148,6 +158,158 @@ def test_broken_contours_are_an_error_of_the_file(old: bytes, new: bytes, tmp_pa
     assert old in raw
     with pytest.raises(InputError, match=r"rs\.dcm"):
         read_rois(path, GRID)
+
+
+def _voxels(path: Path, names: list[str] | None = None) -> dict[str, int]:
+    rois = read_rois(path, GRID, names=names)
+    return {n: int((rois.labels.array == k).sum()) for k, n in enumerate(rois.names, start=1)}
+
+
+def test_every_type_of_contour_fills_or_is_named(tmp_path: Path) -> None:
+    """Closed, exclusive and interpolated ones fill; points, open and tiny ones are told."""
+    box = _box(2, (0.5, 0.5), (4.5, 5.5))
+    above = box + np.array([0, 0, 3.0])
+    drawn: dict[str, list[Drawn]] = {
+        "closed": [box],
+        "xor": [("CLOSEDPLANAR_XOR", box + np.array([12.0, 0, 0]))],
+        "between": [
+            box + np.array([0, 20.0, 0]),
+            ("INTERPOLATED_PLANAR", above + np.array([0, 20.0, 0])),
+        ],
+        "point": [("POINT", box[:1])],
+        "open": [("OPEN_PLANAR", box), ("OPEN_NONPLANAR", box)],
+        "line": [box[:2]],
+        "none": [_box(4, (2.2, 2.2), (2.4, 2.4))],
+    }
+    _write_rtstruct(tmp_path / "rs.dcm", drawn)
+    assert _voxels(tmp_path / "rs.dcm") == {"closed": 20, "xor": 20, "between": 40}
+    (told,) = read_rois(tmp_path / "rs.dcm", GRID).notices
+    assert told.code == "contours-skipped"
+    for text in ("point: 1 POINT", "open: 1 OPEN_PLANAR, 1 OPEN_NONPLANAR", "of 2 points", "none:"):
+        assert text in told.message
+    assert read_rois(tmp_path / "rs.dcm", GRID, names=["closed"]).notices == ()
+
+
+def test_one_polygon_twice_is_one(tmp_path: Path) -> None:
+    """Again, from another corner, the other way round, and closed by its first point."""
+    box = _box(2, (0.5, 0.5), (4.5, 5.5))
+    again = [box, np.roll(box, 2, axis=0), box[::-1], np.vstack([box, box[:1]])]
+    _write_rtstruct(tmp_path / "rs.dcm", {"a": again, "b": again[:2]})
+    assert _voxels(tmp_path / "rs.dcm", ["a"]) == {"a": 20}
+    assert _voxels(tmp_path / "rs.dcm", ["b"]) == {"b": 20}
+    inner = _box(2, (1.5, 1.5), (3.5, 3.5))
+    _write_rtstruct(tmp_path / "rs.dcm", {"hole": [*again, inner, inner[::-1]]})
+    assert _voxels(tmp_path / "rs.dcm") == {"hole": 16}
+
+
+@pytest.mark.parametrize("jitter", [0.0, 1e-7, 0.004, 0.09])
+@pytest.mark.parametrize("height", [0.5, 1.125, 2.0, 2.495])
+def test_polygons_of_a_plane_fill_together(height: float, jitter: float, tmp_path: Path) -> None:
+    """Whatever the plane's place in the slices, and however its heights are rounded."""
+    one = _box(height, (0.5, 0.5), (3.5, 3.5))
+    other = _box(height, (5.5, 5.5), (8.5, 9.5)) + np.array([0, 0, jitter])
+    _write_rtstruct(tmp_path / "rs.dcm", {"one": [one], "other": [other], "both": [one, other]})
+    found = [sum(_voxels(tmp_path / "rs.dcm", [n]).values()) for n in ("one", "other", "both")]
+    assert found[0] + found[1] == found[2] > 0
+
+
+def test_what_lies_outside_is_told_with_its_volume(tmp_path: Path) -> None:
+    contours = [_box(z, (0.5, 0.5), (4.5, 5.5)) for z in range(-2, 2)]
+    contours += [_box(1, (2.5, 10.5), (4.5, 15.5)), _box(1, (6.5, -4.5), (8.5, 0.5))]
+    _write_rtstruct(tmp_path / "rs.dcm", {"GTV": contours, "in": [_box(5, (1, 1), (3, 3))]})
+    rois = read_rois(tmp_path / "rs.dcm", GRID)
+    assert int((rois.labels.array == 1).sum()) == 2 * 20 + 2 * 2 + 2 * 1
+    (told,) = rois.notices
+    outside = (2 * 20 + 2 * 3 + 2 * 4) * GRID.voxel_ml
+    assert (told.code, f"({outside:.2f} mL of GTV)" in told.message) == ("roi-outside", True)
+    far = _box(1, (0.5, 0.5), (3.5, 3.5)) + np.array([1e7, 0, 0])
+    _write_rtstruct(tmp_path / "rs.dcm", {"far": [far]})
+    with pytest.raises(GeometryError, match="far off"):
+        read_rois(tmp_path / "rs.dcm", GRID)
+
+
+def test_a_contour_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rs.dcm"
+    _write_rtstruct(path, {"a": [_box(3, (0.5, 0.5), (3.5, 3.5))]})
+    plan = dcmread(path)
+    contour = plan.ROIContourSequence[0].ContourSequence[0]
+    contour.ContourData = contour.ContourData[:9]
+    plan.save_as(path)
+    with pytest.raises(InputError, match="a contour of 4 points holds 3"):
+        read_rois(path, GRID)
+
+
+@pytest.mark.parametrize("kind", ["eye", "mirrored", "moved"])
+def test_a_mask_of_the_pets_shape_that_lies_elsewhere(kind: str, tmp_path: Path) -> None:
+    _, labels = make_volume()
+    affine = labels.grid.affine.copy()
+    if kind == "eye":
+        affine = Grid.axial(labels.grid.shape, (1.0, 1.0, 1.0)).affine
+    elif kind == "mirrored":
+        affine[0, 2] *= -1
+    else:
+        affine[1, 3] += 0.5 * labels.grid.spacing_mm[1]
+    wrong = Volume(labels.array, Grid(labels.grid.shape, affine), Unit.LABEL)
+    write_nifti(wrong, tmp_path / "m.nii.gz")
+    with pytest.raises(Implausible, match=r"m\.nii\.gz") as caught:
+        read_rois(tmp_path / "m.nii.gz", labels.grid)
+    assert caught.value.code == "mask-geometry"
+    rois = read_rois(tmp_path / "m.nii.gz", labels.grid, accepted=["mask-geometry"])
+    np.testing.assert_array_equal(rois.labels.array, labels.array)
+    assert [n.code for n in rois.notices] == ["mask-geometry"]
+    affine = labels.grid.affine.copy()
+    affine[1, 3] += 0.49 * labels.grid.spacing_mm[1]  # nearer to its own voxel than to any other
+    near = Volume(labels.array, Grid(labels.grid.shape, affine), Unit.LABEL)
+    write_nifti(near, tmp_path / "m.nii.gz")
+    rois = read_rois(tmp_path / "m.nii.gz", labels.grid)
+    np.testing.assert_array_equal(rois.labels.array, labels.array)
+    assert rois.notices == ()
+
+
+def test_a_mask_on_another_grid_tells_what_lies_beyond(tmp_path: Path) -> None:
+    grid = Grid.axial((9, 11, 13), (3.0, 4.0, 2.0), (-10.0, 20.0, -306.0))
+    array = np.zeros(grid.shape, np.uint8)
+    array[1:5, 2:4, 3:6] = 1
+    write_nifti(Volume(array, grid, Unit.LABEL), tmp_path / "m.nii.gz")
+    rois = read_rois(tmp_path / "m.nii.gz", GRID)
+    assert np.count_nonzero(rois.labels.array) == 3 * 6
+    assert f"({6 * grid.voxel_ml:.2f} mL of 1)" in rois.notices[0].message
+
+
+@pytest.mark.parametrize("value", [1.00000006, 0.99999994])
+def test_labels_that_a_slope_went_over_are_whole(value: float, tmp_path: Path) -> None:
+    import nibabel
+
+    _, labels = make_volume()
+    image = nibabel.Nifti1Image(
+        (labels.array.T * np.float64(value)).astype(np.float64), np.diag([-2.0, -3.0, 4.0, 1.0])
+    )
+    nibabel.save(image, tmp_path / "m.nii.gz")
+    back = read_nifti(tmp_path / "m.nii.gz", Unit.LABEL)
+    np.testing.assert_array_equal(back.array, labels.array)
+
+
+@pytest.mark.parametrize("value", [-1, -1024])
+def test_negative_labels_are_refused(value: int, tmp_path: Path) -> None:
+    _, labels = make_volume()
+    array = np.where(labels.array > 0, 1, value).astype(np.int16)
+    write_nifti(labels.with_array(array), tmp_path / "m.nii.gz")
+    with pytest.raises(InputError, match=f"label {value}"):
+        read_rois(tmp_path / "m.nii.gz", labels.grid)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd"])
+def test_label_maps_of_every_format(suffix: str, tmp_path: Path) -> None:
+    import SimpleITK as sitk
+
+    _, labels = make_volume()
+    image = sitk.GetImageFromArray(labels.array)
+    image.SetSpacing(labels.grid.spacing_mm[::-1])
+    image.SetOrigin(labels.grid.affine[:3, 3])
+    sitk.WriteImage(image, str(tmp_path / f"m{suffix}"))
+    rois = read_rois(tmp_path / f"m{suffix}", labels.grid)
+    np.testing.assert_array_equal(rois.labels.array, labels.array)
+    assert (rois.kind, rois.notices) == ("labels", ())
 
 
 def test_nifti_keeps_place_and_numbers(tmp_path: Path) -> None:

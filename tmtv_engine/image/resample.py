@@ -38,6 +38,13 @@ def resample(volume: Volume, to: Grid, *, order: Literal[0, 1] = 1, outside: flo
     return Volume(array, to, volume.unit)
 
 
+def beyond_ml(labels: Volume, grid: Grid) -> float:
+    """Volume, mL, of the labelled voxels whose centres lie in no voxel of ``grid``."""
+    index = grid.to_index(labels.grid.to_mm(np.argwhere(labels.array)))
+    within = (index >= -0.5 - 1e-6) & (index < np.array(grid.shape) - 0.5 + 1e-6)
+    return float((~within.all(axis=1)).sum()) * labels.grid.voxel_ml
+
+
 def model_grid(suv: Volume, spacing_mm: float, shape: Shape, multiple: int = 16) -> Grid:
     """The axial grid that a model sees ``suv`` on, at least ``shape`` (z, y, x) voxels.
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from tmtv_engine.image.nifti import read_nifti
+from tmtv_engine.image.formats import read_image, suffix_of
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.find import find_lesions
 from tmtv_engine.lesion.lists import Lesions, from_labels
@@ -29,7 +29,7 @@ def lesions_of(rois: Rois, suv: Volume, mode: RoiMode = "auto") -> Lesions:
 def drawn_lesions(path: Path | None, suv: Volume, mode: RoiMode = "auto") -> Lesions:
     """The lesions of a file of ROIs by `lesions_of`.
 
-    None of no file, and of a NIfTI mask that is empty: a patient without disease, no mistake.
+    None of no file, and of a mask that is empty: a patient without disease, no mistake.
     """
     if path is None or _is_empty(path):
         return from_labels(suv.with_array(np.zeros(suv.grid.shape, np.uint8), Unit.LABEL), suv)
@@ -37,5 +37,4 @@ def drawn_lesions(path: Path | None, suv: Volume, mode: RoiMode = "auto") -> Les
 
 
 def _is_empty(path: Path) -> bool:
-    nifti = path.name.endswith((".nii", ".nii.gz"))
-    return nifti and not read_nifti(path, Unit.LABEL).array.any()
+    return bool(suffix_of(path)) and not read_image(path, Unit.LABEL).array.any()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -99,11 +99,21 @@ def _means(lesions: Lesions, chance: Volume) -> FloatArray:
 
 
 def file_finder(
-    path: Path, *, mode: RoiMode = "auto", names: Sequence[str] | None = None
+    path: Path,
+    *,
+    mode: RoiMode = "auto",
+    names: Sequence[str] | None = None,
+    accepted: Collection[str] = (),
 ) -> Finder:
     """The finder of the ROIs in a file, read onto the PET's grid once that is known."""
     chosen = None if names is None else tuple(names)
-    return Finder(_Drawn(path, mode, chosen), {"name": "roi"}, "cpu", "rois", takes_ct=False)
+    return Finder(
+        _Drawn(path, mode, chosen, frozenset(accepted)),
+        {"name": "roi"},
+        "cpu",
+        "rois",
+        takes_ct=False,
+    )
 
 
 @dataclass(frozen=True)
@@ -113,8 +123,9 @@ class _Drawn:
     path: Path
     mode: RoiMode
     names: tuple[str, ...] | None
+    accepted: frozenset[str] = frozenset()
 
     def __call__(self, suv: Volume, ct: Volume | None) -> Found:
-        rois = read_rois(self.path, suv.grid, names=self.names)
+        rois = read_rois(self.path, suv.grid, names=self.names, accepted=self.accepted)
         lesions = lesions_of(rois, suv, self.mode)
         return Found(lesions, (Origin(Source.ROI),) * len(lesions), rois.notices)

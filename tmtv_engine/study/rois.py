@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import numpy as np
 
 from tmtv_engine.errors import GeometryError, InputError, UsageError
-from tmtv_engine.image.nifti import read_nifti
-from tmtv_engine.image.resample import resample
+from tmtv_engine.image.formats import read_image, suffix_of
+from tmtv_engine.image.resample import beyond_ml, resample
 from tmtv_engine.image.volume import Grid, Mask, Unit, Volume
-from tmtv_engine.notices import Notice, notice
+from tmtv_engine.notices import Notice, notice, refuse
 from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
@@ -37,34 +37,66 @@ class _Roi:
     number: int
     name: str
     mask: Mask
+    outside_ml: float = 0.0
 
 
-def read_rois(path: Path, grid: Grid, *, names: Sequence[str] | None = None) -> Rois:
-    """The ROIs of a NIfTI mask or label map, a DICOM SEG or an RTSTRUCT, on ``grid``.
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """The chosen ROIs of a file on the PET's grid, their kind, and what to warn about."""
+
+    rois: list[_Roi]
+    kind: Kind
+    notices: tuple[Notice, ...] = ()
+
+
+class _Named(Protocol):
+    @property
+    def number(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+
+
+def read_rois(
+    path: Path,
+    grid: Grid,
+    *,
+    names: Sequence[str] | None = None,
+    accepted: Collection[str] = (),
+) -> Rois:
+    """The ROIs of a mask or label map (any image), a DICOM SEG or an RTSTRUCT, on ``grid``.
 
     ``names`` picks some by name or number. Where ROIs overlap a voxel belongs to the smallest.
-    Raises `InputError` where there is none, `UsageError` for a name that none has.
+    A mask of the PET's shape that lies elsewhere is taken voxel by voxel where "mask-geometry" is
+    ``accepted``. Raises `InputError` where there is none, `UsageError` for a name that none has.
     """
-    found, kind, notices = _read(path, grid)
-    chosen = _chosen(found, names, path)
-    filled = [roi for roi in chosen if roi.mask.any()]
+    read = _read(path, grid, names, accepted)
+    filled = [roi for roi in read.rois if roi.mask.any()]
     if not filled:
         raise InputError(f"{path}: no ROI holds a voxel of the PET", "Are they of this study?")
     labels = np.zeros(grid.shape, np.int32)
-    size = {roi.number: int(roi.mask.sum()) for roi in filled}
-    for roi in sorted(filled, key=lambda roi: (-size[roi.number], roi.number)):
-        labels[roi.mask] = filled.index(roi) + 1
+    size = {id(roi): int(roi.mask.sum()) for roi in filled}
+    order = sorted(range(len(filled)), key=lambda k: (-size[id(filled[k])], filled[k].number))
+    for k in order:
+        labels[filled[k].mask] = k + 1
+    notices = [*read.notices, *_outside(read.rois)]
     if np.count_nonzero(labels) < sum(size.values()):
-        notices = (*notices, notice("overlapping-rois"))
-    return Rois(Volume(labels, grid, Unit.LABEL), tuple(roi.name for roi in filled), kind, notices)
+        notices.append(notice("overlapping-rois"))
+    named = tuple(roi.name for roi in filled)
+    return Rois(Volume(labels, grid, Unit.LABEL), named, read.kind, tuple(notices))
 
 
-def _read(path: Path, grid: Grid) -> tuple[list[_Roi], Kind, tuple[Notice, ...]]:
+def _outside(rois: Sequence[_Roi]) -> list[Notice]:
+    total = sum(roi.outside_ml for roi in rois)
+    named = ", ".join(roi.name for roi in rois[:8] if roi.outside_ml > 0)
+    return [notice("roi-outside", f"{total:.2f} mL of {named}")] if total > 0 else []
+
+
+def _read(path: Path, grid: Grid, names: Sequence[str] | None, accepted: Collection[str]) -> _Read:
     if path.is_dir():
         path = _only_file(path)
-    if path.name.endswith((".nii", ".nii.gz")):
-        return _nifti(path, grid)
-    return _dicom(path, grid)
+    if suffix_of(path):
+        return _image(path, grid, names, accepted)
+    return _dicom(path, grid, names)
 
 
 def _only_file(folder: Path) -> Path:
@@ -74,15 +106,46 @@ def _only_file(folder: Path) -> Path:
     return files[0]
 
 
-def _nifti(path: Path, grid: Grid) -> tuple[list[_Roi], Kind, tuple[Notice, ...]]:
-    labels = read_nifti(path, Unit.LABEL)
+def _image(path: Path, grid: Grid, names: Sequence[str] | None, accepted: Collection[str]) -> _Read:
+    labels = read_image(path, Unit.LABEL)
+    notices: tuple[Notice, ...] = ()
+    own = labels
     if not labels.grid.matches(grid, 0.1):
-        _overlap(labels.grid, grid, path)
-        labels = resample(labels, grid, order=0)
-    slices = (np.unique(piece).tolist() for piece in labels.array)  # no sorted copy of the whole
+        if labels.grid.shape == grid.shape:
+            notices = _by_index(labels.grid, grid, path, accepted)
+            own = labels = Volume(labels.array, grid, Unit.LABEL)
+        else:
+            _overlap(labels.grid, grid, path)
+            labels = resample(labels, grid, order=0)
+    slices = (np.unique(piece).tolist() for piece in own.array)  # no sorted copy of the whole
     values = sorted(set[int]().union(*slices) - {0})
     kind: Kind = "mask" if len(values) <= 1 else "labels"
-    return [_Roi(v, str(v), labels.array == v) for v in values], kind, ()
+    chosen = _chosen([_Label(v, str(v)) for v in values], names, path)
+    rois = [_Roi(v.number, v.name, labels.array == v.number, _beyond(own, v, grid)) for v in chosen]
+    return _Read(rois, kind, notices)
+
+
+@dataclass(frozen=True)
+class _Label:
+    number: int
+    name: str
+
+
+def _beyond(own: Volume, label: _Label, grid: Grid) -> float:
+    return 0.0 if own.grid is grid else beyond_ml(own.with_array(own.array == label.number), grid)
+
+
+def _by_index(own: Grid, grid: Grid, path: Path, accepted: Collection[str]) -> tuple[Notice, ...]:
+    """A mask of the PET's shape: its own voxels are the PET's, or it is refused."""
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in own.shape])).reshape(3, -1).T
+    if np.abs(grid.to_index(own.to_mm(corners)) - corners).max() < 0.5:
+        return ()  # each voxel's nearest is the one of the same number
+    apart = float(np.linalg.norm(own.to_mm(corners) - grid.to_mm(corners), axis=1).max())
+    return (
+        refuse(
+            "mask-geometry", f"{path}: its voxels lie up to {apart:.1f} mm from the PET's", accepted
+        ),
+    )
 
 
 def _overlap(own: Grid, grid: Grid, path: Path) -> None:
@@ -92,7 +155,7 @@ def _overlap(own: Grid, grid: Grid, path: Path) -> None:
         raise GeometryError(f"{path}: lies beside the PET", "Are they of one study?")
 
 
-def _dicom(path: Path, grid: Grid) -> tuple[list[_Roi], Kind, tuple[Notice, ...]]:
+def _dicom(path: Path, grid: Grid, names: Sequence[str] | None) -> _Read:
     """A SEG or an RTSTRUCT; whatever a broken one makes its parser raise is an `InputError`."""
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
@@ -103,7 +166,7 @@ def _dicom(path: Path, grid: Grid) -> tuple[list[_Roi], Kind, tuple[Notice, ...]
         with lenient():
             dataset = read_whole(path)
             if dataset.get("Modality", "") in ("RTSTRUCT", "SEG"):
-                return _objects(dataset, grid, path)
+                return _objects(dataset, grid, path, names)
     except (OSError, InvalidDicomError, EOFError) as error:
         raise InputError(f"{path}: is no file of ROIs", remedy) from error
     except (BytesLengthException, LookupError, RuntimeError) as error:
@@ -114,19 +177,33 @@ def _dicom(path: Path, grid: Grid) -> tuple[list[_Roi], Kind, tuple[Notice, ...]
     raise InputError(f"{path}: Modality is not SEG or RTSTRUCT", remedy)
 
 
-def _objects(
-    dataset: Dataset, grid: Grid, path: Path
-) -> tuple[list[_Roi], Kind, tuple[Notice, ...]]:
-    from tmtv_engine.dicom.rtstruct import fill, read_contours
+def _objects(dataset: Dataset, grid: Grid, path: Path, names: Sequence[str] | None) -> _Read:
+    if dataset.Modality == "RTSTRUCT":
+        return _drawn(dataset, grid, path, names)
     from tmtv_engine.dicom.seg import read_segments
 
-    if dataset.Modality == "RTSTRUCT":
-        drawn, frame = read_contours(dataset, path)
-        rois = [_Roi(roi.number, roi.name, fill(roi.contours, grid, path)) for roi in drawn]
-        return rois, "rtstruct", _frames(frame, grid)
-    segments = read_segments(dataset, grid, path)
+    segments = _chosen(read_segments(dataset, grid, path), names, path)
     frame = str(dataset.get("FrameOfReferenceUID", ""))
-    return [_Roi(s.number, s.name, s.mask) for s in segments], "seg", _frames(frame, grid)
+    rois = [_Roi(s.number, s.name, s.mask, s.outside_ml) for s in segments]
+    return _Read(rois, "seg", _frames(frame, grid))
+
+
+def _drawn(dataset: Dataset, grid: Grid, path: Path, names: Sequence[str] | None) -> _Read:
+    from tmtv_engine.dicom.rtstruct import fill, read_contours
+
+    drawn, frame = read_contours(dataset, path)
+    rois, skipped = [], []
+    for roi in _chosen(drawn, names, path):
+        kinds = [f"{count} {kind}" for kind, count in roi.skipped.items()]
+        if roi.contours:
+            filled = fill(roi.contours, grid, path)
+            outside_ml = filled.outside * grid.voxel_ml
+            rois.append(_Roi(roi.number, roi.name, filled.mask, outside_ml))
+            if not filled.mask.any() and not filled.outside:
+                kinds.append("its contours hold no voxel's centre")
+        skipped += [f"{roi.name}: {', '.join(kinds)}"] if kinds else []
+    told = (notice("contours-skipped", "; ".join(skipped[:12])),) if skipped else ()
+    return _Read(rois, "rtstruct", (*told, *_frames(frame, grid)))
 
 
 def _frames(frame: str, grid: Grid) -> tuple[Notice, ...]:
@@ -134,10 +211,14 @@ def _frames(frame: str, grid: Grid) -> tuple[Notice, ...]:
     return (notice("frames-differ", "matched by position"),) if differ else ()
 
 
-def _chosen(found: list[_Roi], names: Sequence[str] | None, path: Path) -> list[_Roi]:
+N = TypeVar("N", bound=_Named)
+
+
+def _chosen(found: list[N], names: Sequence[str] | None, path: Path) -> list[N]:
+    """Those of these names or numbers, each once, or all; raises `UsageError`."""
     if not names:
         return found
-    chosen = []
+    chosen: list[N] = []
     for name in names:
         matching = [roi for roi in found if name in (roi.name, str(roi.number))]
         if not matching:

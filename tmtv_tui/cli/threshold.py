@@ -13,9 +13,11 @@ from tmtv_tui.cli.predict import complain, tell
 
 
 def threshold(
-    pet: Path = typer.Argument(..., metavar="PET", help="DICOM folder or NIfTI file in SUV."),
-    roi: Path = typer.Argument(..., metavar="ROI", help="NIfTI mask or labels, SEG or RTSTRUCT."),
-    out: Path = options.OUT,
+    pet: Path = typer.Argument(..., metavar="PET", help="DICOM, or an image in SUV."),
+    roi: Path = typer.Argument(
+        ..., metavar="ROI", help="Mask or labels (NIfTI, NRRD, MHA), SEG or RTSTRUCT."
+    ),
+    out: Path = typer.Option(Path("tmtv-rois"), "-o", "--out", help="Folder for the case folders."),
     method: list[str] | None = options.METHOD,
     rois: str = typer.Option(
         "auto", "--rois", help="auto, labels (each as drawn) or components (clustered)."
@@ -68,6 +70,6 @@ def threshold(
         raise AmbiguousInput(f"{pet} holds {len(found)} PET studies", "Choose with --pet-series.")
     progress = console.Progress()
     config = replace(CaseConfig(out, methods, told, liver), say=progress.stage)  # type: ignore[arg-type]
-    finder = file_finder(roi, mode=rois, names=name)  # type: ignore[arg-type]
+    finder = file_finder(roi, mode=rois, names=name, accepted=told.accepted)  # type: ignore[arg-type]
     outcomes = run_batch(studies, lambda: finder, config, fresh=fresh)
     return 1 if tell(outcomes, progress, as_json) else 0
