@@ -72,7 +72,7 @@ def test_orthanc_gives_back_what_it_was_sent_and_nothing_goes_twice(
         sent = pydicom.dcmread(path)
         assert held[sent.SOPInstanceUID] == sent
     lines = [json.loads(x) for x in (case / "export" / "sent.jsonl").read_text().splitlines()]
-    assert len(lines) == 7
+    assert [x.get("state") for x in lines] == ["sending", None] * 7
     assert {x["destination"] for x in lines} == {getattr(pacs, way)}
 
 
@@ -175,7 +175,8 @@ def test_a_broken_connection_is_made_anew(tmp_path: Path) -> None:
     with receiver(lambda k: None if k >= 2 else 0) as (to, _):
         with pytest.raises(NetworkError, match="the connection was lost at IM002"):
             go(case, to)
-        assert len((case / "export" / "sent.jsonl").read_text().splitlines()) == 2
+        lines = (case / "export" / "sent.jsonl").read_text().splitlines()
+        assert len([x for x in lines if "state" not in json.loads(x)]) == 2
 
 
 def test_who_does_not_know_us_says_so(tmp_path: Path) -> None:
@@ -324,3 +325,164 @@ def test_destinations() -> None:
         with pytest.raises(UsageError) as caught:
             parse_destination(text)
         assert "secret" not in str(caught.value)
+
+
+AMBUSH = """
+import os, signal, sys
+from pathlib import Path
+from tmtv_engine.pacs.ledger import Ledger
+from tmtv_engine.pacs.send import parse_destination, send, transport_to
+note, count = Ledger.add, 0
+def add(self, *what, taken=True):
+    global count
+    count += taken
+    if count == 3:
+        os.kill(os.getpid(), signal.SIGKILL)  # sent, and not noted
+    note(self, *what, taken=taken)
+Ledger.add = add
+to = parse_destination(sys.argv[2])
+send(Path(sys.argv[1]), to, transport_to(to))
+"""
+
+
+@pytest.mark.parametrize("way", ["node", "web"])
+def test_what_was_sent_and_not_noted_is_asked_for_and_not_sent_again(
+    tmp_path: Path, way: str
+) -> None:
+    case = exported(tmp_path)
+    with orthanc(tmp_path / "orthanc", DicomAlwaysAllowFind=True) as pacs:
+        to = getattr(pacs, way)
+        done = subprocess.run([sys.executable, "-c", AMBUSH, case, to], check=False)
+        assert done.returncode == -signal.SIGKILL
+        found = go(case, to)
+        assert outcomes(found) == ["already"] * 3 + ["taken"] * 4
+        assert found[2].detail == "the receiver holds it"
+        assert outcomes(go(case, to)) == ["already"] * 7
+        assert len(pacs.datasets()) == 7
+
+
+def test_where_the_receiver_cannot_be_asked_it_is_sent_again(tmp_path: Path) -> None:
+    case = exported(tmp_path)
+    with receiver(lambda k: 0) as (to, seen):
+        done = subprocess.run([sys.executable, "-c", AMBUSH, case, to], check=False)
+        assert done.returncode == -signal.SIGKILL
+        assert outcomes(go(case, to)) == ["already"] * 2 + ["taken"] * 5
+    assert len(seen) == 8
+    assert len(set(seen)) == 7
+
+
+@contextmanager
+def http(answer: Callable[[Any], None]) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """An http service and (method, path, Authorization) of each request that it was sent."""
+    seen: list[tuple[str, str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            seen.append((self.command, self.path, self.headers.get("Authorization", "")))
+            answer(self)
+
+        do_GET = do_CONNECT = do_POST
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", seen
+        finally:
+            server.shutdown()
+            thread.join(30)
+
+
+def denied(handler: Any) -> None:
+    handler.send_response(403)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+def moved(code: int, where: str) -> Callable[[Any], None]:
+    def answer(handler: Any) -> None:
+        handler.send_response(code)
+        handler.send_header("Location", where)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return answer
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_host_or_scheme_gets_nothing(tmp_path: Path, code: int) -> None:
+    """Before: the objects and what ~/.netrc holds for that host went there."""
+    (tmp_path / "netrc").write_text("default login ann password secret\n")
+    os.chmod(tmp_path / "netrc", 0o600)
+    secret = {"TMTV_TOKEN": "abc"}
+    with http(denied) as (other, seen), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NETRC", str(tmp_path / "netrc"))
+        for place in (f"{other}/dicom-web/studies", other.replace("http:", "https:") + "/x"):
+            case = exported(tmp_path / place[:5])
+            with http(moved(code, place)) as (to, asked):
+                with pytest.raises(NetworkError, match="redirects to"):
+                    go(case, f"{to}/dicom-web", environment=secret)
+                assert [x[0] for x in asked] == ["POST"]
+        assert seen == []
+    lines = (case / "export" / "sent.jsonl").read_text().splitlines()
+    assert {json.loads(x)["state"] for x in lines} == {"sending"}
+
+
+def test_a_redirect_on_the_same_host_is_followed_where_it_keeps_the_method(
+    tmp_path: Path,
+) -> None:
+    case = exported(tmp_path)
+
+    def answer(handler: Any) -> None:
+        first = handler.path.startswith("/old")
+        (moved(308, "/new/studies") if first else denied)(handler)
+
+    with http(answer) as (to, seen), pytest.raises(NetworkError, match="HTTP 403"):
+        go(case, f"{to}/old", environment={"TMTV_TOKEN": "abc"})
+    assert seen == [("POST", "/old/studies", "Bearer abc"), ("POST", "/new/studies", "Bearer abc")]
+
+
+def test_proxies_of_the_environment_are_not_used_and_named_ones_are(tmp_path: Path) -> None:
+    case = exported(tmp_path)
+    with http(denied) as (proxy, through), http(denied) as (to, seen):
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+                patch.setenv(name, proxy)
+            with pytest.raises(NetworkError, match="HTTP 403"):
+                go(case, to)
+        assert (len(seen), through) == (1, [])
+        with pytest.raises(NetworkError, match="HTTP 403"):
+            go(case, to, security=Security(proxy=proxy))
+        assert len(seen) == 1
+        assert [x[0] for x in through] == ["GET", "POST"]  # it went out before: is it there?
+
+
+def test_links_in_the_export_folder_are_not_sent(tmp_path: Path) -> None:
+    """Before: what a link named, anywhere on the machine, went to the archive."""
+    case = exported(tmp_path)
+    files = sorted((case / "export").rglob("*.dcm"))
+    private = files[0].rename(tmp_path / "private.dcm")
+    files[0].symlink_to(private)
+    with receiver(lambda k: 0) as (to, seen):
+        found = go(case, to)
+    assert len(seen) == 6
+    assert [s.detail for s in found if s.outcome == "refused"] == [
+        "IM000.dcm is no file of the case"
+    ]
+    (case / "export").rename(tmp_path / "elsewhere")
+    (case / "export").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CaseError, match="is a link"):
+        go(case, "A@127.0.0.1:1")
+
+
+def test_a_ledger_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
+    case = exported(tmp_path)
+    (tmp_path / "mine").write_text("keep me")
+    (case / "export" / "sent.jsonl").symlink_to(tmp_path / "mine")
+    with receiver(lambda k: 0) as (to, seen), pytest.raises(CaseError, match="is no file"):
+        go(case, to)
+    assert (seen, (tmp_path / "mine").read_text()) == ([], "keep me")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tmtv_engine.errors import CaseError
-from tmtv_engine.files import canonical, utc_now
+from tmtv_engine.errors import CaseError, DiskError
+from tmtv_engine.files import canonical, open_own, sync, utc_now
 
 NAME = "sent.jsonl"
 
@@ -17,48 +17,71 @@ NAME = "sent.jsonl"
 class Ledger:
     """``sent.jsonl`` of one export folder: destination, SOP instance UID and SHA-256 a line.
 
-    A last line without its newline (a kill while writing) is no entry and is cut off. Raises
-    `CaseError` where the file cannot be read as what it should be.
+    A line with ``state`` ``sending`` was written before an object went out, one without once it
+    was taken. A last line without its newline (a kill while writing) is no entry and is cut off.
+    Raises `CaseError` where the file cannot be read as what it should be.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
+        self._begun: set[tuple[str, str, str]] = set()
         self._known: set[tuple[str, str, str]] = set()
-        data = self.path.read_bytes() if self.path.exists() else b""
+        data = self._data() if os.path.lexists(self.path) else b""
         self._end = data.rfind(b"\n") + 1
         for number, raw in enumerate(data[: self._end].splitlines(), start=1):
             try:
                 entry = json.loads(raw)
                 key = (entry["destination"], entry["sop_instance_uid"], entry["sha256"])
-            except (ValueError, TypeError, KeyError) as error:
+                (self._begun if entry.get("state") == "sending" else self._known).add(key)
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 raise CaseError(
                     f"{self.path}: line {number} is no entry",
                     "Remove the file to send everything anew.",
                 ) from error
-            self._known.add(key)
+
+    def _data(self) -> bytes:
+        try:
+            with open_own(self.path) as stream:
+                found: bytes = stream.read()
+                return found
+        except OSError as error:
+            raise CaseError(f"{self.path} is no file of the case", "Remove it.") from error
 
     def has(self, destination: str, uid: str, sha256: str) -> bool:
         """Whether that very object was taken there before."""
         return (destination, uid, sha256) in self._known
 
-    def add(self, destination: str, uid: str, sha256: str) -> None:
-        """Record that an object was taken; on disk when this returns."""
+    def begun(self, destination: str, uid: str, sha256: str) -> bool:
+        """Whether that very object went out there before, whatever became of it."""
+        return (destination, uid, sha256) in self._begun
+
+    def add(self, destination: str, uid: str, sha256: str, *, taken: bool = True) -> None:
+        """Record that an object was taken, or is about to go out; on disk when this returns."""
         entry = {
             "at": utc_now(),
             "destination": destination,
             "sop_instance_uid": uid,
             "sha256": sha256,
+            **({} if taken else {"state": "sending"}),
         }
         raw = canonical(entry) + b"\n"
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        new = not os.path.lexists(self.path)
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         try:
             os.ftruncate(handle, self._end)
             os.pwrite(handle, raw, self._end)
             os.fsync(handle)
+        except OSError as error:
+            os.ftruncate(handle, self._end)
+            raise DiskError(
+                f"{self.path}: {error.strerror}", "What was sent stands in it."
+            ) from error
         finally:
             os.close(handle)
+        if new:
+            sync(self.path.parent)
         self._end += len(raw)
-        self._known.add((destination, uid, sha256))
+        (self._known if taken else self._begun).add((destination, uid, sha256))
 
 
 @contextmanager

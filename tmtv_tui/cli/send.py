@@ -26,12 +26,14 @@ def send(
     cert: Path | None = typer.Option(None, "--cert", help="Our certificate, PEM."),
     key: Path | None = typer.Option(None, "--key", help="Its key, PEM."),
     ca: Path | None = typer.Option(None, "--ca", help="Whom to trust, PEM (default: the system)."),
+    proxy: str | None = typer.Option(None, "--proxy", help="URL of a proxy for DICOMweb."),
     as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
 ) -> int:
     """Send the DICOM files of each case's export folder; what was taken before is not sent again.
 
     DICOMweb credentials come from the environment: TMTV_TOKEN, or TMTV_USER and TMTV_PASSWORD.
+    They go to that host only: no redirect elsewhere, ~/.netrc or proxy of the environment is used.
     """
     from tmtv_engine.case.folder import find_cases
     from tmtv_engine.pacs import peers
@@ -41,7 +43,7 @@ def send(
     destination = sending.parse_destination(to)
     if (cert or key or ca) and isinstance(destination, peers.Node) and not tls:
         raise UsageError("--cert, --key and --ca mean nothing without --tls")
-    security = peers.Security(tls, cert, key, ca)
+    security = peers.Security(tls, cert, key, ca, proxy)
     transport = sending.transport_to(
         destination, caller=aet, security=security, environment=os.environ
     )
