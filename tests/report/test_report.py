@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tmtv_engine.errors import InputError, UsageError
+from tmtv_engine.report import figures
 from tmtv_engine.report.cohort import Cohort, Found, Pair, compare, froc, numbers
 from tmtv_engine.report.figures import draw
 from tmtv_engine.report.tables import csv_text, patients_of, read_table, tables_of
@@ -205,6 +206,28 @@ def test_figures_are_text_and_the_same_every_time(tmp_path: Path) -> None:
     assert [(p.svg, p.png) for p in once] == [(p.svg, p.png) for p in again]
     assert "TMTV (mL)</text>" in once[0].svg
     assert all(p.png.startswith(b"\x89PNG") for p in once)
+
+
+def test_an_added_figure_is_drawn_and_captioned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def line(cohort: Cohort, report: Any) -> Any:
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(2, 2))
+        figure.subplots().plot([1, 2])
+        return figure
+
+    rows = figures.FIGURES
+    wanted = figures.Plate("line", lambda report: f"A line & {report['n']} patients.", line)
+    never = figures.Plate("never", lambda report: "Nobody", line, lambda cohort, report: False)
+    monkeypatch.setattr(figures, "FIGURES", (*rows, wanted, never))
+    html = _page(tmp_path, HEAD + "a,41,100,110,0.9,HL\nb,41,90,70,0.7,HL\n")
+    assert "A line &amp; 2 patients." in html
+    assert "Nobody" not in html
+    made = {p.stem for p in (tmp_path / "out").glob("*.svg")}
+    assert made == {"boxes", "bland-altman", "correlation", "dice", "line"}
+    assert (tmp_path / "out" / "line.png").is_file()
 
 
 @pytest.mark.parametrize(

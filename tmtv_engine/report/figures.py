@@ -37,19 +37,25 @@ class Picture:
     png: bytes
 
 
+def _always(cohort: Cohort, report: Mapping[str, Any]) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A row of `FIGURES`: the figure's name, its caption, who draws it, and where there is one."""
+
+    name: str
+    caption: Callable[[Mapping[str, Any]], str]
+    draw: Callable[[Cohort, Mapping[str, Any]], Any]
+    there: Callable[[Cohort, Mapping[str, Any]], bool] = _always
+
+
 def draw(cohort: Cohort, report: Mapping[str, Any]) -> list[Picture]:
-    """Every figure that the cohort has data for, in the order of the paper."""
-    wanted: list[tuple[str, Callable[[], Any]]] = [
-        ("boxes", lambda: _boxes(cohort)),
-        ("bland-altman", lambda: _panels(cohort, report, _bland_altman)),
-        ("correlation", lambda: _panels(cohort, report, _correlation)),
-    ]
-    if any(p.overlaps.get("dice") is not None for p in cohort.pairs):
-        wanted.append(("dice", lambda: _dice(cohort)))
-    if report["detection"] and report["detection"]["froc"]:
-        wanted.append(("froc", lambda: _froc(report["detection"]["froc"])))
+    """Every figure of `FIGURES` that the cohort has data for, in that order."""
     with _styled():
-        return [_saved(name, make()) for name, make in wanted]
+        drawn = [row for row in FIGURES if row.there(cohort, report)]
+        return [_saved(row.name, row.draw(cohort, report)) for row in drawn]
 
 
 @contextmanager
@@ -258,3 +264,55 @@ def _titled(method: str, columns: tuple[stats.Row, stats.Row]) -> str:
 def _plain(text: str) -> str:
     """Text that matplotlib takes as it is: a dollar would begin a formula."""
     return text.replace("$", r"\$")
+
+
+def _has_dice(cohort: Cohort, report: Mapping[str, Any]) -> bool:
+    return any(p.overlaps.get("dice") is not None for p in cohort.pairs)
+
+
+FIGURES: tuple[Plate, ...] = (
+    Plate(
+        "boxes",
+        lambda report: (
+            f"TMTV of the {report['names'][0]} and the {report['names'][1]} measurement for each "
+            "method. Box: median and quartiles; whiskers: 5th and 95th percentile; values beyond "
+            "are not drawn."
+        ),
+        lambda cohort, report: _boxes(cohort),
+    ),
+    Plate(
+        "bland-altman",
+        lambda report: (
+            f"Bland–Altman plots, {report['names'][1]} minus {report['names'][0]}. Lines: bias and "
+            "limits of agreement (1.96 SD, ddof 1); bands: their 95 % confidence intervals."
+        ),
+        lambda cohort, report: _panels(cohort, report, _bland_altman),
+    ),
+    Plate(
+        "correlation",
+        lambda report: (
+            f"TMTV {report['names'][1]} against {report['names'][0]}. Dashed: identity; solid: "
+            "least-squares line. ρ: Spearman; CCC: Lin's concordance."
+        ),
+        lambda cohort, report: _panels(cohort, report, _correlation),
+    ),
+    Plate(
+        "dice",
+        lambda report: (
+            "Dice coefficients by voxel, patients a bin of 0.05"
+            + (", by subtype." if report["subtypes"] else ".")
+        ),
+        lambda cohort, report: _dice(cohort),
+        _has_dice,
+    ),
+    Plate(
+        "froc",
+        lambda report: (
+            "Free-response curve: lesions found and false lesions per patient as the least mean "
+            "probability asked of a proposed lesion falls."
+        ),
+        lambda cohort, report: _froc(report["detection"]["froc"]),
+        lambda cohort, report: bool(report["detection"] and report["detection"]["froc"]),
+    ),
+)
+"""The figures of the report, in the order of the paper; a row added here is drawn and captioned."""

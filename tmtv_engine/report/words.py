@@ -1,4 +1,4 @@
-"""What the report says in words: captions, and a methods section ready for a paper."""
+"""What the report says in words: a methods section ready for a paper."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from tmtv_engine.errors import UsageError
 from tmtv_engine.lesion.methods import parse_method
+from tmtv_engine.report import figures
 
 RESEARCH = "Research use only. Not a medical device; not for diagnosis or treatment."
 PACKAGES = ("numpy", "scipy", "matplotlib")
@@ -24,19 +25,7 @@ def method_name(key: str) -> str:
 
 def caption(name: str, report: Mapping[str, Any]) -> str:
     """The caption of a figure."""
-    first, second = report["names"]
-    return {
-        "boxes": f"TMTV of the {first} and the {second} measurement for each method. Box: median "
-        "and quartiles; whiskers: 5th and 95th percentile; values beyond are not drawn.",
-        "bland-altman": f"Bland–Altman plots, {second} minus {first}. Lines: bias and limits of "
-        "agreement (1.96 SD, ddof 1); bands: their 95 % confidence intervals.",
-        "correlation": f"TMTV {second} against {first}. Dashed: identity; solid: least-squares "
-        "line. ρ: Spearman; CCC: Lin's concordance.",
-        "dice": "Dice coefficients by voxel, patients a bin of 0.05"
-        + (", by subtype." if report["subtypes"] else "."),
-        "froc": "Free-response curve: lesions found and false lesions per patient as the least "
-        "mean probability asked of a proposed lesion falls.",
-    }[name]
+    return next(figure.caption(report) for figure in figures.FIGURES if figure.name == name)
 
 
 def methods_text(report: Mapping[str, Any]) -> list[str]:
