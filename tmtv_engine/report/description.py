@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,8 @@ from tmtv_engine.report import stats
 from tmtv_engine.report.cohort import Excluded, Numbers, Read, reading_numbers
 from tmtv_engine.report.figures import Picture, distribution
 from tmtv_engine.report.folders import model_of, read_of
-from tmtv_engine.report.page import (
-    Column,
-    document,
-    figure,
-    left_out,
-    section,
-    sortable,
-    table,
-    told,
-)
+from tmtv_engine.report.html import Column, Sortable, Table, Text, render, section, told
+from tmtv_engine.report.page import figure, left_out
 from tmtv_engine.report.page import hashes as hashes_of
 from tmtv_engine.report.page import reading as reading_of_page
 from tmtv_engine.report.sides import read_as
@@ -190,48 +181,52 @@ def _page(patients: Sequence[Patient], report: Mapping[str, Any], picture: Pictu
     keys = _keys(report)
     review = report["review"]
     states = ", ".join(f"{n} {state}" for state, n in review["states"].items())
+    said = (
+        f"{report['n']} patients, {report['created']}; {states}. Reviewed and signed: "
+        f"{100 * review['reviewed_share']:.0f} %."
+    )
+    caption = "TMTV of the patients for each method, as it stands now. Scale: log."
     parts = [
-        f"<p>{report['n']} patients, {escape(report['created'])}; {escape(states)}. Reviewed and "
-        f"signed: {100 * review['reviewed_share']:.0f} %.</p>",
+        section("", Text(said)),
         section("TMTV (mL)", _volume_table(report)),
-        figure(1, picture, "TMTV of the patients for each method, as it stands now. Scale: log."),
+        section("", figure(1, picture, caption)),
         section("Lesions per patient", _lesion_table(report)),
-        section("Warnings", table(["Code", "Patients"], report["warnings"].items())),
-        section("Reading", reading_of_page(report["reading"])) if report["reading"] else "",
+        section("Warnings", Table(["Code", "Patients"], list(report["warnings"].items()))),
+        section("Reading", *reading_of_page(report["reading"])) if report["reading"] else None,
         section("Seconds per stage", _seconds(report)),
         section("Patients", _patients(patients, keys)),
         left_out(report),
-        section("Versions and hashes", hashes_of(report)),
+        section("Versions and hashes", *hashes_of(report)),
     ]
-    return document("TMTV of a cohort", parts)
+    return render("TMTV of a cohort", parts)
 
 
-def _volume_table(report: Mapping[str, Any]) -> str:
+def _volume_table(report: Mapping[str, Any]) -> Table:
     rows = [
         [key, name, m[column]["n"], *(told(m[column][v]) for v in VOLUMES[1:])]
         for key, m in report["methods"].items()
         for name, column in (("predicted", "predicted_ml"), ("now", "tmtv_ml"))
     ]
-    return table(["Method", "", *VOLUMES], rows)
+    return Table(["Method", "", *VOLUMES], rows)
 
 
-def _lesion_table(report: Mapping[str, Any]) -> str:
+def _lesion_table(report: Mapping[str, Any]) -> Table:
     rows = [
         [name, *(told(report[name][v], 0 if v == "n" else 1) for v in VOLUMES)]
         for name in ("lesions", "candidates")
     ]
-    return table(["", *VOLUMES], rows)
+    return Table(["", *VOLUMES], rows)
 
 
-def _seconds(report: Mapping[str, Any]) -> str:
+def _seconds(report: Mapping[str, Any]) -> Table:
     rows = [
         [stage, m["n"], told(m["median"], 2), told(m["max"], 2)]
         for stage, m in report["seconds"].items()
     ]
-    return table(["Stage", "n", "median", "max"], rows)
+    return Table(["Stage", "n", "median", "max"], rows)
 
 
-def _patients(patients: Sequence[Patient], keys: Sequence[str]) -> str:
+def _patients(patients: Sequence[Patient], keys: Sequence[str]) -> Sortable:
     columns = [Column("Patient"), Column("Status"), Column("Readers")]
     columns += [Column("Lesions", 0), Column("Candidates", 0)]
     columns += [Column(f"{key} {side} mL", 1) for key in keys for side in ("predicted", "now")]
@@ -242,4 +237,4 @@ def _patients(patients: Sequence[Patient], keys: Sequence[str]) -> str:
         + [" ".join(p.warnings)]
         for p in patients
     ]
-    return sortable(columns, rows)
+    return Sortable(columns, rows)

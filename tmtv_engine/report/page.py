@@ -2,89 +2,57 @@
 
 from __future__ import annotations
 
-import base64
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tmtv_engine.report import words
 from tmtv_engine.report.cohort import OVERLAPS, Cohort, Pair
 from tmtv_engine.report.figures import Picture
+from tmtv_engine.report.html import (
+    Block,
+    Column,
+    Figure,
+    Hashes,
+    Section,
+    Sortable,
+    Table,
+    Text,
+    embedded,
+    render,
+    section,
+    told,
+)
 
 WORST = 10
 SHOWN = 200  # of what was left out
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 
 def page(cohort: Cohort, report: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
-    """The whole page; every text from outside is escaped."""
+    """The whole page."""
     first, second = report["names"]
     groups = [("All patients", report["methods"]), *report["subtypes"].items()]
+    figures = [figure(k, p, words.caption(p.name, report)) for k, p in enumerate(pictures, 1)]
+    said = f"{report['n']} patients, {report['created']}. Differences are {second} minus {first}."
     parts = [
-        f"<p>{report['n']} patients, {escape(report['created'])}. Differences are "
-        f"{escape(second)} minus {escape(first)}.</p>",
-        section("Dice by method", _dice(groups)) if _known(report, "dice") else "",
+        section("", Text(said)),
+        section("Dice by method", _dice(groups)) if _known(report, "dice") else None,
         section("Volumes (mL)", _volumes(groups, report["names"])),
         section("Agreement", _agreement(groups)),
         section("Tests and correlation", _tests(groups)),
-        section("Overlap by voxel, mean ± SD", _overlaps(groups)) if _known(report) else "",
-        _lesions(report),
-        *(figure(k, p, words.caption(p.name, report)) for k, p in enumerate(pictures, 1)),
+        section("Overlap by voxel, mean ± SD", _overlaps(groups)) if _known(report) else None,
+        *_lesions(report),
+        section("", *figures),
         _worst(cohort),
         section("Patients", _patients(cohort)),
         left_out(report),
-        section("Methods, for a paper", *(_p(t) for t in words.methods_text(report))),
-        section("Versions and hashes", hashes(report)),
+        section("Methods, for a paper", *map(Text, words.methods_text(report))),
+        section("Versions and hashes", *hashes(report)),
     ]
-    return document(f"TMTV: {second} against {first}", parts)
-
-
-def document(title: str, parts: Sequence[str]) -> str:
-    """A page of its own: style and script inside, nothing asked of any server."""
-    head = (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_beside('page.css')}</style></head>\n"
-        f'<body><main><h1>{escape(title)}</h1>\n<p class="only">{words.RESEARCH}</p>'
-    )
-    foot = f"</main>\n<script>{_beside('page.js')}</script></body></html>\n"
-    return "\n".join(part for part in (head, *parts, foot) if part)
-
-
-def _beside(name: str) -> str:
-    return Path(__file__).with_name(name).read_text("utf-8")
+    return render(f"TMTV: {second} against {first}", parts)
 
 
 def _known(report: Mapping[str, Any], *keys: str) -> bool:
     return any(m[k]["n"] for m in report["methods"].values() for k in keys or OVERLAPS)
-
-
-def section(title: str, *parts: str) -> str:
-    """Parts under a heading."""
-    return f"<section><h2>{escape(title)}</h2>\n" + "\n".join(parts) + "</section>"
-
-
-def _p(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table; every cell is escaped."""
-    head = "".join(f"<th>{escape(h)}</th>" for h in header)
-    body = "\n".join(
-        "<tr>" + "".join(f"<td>{escape(str(c))}</td>" for c in row) + "</tr>" for row in rows
-    )
-    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="wide"><table>{inner}</table></div>'
-
-
-def told(value: float | None, digits: int = 1) -> str:
-    """A number for people; unknown is a dash."""
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
 def _p_value(p: float | None) -> str:
@@ -101,7 +69,7 @@ def _spread(m: Mapping[str, Any], digits: int = 2) -> str:
     return f"{told(m['mean'], digits)} ± {told(m['sd'], digits)}" if m["n"] else "–"
 
 
-def _dice(groups: Sequence[tuple[str, Any]]) -> str:
+def _dice(groups: Sequence[tuple[str, Any]]) -> Table:
     """The paper's Table 2."""
     keys = list(groups[0][1])
     rows: list[list[str]] = []
@@ -111,10 +79,10 @@ def _dice(groups: Sequence[tuple[str, Any]]) -> str:
         rows[-1] += [_with(d["median"], d["median_ci"], 2) if d else "–" for d in own]
         rows.append(["", "mean ± SD", *(_spread(d) if d else "–" for d in own)])
         rows.append(["", "n", *(str(d["n"]) if d else "0" for d in own)])
-    return table(["Group", "", *keys], rows)
+    return Table(["Group", "", *keys], rows)
 
 
-def _volumes(groups: Sequence[tuple[str, Any]], names: Sequence[str]) -> str:
+def _volumes(groups: Sequence[tuple[str, Any]], names: Sequence[str]) -> Table:
     rows = []
     for group, methods in groups:
         for key, m in methods.items():
@@ -123,10 +91,10 @@ def _volumes(groups: Sequence[tuple[str, Any]], names: Sequence[str]) -> str:
                 values = [told(v[k]) for k in ("min", "max", "mean", "sd", "median", "q1", "q3")]
                 rows.append([group, key, name, v["n"], *values])
     header = ["Group", "Method", "", "n", "min", "max", "mean", "SD", "median", "Q1", "Q3"]
-    return table(header, rows)
+    return Table(header, rows)
 
 
-def _agreement(groups: Sequence[tuple[str, Any]]) -> str:
+def _agreement(groups: Sequence[tuple[str, Any]]) -> Table:
     rows = []
     for group, methods in groups:
         for key, m in methods.items():
@@ -139,10 +107,10 @@ def _agreement(groups: Sequence[tuple[str, Any]]) -> str:
             bias = _with(b["bias_ml"], b["bias_ci"])
             rows.append([group, key, m["n"], bias, limits, ratio, agreed, kappas])
     header = ["Group", "Method", "n", "Bias mL (95 % CI)", "Limits mL", "Ratio (limits)"]
-    return table([*header, "≤ 10 % or 10 mL", "κ (at mL)"], rows)
+    return Table([*header, "≤ 10 % or 10 mL", "κ (at mL)"], rows)
 
 
-def _tests(groups: Sequence[tuple[str, Any]]) -> str:
+def _tests(groups: Sequence[tuple[str, Any]]) -> Table:
     rows = [
         [group, key, m["n"], _with(m["median_difference_ml"], m["median_difference_ci"])]
         + [_p_value(m["t_test"]["p"]), _p_value(m["wilcoxon"]["p"])]
@@ -152,23 +120,23 @@ def _tests(groups: Sequence[tuple[str, Any]]) -> str:
         for key, m in methods.items()
     ]
     header = ["Group", "Method", "n", "Δ medians mL (95 % CI)", "t-test p", "Wilcoxon p"]
-    return table([*header, "Spearman ρ", "Pearson r", "CCC", "ICC(2,1)"], rows)
+    return Table([*header, "Spearman ρ", "Pearson r", "CCC", "ICC(2,1)"], rows)
 
 
-def _overlaps(groups: Sequence[tuple[str, Any]]) -> str:
+def _overlaps(groups: Sequence[tuple[str, Any]]) -> Table:
     rows = [
         [group, key, *(_spread(m[k]) for k in OVERLAPS), m["both_empty"]]
         for group, methods in groups
         for key, m in methods.items()
     ]
-    return table(["Group", "Method", *map(_title, OVERLAPS), "both empty"], rows)
+    return Table(["Group", "Method", *map(_title, OVERLAPS), "both empty"], rows)
 
 
 def _title(key: str) -> str:
     return key.upper() if key in ("ppv", "npv") else key.capitalize()
 
 
-def _lesions(report: Mapping[str, Any]) -> str:
+def _lesions(report: Mapping[str, Any]) -> list[Section]:
     parts = []
     if report["raw"]:
         rows = [
@@ -176,7 +144,7 @@ def _lesions(report: Mapping[str, Any]) -> str:
             for key, r in report["raw"].items()
         ]
         header = ["Against", "n", "Dice, median", *map(_title, OVERLAPS)]
-        parts.append(section("The prediction before any cut", table(header, rows)))
+        parts.append(section("The prediction before any cut", Table(header, rows)))
     if report["rois"]:
         d = report["detection"]
         rows = [
@@ -188,14 +156,14 @@ def _lesions(report: Mapping[str, Any]) -> str:
             f"(sensitivity {told(d['sensitivity'], 3)}); {told(d['false_per_patient'], 2)} false "
             f"lesions per patient."
         )
-        counts = table(["Lesions per patient", "n", "mean", "SD", "median"], rows)
-        parts.append(section("Lesions", counts, _p(said)))
+        counts = Table(["Lesions per patient", "n", "mean", "SD", "median"], rows)
+        parts.append(section("Lesions", counts, Text(said)))
     if report["reading"]:
-        parts.append(section("Reading", reading(report["reading"])))
-    return "\n".join(parts)
+        parts.append(section("Reading", *reading(report["reading"])))
+    return parts
 
 
-def reading(read: Mapping[str, Any]) -> str:
+def reading(read: Mapping[str, Any]) -> list[Block]:
     """What the journals say by reader: minutes and decisions a patient, and what was changed."""
     rows = []
     for name, r in read["by_reader"].items():
@@ -204,31 +172,22 @@ def reading(read: Mapping[str, Any]) -> str:
         spent = [told(minutes["median"]), told(minutes["mean"]), told(minutes["sd"])]
         rows.append([name, r["n"], *spent, told(decisions["median"]), changed or "nothing"])
     header = ["Reader", "patients", "minutes, median", "mean", "SD", "decisions, median"]
-    parts = [table([*header, "changed"], rows)]
+    parts: list[Block] = [Table([*header, "changed"], rows)]
     if read.get("before"):
         said = (
             f"{key}: Dice {_spread(m['dice'])}, within 10 % or 10 mL in {m['within_10']['n']} "
             f"of {m['n']}"
             for key, m in read["before"].items()
         )
-        parts.append(_p(f"The same two sides before anyone had corrected them: {'; '.join(said)}."))
-    return "\n".join(parts)
+        parts.append(
+            Text(f"The same two sides before anyone had corrected them: {'; '.join(said)}.")
+        )
+    return parts
 
 
-def figure(number: int, picture: Picture, caption: str) -> str:
+def figure(number: int, picture: Picture, caption: str) -> Figure:
     """A figure with its number and caption."""
-    said = f"<b>Figure {number}.</b> {escape(caption)}"
-    return f"<figure>{inline(picture)}<figcaption>{said}</figcaption></figure>"
-
-
-def inline(picture: Picture) -> str:
-    """An SVG to stand in a page: no prolog, and ids of its own."""
-    svg = picture.svg[picture.svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\bid="', f'id="{picture.name}-', svg)
-    svg = svg.replace("url(#", f"url(#{picture.name}-")
-    label = f'<svg role="img" aria-label="{picture.name}"'
-    return re.sub(r'href="#', f'href="#{picture.name}-', svg).replace("<svg", label, 1)
+    return Figure(embedded(picture.svg.encode(), "image/svg+xml"), picture.name, caption, number)
 
 
 def worst(cohort: Cohort) -> list[Pair]:
@@ -242,56 +201,19 @@ def worst(cohort: Cohort) -> list[Pair]:
     return sorted(own, key=rank)[:WORST]
 
 
-def _worst(cohort: Cohort) -> str:
+def _worst(cohort: Cohort) -> Section:
     shown = []
     for pair in worst(cohort):
         path = cohort.pictures.get(pair.case)
         if path is None or not path.is_file():
             continue
-        data = base64.b64encode(path.read_bytes()).decode()
         said = f"{pair.case}: Dice {told(pair.overlaps.get('dice'), 2)}, "
         said += f"{told(pair.predicted_ml)} against {told(pair.reference_ml)} mL"
-        shown.append(
-            f'<figure><img alt="" src="data:image/png;base64,{data}">'
-            f"<figcaption>{escape(said)}</figcaption></figure>"
-        )
-    title = f"The patients that agree least ({cohort.methods[0]})"
-    return section(title, *shown) if shown else ""
+        shown.append(Figure(embedded(path.read_bytes(), "image/png"), "", said))
+    return section(f"The patients that agree least ({cohort.methods[0]})", *shown)
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table that sorts: its name, and the digits shown (None: text)."""
-
-    name: str
-    digits: int | None = None
-
-
-def sortable(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> str:
-    """A table that sorts at a click; the cells of numbers carry them unrounded."""
-    head = "".join(
-        f'<th data-kind="{"text" if c.digits is None else "number"}">'
-        f'<button type="button">{escape(c.name)}</button></th>'
-        for c in columns
-    )
-    body = "\n".join(
-        f"<tr>{''.join(_cell(v, c) for v, c in zip(row, columns, strict=True))}</tr>"
-        for row in rows
-    )
-    return (
-        f'<div class="wide tall"><table class="sorted"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _cell(value: Any, column: Column) -> str:
-    if column.digits is None:
-        return f"<td>{escape(str(value))}</td>"
-    exact = "" if value is None else repr(value)
-    return f'<td data-v="{exact}">{told(value, column.digits)}</td>'
-
-
-def _patients(cohort: Cohort) -> str:
+def _patients(cohort: Cohort) -> Sortable:
     first, second = cohort.names
     columns = [Column(name) for name in ("Patient", "Method", "Subtype")]
     columns += [Column(f"{name} mL", 1) for name in (first, second)] + [Column("Δ mL", 1)]
@@ -303,26 +225,23 @@ def _patients(cohort: Cohort) -> str:
         ]
         for p in cohort.pairs
     ]
-    return sortable(columns, rows)
+    return Sortable(columns, rows)
 
 
-def left_out(report: Mapping[str, Any]) -> str:
+def left_out(report: Mapping[str, Any]) -> Section:
     """What is not in the numbers, and why."""
     left = report["excluded"]
     if not left:
-        return section("Left out", _p("Nothing."))
-    shown = table(["Case", "Why"], [[e["case"], e["why"]] for e in left[:SHOWN]])
+        return section("Left out", Text("Nothing."))
+    shown = Table(["Case", "Why"], [[e["case"], e["why"]] for e in left[:SHOWN]])
     more = len(left) - SHOWN
-    rest = [_p(f"{more} more are in report.json.")] if more > 0 else []
+    rest = [Text(f"{more} more are in report.json.")] if more > 0 else []
     return section(f"Left out ({len(left)})", shown, *rest)
 
 
-def hashes(report: Mapping[str, Any]) -> str:
+def hashes(report: Mapping[str, Any]) -> list[Block]:
     """Versions of what computed, and SHA-256 of what was read."""
     rows = [["tmtv", report["tmtv"]], *words.versions().items()]
     rows += [["model", m] for m in report["models"]]
-    inputs = "".join(
-        f"<li>{escape(name)}: <code>{escape(value)}</code></li>"
-        for name, value in report["inputs_sha256"].items()
-    )
-    return table(["Software", "Version"], rows) + f"<p>SHA-256 of the inputs</p><ul>{inputs}</ul>"
+    inputs = tuple(report["inputs_sha256"].items())
+    return [Table(["Software", "Version"], rows), Hashes(inputs)]
