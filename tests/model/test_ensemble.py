@@ -77,4 +77,4 @@ def test_a_way_that_is_none_is_told() -> None:
     with pytest.raises(UsageError, match="--combine 'median' is unknown"):
         Ensemble([A, B], "median", "two")
     with pytest.raises(UsageError, match="--combine"):
-        told(None, None, "median")
+        told(combine="median")

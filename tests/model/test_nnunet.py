@@ -60,9 +60,8 @@ class Predictor:
 def _segmenter(channels: tuple[str, ...] = ("pet", "ct"), reader: str = "SimpleITKIO") -> Any:
     heads = Heads(1, {}, False, 2)
     told = Folder(Path("m"), {}, {"image_reader_writer": reader}, (), channels, heads)
-    segment = NnUnetSegmenter(told, CPU, Loaded(Plan(), Predictor(), ()))  # type: ignore[arg-type]
-    segment.record = {"name": "nnunet:x", "sha256": "", "trained_on": ""}
-    return segment
+    loaded = Loaded(Plan(), Predictor(), ())  # type: ignore[arg-type]
+    return NnUnetSegmenter(told, CPU, loaded, name="x", instead=("vnet", "lion"))
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -105,9 +104,9 @@ def test_beyond_the_ct_there_is_air_and_no_clicks_were_made() -> None:
 
 def test_without_the_ct_that_it_needs_a_model_is_refused() -> None:
     suv = Volume(np.ones((4, 5, 6), np.float32), Grid.axial((4, 5, 6), (2, 3, 4)), Unit.SUV)
-    with pytest.raises(InputError, match="nnunet:x needs a CT") as caught:
+    with pytest.raises(InputError, match="model x needs a CT") as caught:
         _segmenter()(suv, None)
-    assert "PET alone" in caught.value.remedy
+    assert "PET alone here: vnet, lion" in caught.value.remedy
     assert _segmenter(("pet",))(suv, None).array.shape == (4, 5, 6)
 
 

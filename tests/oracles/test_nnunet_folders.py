@@ -28,6 +28,7 @@ pytestmark = [
     ),
 ]
 ROOT = Path(__file__).parents[2]
+TMTV = "from tmtv_tui.cli.app import main; raise SystemExit(main())"
 SIZES = {  # as trained, and on voxels from which everything is resampled
     "same": ((34, 28, 30), (4.0, 3.0, 3.0)),
     "other": ((25, 33, 37), (5.1, 2.45, 2.6)),
@@ -73,7 +74,7 @@ def _ours(folder: Path, model: str, *more: str) -> tuple[np.ndarray[Any, Any], d
     import SimpleITK as sitk
 
     out = folder / "out"
-    command = [sys.executable, "-m", "tmtv_tui.cli.app", "predict", folder / "study", "-o", out]
+    command = [sys.executable, "-c", TMTV, "predict", folder / "study", "-o", out]
     text = _run(*command, "--model", model, "--device", "cpu", "--method", "raw", "--json", *more)
     record = json.loads(text)
     (case,) = (p for p in out.iterdir() if (p / "case.json").is_file())

@@ -11,7 +11,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,18 @@ def load_model(
     *,
     channels: Sequence[str] | None = None,
     tumour: str | None = None,
+    name: str | None = None,
+    instead: Sequence[str] = (),
 ) -> NnUnetSegmenter:
     """The model of a results folder, ready to segment.
 
-    ``channels`` and ``tumour`` say what the folder does not tell (`read_folder`). Raises
+    ``channels`` and ``tumour`` say what the folder does not tell (`read_folder`); ``name``: what
+    it is called, else by its data set; ``instead``: models that need no CT. Raises
     `InputError` for a folder that is none, or cannot be built, naming what is missing;
     `UsageError` where nnunetv2 is absent, or no label is the tumour's.
     """
-    return NnUnetSegmenter(read_folder(folder, channels, tumour), device_of(device))
+    found = read_folder(folder, channels, tumour)
+    return NnUnetSegmenter(found, device_of(device), name=name, instead=tuple(instead))
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,11 @@ class Loaded:
 def load(folder: Folder, device: torch.device) -> Loaded:
     """Read the checkpoints, build the network, and put both into nnunetv2's predictor."""
     where = str(folder.path)
-    checkpoints = [read_checkpoint(path) for path in folder.checkpoints]
-    name = _configuration(folder, checkpoints)
-    plan = plan_of(folder, configuration_of(folder.plans, name, where))
+    checkpoints, configuration = _read(folder)
+    plan = plan_of(folder, configuration)
     fits = [
         fitting(
-            plan.configuration["architecture"],
+            configuration["architecture"],
             checkpoint,
             inputs=len(folder.channels),
             outputs=folder.heads.count,
@@ -78,6 +82,33 @@ def load(folder: Folder, device: torch.device) -> Loaded:
     parameters = [weights for _, weights, _ in fits]
     predictor = Predictor(plan, fits[0][0], parameters, checkpoints[0].mirrored, device)
     return Loaded(plan, predictor, tuple(dict.fromkeys(w for *_, words in fits for w in words)))
+
+
+def _read(folder: Folder) -> tuple[list[Checkpoint], dict[str, Any]]:
+    checkpoints = [read_checkpoint(path) for path in folder.checkpoints]
+    name = _configuration(folder, checkpoints)
+    return checkpoints, configuration_of(folder.plans, name, str(folder.path))
+
+
+def description(folder: Folder) -> dict[str, Any]:
+    """What is to be told of a folder's network; its weights are read and, where nnunetv2 is
+    there, fitted. Raises `InputError` as `load_model` does.
+    """
+    checkpoints, configuration = _read(folder)
+    dropped = None
+    if util.find_spec("nnunetv2") is not None:
+        dropped = list(load(folder, torch.device("cpu")).dropped)
+    architecture = configuration["architecture"]
+    return {
+        "configuration": clean(_configuration(folder, checkpoints)),
+        "architecture": clean(str(architecture["network_class_name"]).rpartition(".")[2]),
+        "parameters": sum(w.numel() for w in checkpoints[0].weights.values()),
+        "trainer": checkpoints[0].trainer,
+        "patch": [int(n) for n in configuration["patch_size"]],
+        "spacing_mm": [float(mm) for mm in configuration["spacing"]],
+        "normalisation": [clean(n) for n in configuration["normalization_schemes"]],
+        "dropped": dropped,
+    }
 
 
 def _configuration(folder: Folder, checkpoints: Sequence[Checkpoint]) -> str:
@@ -98,13 +129,23 @@ class NnUnetSegmenter:
     It pickles as the folder that it came from, and is loaded anew where it arrives: once there.
     """
 
-    def __init__(self, folder: Folder, device: torch.device, loaded: Loaded | None = None) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        device: torch.device,
+        loaded: Loaded | None = None,
+        *,
+        name: str | None = None,
+        instead: tuple[str, ...] = (),
+    ) -> None:
         self.folder, self.device = folder, device
+        self.name, self.instead = name or f"nnunet:{folder.name}", instead
         self.loaded = loaded or load(folder, device)
         self.flip = "WithReorient" in str(folder.plans.get("image_reader_writer", ""))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return NnUnetSegmenter, (self.folder, self.device)
+        again = partial(NnUnetSegmenter, name=self.name, instead=self.instead)
+        return again, (self.folder, self.device)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -119,11 +160,10 @@ class NnUnetSegmenter:
     @cached_property
     def record(self) -> Mapping[str, str]:
         """What `case.json` says of the model."""
-        name = self.folder.name
         return {
-            "name": f"nnunet:{name}",
+            "name": self.name,
             "sha256": self.folder.sha256(),
-            "trained_on": f"by others, as {name}",
+            "trained_on": f"by others, as {self.folder.name}",
         }
 
     @property
@@ -149,8 +189,8 @@ class NnUnetSegmenter:
     def _stack(self, suv: Volume, ct: Volume | None, grid: Grid) -> Array:
         if ct is None and "ct" in self.channels:
             raise InputError(
-                f"the model {clean(self.record['name'])} needs a CT and there is none",
-                "Use a model of PET alone: tmtv models list shows which.",
+                f"the model {self.name} needs a CT and there is none",
+                f"Models of PET alone here: {', '.join(self.instead) or 'none'} (--model).",
             )
         stack = np.zeros((len(self.channels), *grid.shape), np.float32)
         stack[self.channels.index("pet")] = self._turned(resample(suv, grid).array)

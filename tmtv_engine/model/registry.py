@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmtv_engine.errors import UsageError
+from tmtv_engine.errors import InputError, UsageError
+from tmtv_engine.model.ensemble import COMBINE
+from tmtv_engine.model.library import Kept, find, kept, kept_one
 from tmtv_engine.model.segmenter import Segmenter
 from tmtv_engine.notices import Notice
 
@@ -36,18 +38,20 @@ class Model:
 class Told:
     """What the user says of a model where it does not tell: ``--channels``, ``--tumour-label``.
 
-    ``combine``: how several become one (`ensemble.COMBINE`).
+    ``combine``: how several become one (`ensemble.COMBINE`); None: a set's own way, else mean.
     """
 
     channels: tuple[str, ...] | None = None
     tumour_label: str | None = None
-    combine: str = "mean"
+    combine: str | None = None
 
 
-def told(channels: str | None, tumour_label: str | None, combine: str) -> Told:
+def told(
+    channels: str | None = None, tumour_label: str | None = None, combine: str | None = None
+) -> Told:
     """What the options say; raises `UsageError` for a way to combine that is none."""
-    if combine not in ("mean", "union", "vote"):
-        raise UsageError(f"--combine {combine!r} is unknown", "One of mean, union, vote.")
+    if combine is not None and combine not in COMBINE:
+        raise UsageError(f"--combine {combine!r} is unknown", f"One of {', '.join(COMBINE)}.")
     kinds = tuple(k.strip().lower() for k in channels.split(",")) if channels else None
     return Told(kinds, tumour_label, combine)
 
@@ -64,33 +68,77 @@ def load(name: str | None = None, device: str = "auto", told: Told | None = None
     if name == "hotspot":
         return Model(None, {"name": "hotspot"}, takes_ct=False)
     if name.startswith("nnunet:"):
-        return _nnunet(name.removeprefix("nnunet:"), device, told)
+        return _joined(name.removeprefix("nnunet:"), device, told)
+    there = find(name)
+    if there and Path(name).is_dir():
+        what = f"--model {name}: a folder here and a model of tmtv models are called so"
+        raise UsageError(what, f"Write ./{name} for the folder.")
+    if there:
+        return _loaded(_kept(there, device, told))
     if name == "vnet" and not BUNDLED.is_file():
         raise UsageError("no network is bundled here", "Use --model hotspot or a run folder.")
     if name != "vnet" and not Path(name).is_dir():
         raise UsageError(
-            f"--model {name}: no such model or run folder", "Use vnet, hotspot or a run's folder."
+            f"--model {name}: no such model or run folder",
+            "Use vnet, hotspot, a run's folder, nnunet:DIR or a name of tmtv models list.",
         )
     from tmtv_engine.model.infer import load_model
 
     return _model(load_model(name, device=device), device)
 
 
-def _nnunet(folders: str, device: str, told: Told) -> Model:
+def pet_only() -> tuple[str, ...]:
+    """The names of the models here that need no CT."""
+    kept_ones = (one.name for one in kept() if one.channels and "ct" not in one.channels)
+    return (*(("vnet",) if BUNDLED.is_file() else ()), "hotspot", *kept_ones)
+
+
+def _joined(folders: str, device: str, told: Told) -> Model:
+    """The models of ``nnunet:A,B``, each a folder or the name of one that is kept, as one."""
     names = [name.strip() for name in folders.split(",")]
     if not all(names):
         raise UsageError("--model nnunet: names no folder", "Write nnunet:DIR or nnunet:DIR,DIR.")
     from tmtv_engine.model.ensemble import Ensemble
     from tmtv_engine.model.nnunet import load_model
 
-    made = [
-        load_model(Path(name), device, channels=told.channels, tumour=told.tumour_label)
-        for name in names
-    ]
+    def one(name: str) -> NnUnetSegmenter | Ensemble:
+        there = None if Path(name).is_dir() else find(name)
+        if there:
+            return _kept(there, device, told)
+        return load_model(
+            Path(name),
+            device,
+            channels=told.channels,
+            tumour=told.tumour_label,
+            instead=pet_only(),
+        )
+
+    made = [one(name) for name in names]
     if len(made) == 1:
         return _loaded(made[0])
+    combine = told.combine or "mean"
     joined = "+".join(m.record["name"].removeprefix("nnunet:") for m in made)
-    return _loaded(Ensemble(made, told.combine, f"nnunet:{joined} ({told.combine})"))
+    return _loaded(Ensemble(made, combine, f"nnunet:{joined} ({combine})"))
+
+
+def _kept(there: Kept, device: str, told: Told) -> NnUnetSegmenter | Ensemble:
+    """A model that is kept, if it still is what was added; or the models of a set as one."""
+    from tmtv_engine.model.ensemble import Ensemble
+    from tmtv_engine.model.nnunet import load_model
+
+    if there.members:
+        members = [_kept(kept_one(name), device, told) for name in there.members]
+        combine = told.combine or str(there.record["combine"])
+        return Ensemble(members, combine, f"{there.name} ({combine})")
+    channels = told.channels or there.record.get("given_channels") or None
+    tumour = told.tumour_label or there.record.get("tumour_label")
+    one = load_model(
+        there.model, device, channels=channels, tumour=tumour, name=there.name, instead=pet_only()
+    )
+    if one.record["sha256"] != there.record.get("sha256"):
+        what = f"{there.model}: is not what was added as {there.name}"
+        raise InputError(what, f"tmtv models remove {there.name}, then add it again.")
+    return one
 
 
 def _loaded(network: NnUnetSegmenter | Ensemble) -> Model:

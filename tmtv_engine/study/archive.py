@@ -108,7 +108,7 @@ def _measure(members: list[zipfile.ZipInfo], archive: Path) -> None:
     elif total > FREE and total / own > MOST_RATIO:
         why = f"unpacks to {total / own:.0f} times its size"
     if why:
-        raise InputError(f"{archive}: {why}: too much to be a study", "Unpack it yourself.")
+        raise InputError(f"{archive}: {why}: too much to unpack", "Unpack it yourself.")
     for member in members:
         parts = PurePosixPath(member.filename.replace("\\", "/")).parts
         if ".." in parts or member.filename.startswith(("/", "\\")) or ":" in parts[0]:

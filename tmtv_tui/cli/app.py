@@ -14,6 +14,7 @@ from tmtv_tui.cli.demo import demo
 from tmtv_tui.cli.doctor import doctor
 from tmtv_tui.cli.export import export
 from tmtv_tui.cli.import_ import import_
+from tmtv_tui.cli.models import app as models
 from tmtv_tui.cli.phantom import phantom
 from tmtv_tui.cli.predict import predict
 from tmtv_tui.cli.report import report
@@ -101,6 +102,7 @@ app.command(epilog=example("tmtv flag results/case-1", "tmtv flag results/case-1
 app.command(epilog=example("tmtv undo results/case-1"))(undo)
 app.command(epilog=example("tmtv redo results/case-1"))(redo)
 app.command(epilog=example("tmtv sign results/case-1 --reader AB"))(sign)
+app.add_typer(models, name="models")
 app.command(epilog=example("tmtv verify results", "tmtv verify results/case-1 --json"))(verify)
 
 

@@ -54,7 +54,9 @@ CHANNELS: Any = typer.Option(
 TUMOUR_LABEL: Any = typer.Option(
     None, "--tumour-label", help="Name or number of an nnU-Net's label that is tumour."
 )
-COMBINE: Any = typer.Option("mean", "--combine", help="Several models by mean, union or vote.")
+COMBINE: Any = typer.Option(
+    None, "--combine", help="Several models by mean (default), union or vote."
+)
 
 
 def methods_of(names: Sequence[str] | None, liver: str | None) -> tuple[Method, ...]:

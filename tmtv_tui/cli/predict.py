@@ -33,7 +33,7 @@ def predict(
     ),
     channels: str | None = options.CHANNELS,
     tumour_label: str | None = options.TUMOUR_LABEL,
-    combine: str = options.COMBINE,
+    combine: str | None = options.COMBINE,
     rule: str = typer.Option("paper", "--rule", help="paper (p > 0.5) or vote (whole hot spots)."),
     min_ml: float = typer.Option(0.0, "--min-ml", help="Leave out components smaller than this."),
     no_split: bool = typer.Option(False, "--no-split", help="Leave each component whole."),
