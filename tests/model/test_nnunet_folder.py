@@ -26,6 +26,8 @@ LION = {"background": 0, "liver": 5, "spleen": 6, "Tumor": 11} | {f"o{k}": k for
         ({"1": "SUV", "0": "CT"}, ("ct", "pet")),
         ({"0": "pet"}, ("pet",)),
         ({"0": "CT", "1": "CT"}, ("ct", "pet")),  # autoPET's own conversion in nnunetv2
+        ({"0": "CT", "1": "rescale_to_0_1"}, ("ct", "pet")),
+        ({"0": "noNorm", "1": "CT"}, ("pet", "ct")),
         ({"0": "CT", "1": "PET", "2": "FG", "3": "BG"}, ("ct", "pet", "foreground", "background")),
         (
             {"0": "CT", "1": "CT", "2": "background clicks", "3": "foreground_click"},
@@ -49,7 +51,7 @@ def test_other_channels_are_asked_for(names: dict[str, str]) -> None:
 
 
 def test_channels_that_are_given_count_if_they_fit() -> None:
-    told = {"channel_names": {"0": "noNorm", "1": "CT"}}
+    told = {"channel_names": {"0": "noNorm", "1": "zscore"}}
     assert channels_of(told, HERE, ["PET", " ct"]) == ("pet", "ct")
     for given in (["pet"], ["pet", "pet"], ["ct", "mr"], ["ct", "foreground"], ["pet", "ct", "ct"]):
         with pytest.raises(UsageError):

@@ -29,8 +29,8 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[2]
 TMTV = "from tmtv_tui.cli.app import main; raise SystemExit(main())"
-SIZES = {  # as trained, and on voxels from which everything is resampled
-    "same": ((34, 28, 30), (4.0, 3.0, 3.0)),
+Record = dict[str, Any]
+SIZES = {  # voxels from which everything is resampled, in three axes or slice by slice
     "other": ((25, 33, 37), (5.1, 2.45, 2.6)),
     "thick": ((14, 40, 41), (11.0, 2.0, 2.1)),
 }
@@ -56,56 +56,62 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def _inputs(folder: Path, size: str, images: tuple[str, ...]) -> dict[str, Any]:
-    shape, spacing_mm = SIZES[size]
-    made = patient(9, shape, spacing_mm)
+def _inputs(folder: Path, images: tuple[str, ...]) -> None:
+    """A patient of each of `SIZES`, as nnU-Net's files and as a study of ours."""
     (folder / "raw").mkdir()
-    (folder / "study").mkdir()
-    for number, kind in enumerate(images):
-        save(made[kind].astype(np.float32), folder / "raw" / f"x_{number:04}.nii.gz", spacing_mm)
-    for kind in ("pet", "ct"):
-        file = folder / "study" / f"{kind}.nii.gz"
-        save(made[kind].astype(np.float32), file, spacing_mm)
-    return made
+    for size, (shape, spacing_mm) in SIZES.items():
+        made = patient(9, shape, spacing_mm)
+        (folder / "studies" / size).mkdir(parents=True)
+        for number, kind in enumerate(images):
+            file = folder / "raw" / f"{size}_{number:04}.nii.gz"
+            save(made[kind].astype(np.float32), file, spacing_mm)
+        for kind in ("pet", "ct"):
+            file = folder / "studies" / size / f"{kind}.nii.gz"
+            save(made[kind].astype(np.float32), file, spacing_mm)
 
 
-def _ours(folder: Path, model: str, *more: str) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
-    """The voxels of the model's own lesions, (z, y, x), and the case."""
+def _read(path: Path) -> np.ndarray[Any, Any]:
     import SimpleITK as sitk
 
-    out = folder / "out"
-    command = [sys.executable, "-c", TMTV, "predict", folder / "study", "-o", out]
+    return np.asarray(sitk.GetArrayFromImage(sitk.ReadImage(str(path))))
+
+
+def _ours(folder: Path, model: str, *more: str) -> dict[str, Record]:
+    """The case of each size, and (``mask``) the voxels (z, y, x) of the model's own lesions."""
+    command = [sys.executable, "-c", TMTV, "predict", folder / "studies", "-o", folder / "out"]
     text = _run(*command, "--model", model, "--device", "cpu", "--method", "raw", "--json", *more)
-    record = json.loads(text)
-    (case,) = (p for p in out.iterdir() if (p / "case.json").is_file())
-    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(case / "lesions.nii.gz")))
-    own = [row["id"] for row in record["lesions"] if row["source"] == "model"]
-    return np.isin(labels, own), record
+    found = {}
+    for record in map(json.loads, text.splitlines()):
+        labels = _read(folder / "out" / record["case"] / "lesions.nii.gz")
+        own = [row["id"] for row in record["lesions"] if row["source"] == "model"]
+        found[record["case"]] = {**record, "mask": np.isin(labels, own)}
+    return found
 
 
-def _theirs(folder: Path, model: Path, *more: str) -> np.ndarray[Any, Any]:
-    import SimpleITK as sitk
-
+def _theirs(folder: Path, model: Path, *more: str) -> dict[str, np.ndarray[Any, Any]]:
+    """The label map of each size by nnunetv2's own command."""
     command = Path(sys.executable).with_name("nnUNetv2_predict_from_modelfolder")
     folds = sorted(p.name.removeprefix("fold_") for p in model.glob("fold_*"))
     given = ["-i", folder / "raw", "-o", folder / "theirs", "-m", model, "-f", *folds]
     _run(command, *given, "-device", "cpu", "-npp", "1", "-nps", "1", *more)
-    return np.asarray(sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "theirs" / "x.nii.gz"))))
+    return {size: _read(folder / "theirs" / f"{size}.nii.gz") for size in SIZES}
 
 
-@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", FORMS)
-def test_every_voxel_is_nnunetv2s(folders: Path, tmp_path: Path, name: str, size: str) -> None:
-    made = _inputs(tmp_path, size, FORMS[name].images)
-    mask, record = _ours(tmp_path, f"nnunet:{folders / name}", *MORE.get(name, []))
+def test_every_voxel_is_nnunetv2s(folders: Path, tmp_path: Path, name: str) -> None:
+    form = FORMS[name]
+    _inputs(tmp_path, form.images)
+    ours = _ours(tmp_path, f"nnunet:{folders / name}", *MORE.get(name, []))
     stock = folders / f"{name}-stock"  # a foreign trainer's name stops nnunetv2's own command
-    labels = _theirs(tmp_path, stock if stock.is_dir() else folders / name)
-    theirs = labels == NUMBER.get(name, 1)
-    assert 0 < theirs.sum() < 3 * made["ball"].sum()
-    assert np.array_equal(mask, theirs)
-    codes = [w["code"] for w in record["warnings"]]
-    assert ("weights-left-out" in codes) == FORMS[name].organ_heads
-    assert len(record["model"]["sha256"]) == 64
+    theirs = _theirs(tmp_path, stock if stock.is_dir() else folders / name)
+    for size, labels in theirs.items():
+        tumour = labels == NUMBER.get(name, 1)
+        assert tumour.any()
+        assert not tumour.all()
+        assert np.array_equal(ours[size]["mask"], tumour)
+        codes = [w["code"] for w in ours[size]["warnings"]]
+        assert ("weights-left-out" in codes) == form.organ_heads
+        assert len(ours[size]["model"]["sha256"]) == 64
 
 
 def test_the_best_checkpoint_is_taken_where_there_is_no_final_one(
@@ -115,11 +121,11 @@ def test_the_best_checkpoint_is_taken_where_there_is_no_final_one(
     shutil.copytree(folders / "stock", model)
     for path in model.glob("fold_*/checkpoint_final.pth"):
         path.unlink()
-    _inputs(tmp_path, "other", FORMS["stock"].images)
-    mask, _ = _ours(tmp_path, f"nnunet:{model}")
-    theirs = _theirs(tmp_path, model, "-chk", "checkpoint_best.pth") == 1
-    assert theirs.any()
-    assert np.array_equal(mask, theirs)
+    _inputs(tmp_path, FORMS["stock"].images)
+    ours = _ours(tmp_path, f"nnunet:{model}")
+    for size, labels in _theirs(tmp_path, model, "-chk", "checkpoint_best.pth").items():
+        assert (labels == 1).any()
+        assert np.array_equal(ours[size]["mask"], labels == 1)
 
 
 def test_heads_that_take_no_part_change_no_bit(folders: Path) -> None:

@@ -21,6 +21,7 @@ ASK = "Give the folder with dataset.json, plans.json and fold_*/checkpoint_final
 KINDS = ("pet", "ct", "foreground", "background")
 NAMES = {"pet": ("pet", "pt", "suv", "fdg"), "ct": ("ct",)}
 CLICKS = {"foreground": ("fg", "foreground", "pos"), "background": ("bg", "background", "neg")}
+SCALINGS = ("nonorm", "zscore", "rescale_to_0_1")
 TUMOUR = re.compile("tumou?r|lesion|lymphoma|cancer|metasta", re.IGNORECASE)
 JSON_LIMIT = 64 * 2**20
 
@@ -116,14 +117,17 @@ def channels_of(
 ) -> tuple[str, ...]:
     """Which of `KINDS` each of a model's channels is, in order.
 
-    autoPET's models call both of theirs CT, to be normalised so: they are CT, then PET. Raises
-    `UsageError` where names do not tell, or ``given`` does not fit.
+    autoPET's models call both of theirs CT, to be normalised so: they are CT, then PET; one that
+    is called by its normalisation beside a CT is the PET. Raises `UsageError` where names do not
+    tell, or ``given`` does not fit.
     """
     names = dict(dataset.get("channel_names", dataset.get("modality", {})))
     told = [str(names[key]) for key in sorted(names, key=int)]
     kinds = [_kind(name.lower()) for name in told]
     if kinds[:2] == ["ct", "ct"]:
         kinds[1] = "pet"
+    elif len(kinds) == 2 and "ct" in kinds:  # named for how it is normalised
+        kinds = ["pet" if k in SCALINGS else k for k in kinds]
     kinds = [g.strip().lower() for g in given] if given else kinds
     twice = len(set(kinds)) < len(kinds)
     if len(kinds) != len(told) or twice or set(kinds) - {*KINDS} or "pet" not in kinds:
