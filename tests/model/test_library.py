@@ -18,6 +18,7 @@ from tests.model.test_nnunet_weights import Trap, saved
 from tmtv_engine.errors import InputError, TmtvError, UsageError
 from tmtv_engine.model import library, registry
 from tmtv_engine.model.library import add, find, kept, remove
+from tmtv_engine.model.nnunet_folder import read_folder
 from tmtv_tui.cli.app import main
 
 FINAL = "fold_0/checkpoint_final.pth"
@@ -222,7 +223,7 @@ def test_what_was_changed_since_is_refused(tmp_path: Path, monkeypatch: pytest.M
     class Loaded:
         def __init__(self, path: Path, *_: Any, **more: Any) -> None:
             self.channels, self.warnings, self.device_name = ("pet",), (), "cpu"
-            sha256 = library.read_folder(path).sha256()
+            sha256 = read_folder(path).sha256()
             self.record = {"name": more["name"], "sha256": sha256, "trained_on": ""}
             self.instead = more["instead"]
 
