@@ -26,8 +26,9 @@ from tmtv_engine.report.sides import (
     roi_side,
     side_of,
 )
-from tmtv_engine.report.tables import read_rows
+from tmtv_engine.report.tables import faults
 from tmtv_engine.review.reading import Reading, predicted_status
+from tmtv_engine.study.manifest import read_table
 from tmtv_engine.text import safe_name
 
 JOBS = 2
@@ -77,19 +78,19 @@ def with_reference(
 
     Raises `UsageError` where no case can be compared, `InputError` for a broken manifest.
     """
-    rows, _ = read_rows(manifest, ("case", "roi"))
+    table = read_table(manifest, ("case", "roi"))
     folders = {folder.name: folder for folder in _folders(sources)}
     work: list[Job] = []
-    left: list[Excluded] = []
+    left = faults(table)
     named: set[str] = set()
-    for row in rows:
-        name = safe_name(row["case"])
+    for row in (row for row in table.rows if not row.fault):
+        name = safe_name(row.get("case"))
         if name in named:
             left.append(Excluded(name, "stands in the manifest again; the first row is taken"))
         elif name not in folders:
             left.append(Excluded(name, "is in the manifest, but no such case folder is given"))
         else:
-            roi = manifest.parent / row["roi"] if row["roi"] else None
+            roi = manifest.parent / row.get("roi") if row.get("roi") else None
             subtype = row.get("subtype") or None
             work.append(Job(folders[name], roi, None, subtype, reader, None, mode))
         named.add(name)

@@ -10,46 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tmtv_engine.errors import InputError, UsageError
+from tmtv_engine.errors import UsageError
 from tmtv_engine.files import sha256_of
 from tmtv_engine.report.cohort import OVERLAPS, Cohort, Excluded, Pair
+from tmtv_engine.study import manifest
 from tmtv_engine.text import clean
 
 COLUMNS = ("case", "method", "tmtv_ref_ml", "tmtv_ml")
 UNKNOWN = {"", "na", "n/a", "nan", "null", "none", "-", "–", "."}
-Row = dict[str, str]
-
-
-def read_rows(path: Path, wanted: Sequence[str]) -> tuple[list[Row], str]:
-    """The rows of a CSV or TSV by their column's name, and its delimiter.
-
-    Raises `InputError` where the file cannot be read or lacks a ``wanted`` column.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text", "Save it as CSV in UTF-8.") from error
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", "Give a CSV or TSV table.") from error
-    head = text.split("\n", 1)[0]
-    delimiter = max("\t;,", key=head.count)
-    try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise InputError(f"{path}: is no table: {error}", "Save it as CSV in UTF-8.") from error
-    header = [name.strip().lower() for name in lines[0]] if lines else []
-    missing = [name for name in wanted if name not in header]
-    if missing:
-        what = f"{path}: has no column {', '.join(missing)}"
-        raise InputError(what, f"Its first line must name {','.join(wanted)}.")
-    if len(set(header)) < len(header):
-        raise InputError(f"{path}: names a column twice", "Correct its first line.")
-    rows = [
-        {name: clean(cell, 4096) for name, cell in zip(header, line, strict=False)}
-        for line in lines[1:]
-        if any(cell.strip() for cell in line)
-    ]
-    return rows, delimiter
+Row = Mapping[str, str]
 
 
 def read_table(path: Path) -> Cohort:
@@ -58,13 +27,14 @@ def read_table(path: Path) -> Cohort:
     A row that cannot be used is left out and says why. Raises `InputError` for a file that is no
     such table, `UsageError` where no row is left.
     """
-    rows, delimiter = read_rows(path, COLUMNS)
+    table = manifest.read_table(path, COLUMNS)
+    rows = [row.cells for row in table.rows if not row.fault]
     told = [*COLUMNS[2:], *OVERLAPS]
     points = any(re.search(r"\d\.\d", row.get(c) or "") for row in rows for c in told)
     pairs: list[Pair] = []
-    excluded: list[Excluded] = []
+    excluded = faults(table)
     for row in rows:
-        pair, why = _pair(row, commas=delimiter != "," or not points)
+        pair, why = _pair(row, commas=table.delimiter != "," or not points)
         excluded += [Excluded(row.get("case") or "(no case)", text) for text in why]
         pairs += [pair] if pair else []
     kept, twice = _once(pairs)
@@ -73,8 +43,15 @@ def read_table(path: Path) -> Cohort:
     )
     if not kept:
         first = f" (first: {cohort.excluded[0].why})" if cohort.excluded else ""
-        raise UsageError(f"{path}: no row of {len(rows)} can be used{first}", "Correct the table.")
+        what = f"{path}: no row of {len(table.rows)} can be used{first}"
+        raise UsageError(what, "Correct the table.")
     return cohort
+
+
+def faults(table: manifest.Table) -> list[Excluded]:
+    """The rows of a table that are broken, each with its line."""
+    broken = [row for row in table.rows if row.fault]
+    return [Excluded(r.get("case") or "(no case)", f"line {r.line}: {r.fault}") for r in broken]
 
 
 def _pair(row: Row, commas: bool) -> tuple[Pair | None, list[str]]:

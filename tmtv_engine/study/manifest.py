@@ -52,7 +52,8 @@ def read_table(path: Path, wanted: Sequence[str]) -> Table:
     """The table of a CSV or TSV file, in UTF-8 (or UTF-16 with its mark).
 
     Raises `InputError` where the file cannot be read, lacks a ``wanted`` column or names one
-    twice; a row with more cells than the header, or that is no CSV, has a fault.
+    twice; a row that has more cells than the header, ends before a wanted column or is no CSV has
+    a fault.
     """
     text, delimiter = _parted(_text(path))
     lines = _lines(text, delimiter)
@@ -68,7 +69,8 @@ def read_table(path: Path, wanted: Sequence[str]) -> Table:
     rows = []
     for line, cells, fault in lines:
         if any(cell.strip() for cell in cells) or fault:
-            if any(cell.strip() for cell in cells[len(header) :]):
+            short = len(cells) <= max(header.index(name) for name in wanted)
+            if short or any(cell.strip() for cell in cells[len(header) :]):
                 fault = fault or f"{len(cells)} cells under {len(header)} columns"
             told = {n: clean(c, 4096) for n, c in zip(header, cells, strict=False)}
             rows.append(Row(line, told, fault))
