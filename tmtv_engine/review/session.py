@@ -10,12 +10,12 @@ import hashlib
 import io
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from msgspec import to_builtins
+from msgspec import UNSET, to_builtins
 from msgspec.structs import replace
 
 from tmtv_engine.case.cuts import Cuts
@@ -215,7 +215,7 @@ def reviewed_record(case: Case, reading: Reading) -> CaseRecord:
     """The case's `case.json` as ``reading`` leaves it; the prediction's part is untouched."""
     record = case.record
     cuts = Cuts.of_record(record, reading.lesions)
-    rows = (*_decided_rows(record, reading), *_new_rows(reading, cuts, record.provenance.last_id))
+    rows = (*_decided_rows(record, reading), *_new_rows(record, reading, cuts))
     review = _review(case, reading)
     done = replace(
         record,
@@ -294,11 +294,26 @@ def totals_sha256(sums: Record) -> str:
     return hashlib.sha256(canonical(sums)).hexdigest()
 
 
-def _new_rows(reading: Reading, cuts: Cuts, last: int) -> tuple[LesionRow, ...]:
+def _new_rows(record: CaseRecord, reading: Reading, cuts: Cuts) -> tuple[LesionRow, ...]:
+    """What the review made; a part was grown to the same floor as its lesion, and is what it is."""
+    last = record.provenance.last_id
     new = cuts.take([k for k, i in enumerate(cuts.lesions.ids) if i > last])
     ids = [int(i) for i in new.lesions.ids]
-    origins = [Origin(reading.sources[i]) for i in ids]
+    # cases of before 0.2 knew nothing of that, and their hashes neither
+    told = record.lesions if record.provenance.prediction_sha256 is not UNSET else ()
+    known = {row.id: row for row in told if row.id <= last}
+    origins = [_origin(reading, known, i) for i in ids]
     return lesion_rows(new, origins, [(reading.status[i], reading.decided_by[i]) for i in ids])
+
+
+def _origin(reading: Reading, known: Mapping[int, LesionRow], number: int) -> Origin:
+    source, root = reading.sources[number], number
+    while root in reading.parents:
+        root = reading.parents[root]
+    if root not in known:
+        return Origin(source)
+    row = known[root]
+    return Origin(source, None, row.floor_suv, row.structure, row.region)
 
 
 def refresh(case: Case) -> Case:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.case.folder import Case, read_case
+from tmtv_engine.case.record import LesionRow
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.image.projections import Mip
 from tmtv_engine.lesion.methods import parse_method
@@ -31,7 +32,7 @@ class Opened:
     def __init__(self, case: Case, session: Session, mip: Mip, methods: Sequence[str]) -> None:
         self.case, self.session, self.mip = case, session, mip
         self.methods = list(methods)
-        self.probability = {row.id: row.probability for row in case.record.lesions}
+        self.rows = {row.id: row for row in case.record.lesions}
         self._slices: Slices | None = None
         self.before: dict[str, tuple[float, float, int]] = {}
         self._measure()
@@ -47,6 +48,13 @@ class Opened:
     def reading(self) -> Reading:
         """The state after the last decision."""
         return self.session.reading
+
+    def origin(self, lesion: int) -> LesionRow | None:
+        """What the prediction says of a lesion, or of the one that it was split from."""
+        number: int | None = lesion
+        while number is not None and number not in self.rows:
+            number = self.reading.parents.get(number)
+        return None if number is None else self.rows[number]
 
     def open(self) -> None:
         """Write that the case was opened; a journal that refuses does not keep it closed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.measures import centroid_mm, suv_max, suv_peak
 from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.text import clean
-
-if TYPE_CHECKING:
-    from tmtv_tui.review.opened import Opened
 
 REASONS = (
     "brain",
@@ -67,28 +64,6 @@ class Table:
         """TMTV mL, TLG g and lesions with a non-empty cut, over ``rows``."""
         volume = self.volume_ml[key][rows]
         return float(volume.sum()), float(self.tlg_g[key][rows].sum()), int((volume > 0).sum())
-
-
-def lesion_cells(opened: Opened, method: str, number: int) -> list[str]:
-    """What the lesion table says of a lesion; the first cell is the mark's."""
-    reading, table = opened.reading, opened.table
-    row = reading.lesions.row(number)
-    status = reading.status[number]
-    chance = opened.probability.get(number)
-    return [
-        "",
-        f"{status.glyph} {status}{'' if reading.decided_by[number] is None else '!'}",
-        str(number),
-        f"{table.volume_ml[method][row]:.1f}",
-        f"{table.suv_max[row]:.1f}",
-        f"{table.suv_peak[row]:.1f}",
-        f"{table.tlg_g[method][row]:.0f}",
-        "" if chance is None else f"{chance:.2f}",
-        reading.sources[number] + (" part" if number in reading.parents else ""),
-        position(table.centroid_mm[row]),
-        *(f"{v[row]:.1f}" for key, v in table.volume_ml.items() if key != method),
-        reading.reasons.get(number, ""),
-    ]
 
 
 def position(centre_mm: FloatArray) -> str:

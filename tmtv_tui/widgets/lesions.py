@@ -15,8 +15,8 @@ from textual.strip import Strip
 
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.reading import Reading
+from tmtv_tui.review.cells import Column, columns_of, header_of
 from tmtv_tui.review.opened import Opened
-from tmtv_tui.review.state import lesion_cells
 
 STYLES = {
     Status.ACCEPTED: Style(bold=True),
@@ -52,6 +52,7 @@ class LesionTable(ScrollView, can_focus=True):
         self._last: int | None = None
         self._opened: Opened | None = None
         self._method = ""
+        self._columns: list[Column] = []
         self._header: list[str] = []
         self._widths: list[int] = []
         self._cells: dict[int, list[str]] = {}
@@ -71,13 +72,14 @@ class LesionTable(ScrollView, can_focus=True):
         self._opened, self._method = opened, method
         self._ids = [int(i) for i in opened.reading.lesions.ids]
         self._marks &= set(self._ids)
-        others = [f"mL {key}" for key in opened.table.volume_ml if key != method]
-        self._header = ["", "status", "#", f"mL {method}", "SUVmax", "SUVpeak", "TLG g", "p"]
-        self._header += ["source", "where LPS mm", *others, "why"]
-        self._cells = {n: lesion_cells(opened, method, n) for n in self._ids}
+        self._columns = columns_of(opened, method)
+        self._header = [header_of(column, method) for column in self._columns]
+        self._cells = {n: self._row(n) for n in self._ids}
         rows = [self._header, *self._cells.values()]
-        self._widths = [max(len(row[k]) for row in rows) for k in range(len(self._header))]
-        self._widths[1], self._widths[-1] = 12, 30
+        self._widths = [
+            column.width or max(len(row[k]) for row in rows)
+            for k, column in enumerate(self._columns)
+        ]
         self.virtual_size = Size(sum(self._widths) + 2 * len(self._widths), len(self._ids) + 1)
         self.cursor_row = self._ids.index(current) if current in self._ids else 0
         self.refresh()
@@ -91,7 +93,7 @@ class LesionTable(ScrollView, can_focus=True):
                 or now.reasons.get(number) != before.reasons.get(number)
                 or now.decided_by[number] != before.decided_by[number]
             ):
-                self._cells[number] = lesion_cells(opened, self._method, number)
+                self._cells[number] = self._row(number)
                 self.refresh_line(row + 1)
 
     def go(self, lesion: int) -> None:
@@ -177,14 +179,19 @@ class LesionTable(ScrollView, can_focus=True):
         width = self.size.width
         return Strip([Segment(text[left : left + width].ljust(width), style)])
 
+    def _row(self, number: int) -> list[str]:
+        opened = self._opened
+        if opened is None:
+            return [""] * len(self._columns)
+        return [column.cell(opened, self._method, number) for column in self._columns]
+
     def _status(self, number: int) -> Status:
         glyph = self._cells[number][1][:1]
         return next(status for status in Status if status.glyph == glyph)
 
     def _text(self, cells: list[str]) -> str:
-        right = {2, 3, 4, 5, 6, 7} | set(range(10, len(cells) - 1))
         parts = [
-            cell[:width].rjust(width) if k in right else cell[:width].ljust(width)
-            for k, (cell, width) in enumerate(zip(cells, self._widths, strict=True))
+            cell[:width].rjust(width) if column.right else cell[:width].ljust(width)
+            for cell, width, column in zip(cells, self._widths, self._columns, strict=True)
         ]
         return " ".join(parts) + "  "
