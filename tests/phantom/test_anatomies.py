@@ -10,10 +10,14 @@ import pytest
 import torch
 
 from tmtv_engine.errors import InputError
+from tmtv_engine.image.nifti import write_nifti
+from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.structures import LABELS
-from tmtv_engine.phantom.anatomies import MAP_ORGANS, Anatomies, OrganMap
+from tmtv_engine.phantom.anatomies import Anatomies
 from tmtv_engine.phantom.draw import draw_tensors
+from tmtv_engine.phantom.organmap import MAP_ORGANS, OrganMap
 from tmtv_engine.phantom.person import TRAINING_SEEDS, person_of
+from tmtv_engine.study.organs import TOTALSEGMENTATOR
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -119,4 +123,66 @@ def test_a_folder_that_is_none_is_refused_by_name(kind: str, tmp_path: Path) -> 
     if kind == "object":
         np.savez(tmp_path / "maps_0.npz", a=np.zeros((3, 3)))
     with pytest.raises(InputError, match=r"maps_0|organ maps"):
+        Anatomies.load(tmp_path).read("a")
+
+
+def _nifti(path: Path, labels: np.ndarray, spacing: tuple[float, float, float]) -> None:
+    """A label map (z, y, x) on its grid, written right-handed as CTs are: x to the right."""
+    grid = Grid.axial(labels.shape, spacing, (-111.0, -70.0, -300.0))  # type: ignore[arg-type]
+    path.parent.mkdir(exist_ok=True)
+    write_nifti(Volume(labels, grid, Unit.LABEL), path)
+
+
+def _totals() -> np.ndarray:
+    """The made map in TotalSegmentator's numbers."""
+    numbers = {n: k + 1 for k, n in enumerate(TOTALSEGMENTATOR)}
+    theirs = {"spleen": "spleen", "kidney": "kidney_left", "liver": "liver", "heart": "heart",
+              "bladder": "urinary_bladder", "lung": "lung_lower_lobe_left", "brain": "brain",
+              "stomach": "stomach"}  # fmt: skip
+    table = np.zeros(len(MAP_ORGANS) + 1, np.uint8)
+    for name, other in theirs.items():
+        table[MAP_ORGANS.index(name) + 1] = numbers[other]
+    return np.asarray(table[made_map()])
+
+
+def test_totalsegmentators_maps_are_the_packed_ones(tmp_path: Path) -> None:
+    _nifti(tmp_path / "person.nii.gz", _totals(), (4.0, 4.0, 4.0))
+    anatomies = Anatomies.load(tmp_path)
+    assert [key for key, _ in anatomies.entries] == ["person"]
+    organs, real = anatomies.read("person"), OrganMap.of("a", made_map(), (4.0, 4.0, 4.0))
+    assert organs.labels.shape[0] == 220
+    for name in ("liver", "bladder", "kidney", "lung"):
+        one, two = organs.points_mm(name), real.points_mm(name)
+        assert one is not None
+        assert two is not None
+        assert len(one) == len(two)
+        np.testing.assert_allclose(one - one.mean(axis=0), two - two.mean(axis=0), atol=1e-6)
+
+
+def test_a_folder_of_masks_is_one_person_on_any_grid(tmp_path: Path) -> None:
+    fine = np.repeat(_totals(), 2, axis=1)
+    for name in ("liver", "urinary_bladder", "kidney_left", "lung_lower_lobe_left", "brain"):
+        mask = (fine == TOTALSEGMENTATOR.index(name) + 1).astype(np.uint8)
+        _nifti(tmp_path / "p1" / f"{name}.nii.gz", mask, (4.0, 2.0, 4.0))
+    anatomies = Anatomies.load(tmp_path)
+    assert [key for key, _ in anatomies.entries] == ["p1"]
+    organs = anatomies.read("p1")
+    liver, whole = organs.points_mm("liver"), int((made_map() == 3).sum())
+    assert liver is not None
+    assert len(liver) == pytest.approx(whole, rel=0.05)
+    person, found = person_of(3, anatomies)
+    assert person.anatomy == "p1"
+    assert found is organs
+
+
+def test_masks_on_two_grids_are_refused(tmp_path: Path) -> None:
+    for name, spacing in (("liver", 4.0), ("brain", 5.0)):
+        _nifti(tmp_path / "p" / f"{name}.nii", made_map(), (spacing, 4.0, 4.0))
+    with pytest.raises(InputError, match="liver"):
+        Anatomies.load(tmp_path).read("p")
+
+
+def test_a_map_without_known_organs_is_refused(tmp_path: Path) -> None:
+    _nifti(tmp_path / "a.nii", np.full((5, 6, 7), 79, np.uint8), (4.0, 4.0, 4.0))
+    with pytest.raises(InputError, match="no organ that we draw"):
         Anatomies.load(tmp_path).read("a")

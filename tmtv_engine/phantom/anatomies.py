@@ -11,71 +11,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-from scipy import ndimage
-
 from tmtv_engine.errors import InputError
+from tmtv_engine.phantom.mapfiles import keys_of, person_of_file, read_map
+from tmtv_engine.phantom.organmap import OrganMap
 
-MAP_ORGANS = (
-    "spleen",
-    "kidney",
-    "liver",
-    "bladder",
-    "lung",
-    "brain",
-    "heart",
-    "stomach",
-    "prostate",
-    "salivary gland",
-)
-"""Labels 1 … 10 of `maps_*.npz` (MIC-DKFZ/autopet-3-submission, Apache-2.0)."""
-MAP_MM = 4.0
 UNSEEN_SHARE = 10  # one map of so many is kept from training
-LEAST_VOXELS = 60
-
-
-@dataclass(frozen=True, eq=False)
-class OrganMap:
-    """One person's organs: labels (z, y, x), z up, y to the back, x to the left; mm a voxel."""
-
-    key: str
-    labels: npt.NDArray[np.uint8]
-    spacing_mm: tuple[float, float, float]
-    names: tuple[str, ...]
-    boxes: tuple[tuple[slice, slice, slice] | None, ...]
-
-    @classmethod
-    def of(
-        cls,
-        key: str,
-        labels: npt.NDArray[np.uint8],
-        spacing_mm: tuple[float, float, float],
-        names: tuple[str, ...] = MAP_ORGANS,
-    ) -> OrganMap:
-        """A map of ``labels``, whose label k is ``names[k - 1]``."""
-        found = ndimage.find_objects(labels, len(names))
-        return cls(key, labels, spacing_mm, names, tuple(found))
-
-    def organ(self, name: str) -> tuple[npt.NDArray[np.bool_], tuple[int, int, int]] | None:
-        """The organ's voxels in its own box and that box's first index; None where it lacks."""
-        if name not in self.names:
-            return None
-        label = self.names.index(name) + 1
-        box = self.boxes[label - 1]
-        if box is None:
-            return None
-        mask = self.labels[box] == label
-        if np.count_nonzero(mask) < LEAST_VOXELS * MAP_MM**3 / np.prod(self.spacing_mm):
-            return None
-        return mask, (box[0].start, box[1].start, box[2].start)
-
-    def points_mm(self, name: str) -> npt.NDArray[np.float64] | None:
-        """The middles of the organ's voxels (n, 3) as z, y, x in mm of the map."""
-        found = self.organ(name)
-        if found is None:
-            return None
-        return np.asarray((np.argwhere(found[0]) + found[1] + 0.5) * self.spacing_mm)
 
 
 @dataclass(frozen=True)
@@ -88,19 +28,26 @@ class Anatomies:
 
     @classmethod
     def load(cls, folder: Path | str) -> Anatomies:
-        """The maps of ``folder``: `maps_*.npz`, one array a person.
+        """The maps of ``folder``: `maps_*.npz`, one array a person, or NIfTI label maps.
 
-        Raises `InputError` where there are none or one cannot be read.
+        Of NIfTI, each file is a person, or each folder of one mask an organ, named as its maker
+        names it (`study.organs`). Raises `InputError` where there are none or one is broken.
         """
         root = Path(folder)
-        files = sorted(root.glob("maps_*.npz"))
+        packed = sorted(root.glob("maps_*.npz"))
+        files = packed or sorted(p for p in root.rglob("*.nii*") if p.is_file())
         if not files:
-            raise InputError(f"{root}: holds no organ maps (maps_*.npz)")
-        entries, digest = [], hashlib.sha256()
+            what = f"{root}: holds no organ maps"
+            raise InputError(what, "Give a folder of maps_*.npz or of NIfTI label maps.")
+        digest = hashlib.sha256()
         for file in files:
-            digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
-            entries += [(key, str(file)) for key in _keys(file)]
-        return cls(str(root), tuple(sorted(entries)), digest.hexdigest())
+            name = file.relative_to(root).as_posix().encode()
+            digest.update(name + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        if packed:
+            entries = [(key, str(file)) for file in packed for key in keys_of(file)]
+        else:
+            entries = [person_of_file(root, file) for file in files]
+        return cls(str(root), tuple(sorted(set(entries))), digest.hexdigest())
 
     def unseen(self, key: str) -> bool:
         """Whether training never draws in the map ``key``: one of ten, by the name's hash."""
@@ -112,7 +59,7 @@ class Anatomies:
 
     def read(self, key: str) -> OrganMap:
         """The map ``key``."""
-        return _read(dict(self.entries)[key], key)
+        return read_map(dict(self.entries)[key], key)
 
 
 @functools.lru_cache(maxsize=4)
@@ -122,20 +69,3 @@ def _keys_of(anatomies: Anatomies, unseen: bool) -> tuple[str, ...]:
 
 def _unseen(key: str) -> bool:
     return hashlib.sha256(key.encode()).digest()[0] % UNSEEN_SHARE == 0
-
-
-def _keys(file: Path) -> list[str]:
-    try:
-        with np.load(file, allow_pickle=False) as maps:
-            return list(maps.files)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: is no file of organ maps: {error}") from error
-
-
-@functools.lru_cache(maxsize=4)
-def _read(file: str, key: str) -> OrganMap:
-    with np.load(file, allow_pickle=False) as maps:
-        labels = maps[key]
-    if labels.ndim != 3 or labels.dtype != np.uint8:
-        raise InputError(f"{file}: {key} is no label map (uint8, three axes)")
-    return OrganMap.of(key, labels, (MAP_MM, MAP_MM, MAP_MM))

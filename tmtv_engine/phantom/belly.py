@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 
 from tmtv_engine.phantom.build import SIDES, Build
-from tmtv_engine.phantom.canvas import Canvas, Shape, Triple
+from tmtv_engine.phantom.canvas import Canvas, Shape, Triple, intersect
 from tmtv_engine.phantom.paint import level, paint
 
 COLON: tuple[Triple, ...] = (  # caecum to rectum
@@ -30,6 +31,10 @@ def draw_bowel(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     """Loops of small bowel and a colon: cold, in pieces, or alight from end to end."""
     small = level(r, "bowel")
     spread = r.uniform(0.05, 0.7)
+    real = canvas.organ("bowel")
+    if real is not None:
+        _real_bowel(canvas, r, real, small)
+        return
     for _ in range(r.integers(3, 14)):
         at = np.array((r.uniform(-85, 85), r.uniform(-68, -5), r.uniform(-25, 190)))
         way = r.normal(0, 1, 3)
@@ -42,6 +47,25 @@ def draw_bowel(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
             paint(canvas, _rod(canvas, at, end, thick), suv, r, hu=20, structure="bowel")
             at = end
     _colon(canvas, r)
+
+
+def _real_bowel(canvas: Canvas, r: np.random.Generator, real: Shape, small: float) -> None:
+    """A real person's bowel, some of it alight."""
+    paint(canvas, real, small, r, hu=20, structure="bowel", rough=0.5)
+    warm = level(r, "colon")
+    for at in spots(canvas, real, r, int(r.integers(0, 25))):
+        piece = canvas.ellipsoid(at, tuple(r.uniform(10, 35, 3).tolist()))
+        part = within(canvas, piece, real)
+        paint(canvas, part, warm * r.uniform(0.3, 1.2), r, structure="bowel")
+
+
+def within(canvas: Canvas, shape: Shape | None, other: Shape) -> Shape | None:
+    """What of a shape lies in another."""
+    if shape is None:
+        return None
+    whole = torch.zeros(canvas.shape, device=other.fill.device)
+    whole[other.box] = other.fill
+    return intersect(shape, whole)
 
 
 def _rod(canvas: Canvas, a: np.ndarray, b: np.ndarray, radius: float) -> Shape | None:

@@ -24,6 +24,11 @@ def spine_y(z: float) -> float:
 def draw_bones(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     marrow, bend = level(r, "marrow"), r.normal(0, 5, 3)
     spread = r.uniform(0.02, 0.3)
+    real = canvas.organ("marrow")
+    if real is not None:
+        paint(canvas, real, marrow, r, hu=300, structure="marrow")
+        canvas.keep("marrow", real)
+        return
     heights = np.concatenate([np.arange(38, 600, 34.0), np.arange(622, 745, 19.0)])
     for z in heights:
         size = np.interp(z, (40, 560, 640), (1.0, 0.72, 0.5))

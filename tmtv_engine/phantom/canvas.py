@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tmtv_engine.lesion.structures import LABELS
-from tmtv_engine.phantom.anatomies import OrganMap
+from tmtv_engine.phantom.organmap import OrganMap
 
 Triple = tuple[float, float, float]
 Box = tuple[slice, slice, slice]

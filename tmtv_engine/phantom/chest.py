@@ -52,6 +52,7 @@ def _vessels(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
         ]
     for a, b, radius in rods:
         canvas.put(canvas.rod(a, b, radius), build.blood, hu, structure="vessel")
+    canvas.put(canvas.organ("vessel"), build.blood, hu, structure="vessel")
     if r.random() < 0.12:  # walls alight
         wall = canvas.rod((14, 40, 480), (8, 34, 75), aorta + 3)
         paint(canvas, wall, build.blood * r.uniform(1.2, 2.2), r, structure="vessel")

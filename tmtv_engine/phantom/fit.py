@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_engine.phantom.anatomies import OrganMap
 from tmtv_engine.phantom.canvas import HEIGHTS_MM, LANDMARKS_MM
+from tmtv_engine.phantom.organmap import OrganMap
 
 Points = npt.NDArray[np.float64]
 

@@ -90,10 +90,12 @@ def draw_neck(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
         )
     _mouth(canvas, r, forward)
     _glands(canvas, r)
-    thyroid = level(r, "thyroid")
+    thyroid, real = level(r, "thyroid"), canvas.organ("thyroid")
     for side in SIDES:
         size = r.uniform(0.7, 1.4)
         lobe = canvas.ellipsoid((side * 18, -22, 655), (9 * size, 9 * size, 21 * size))
+        if real is not None:
+            lobe = canvas.half(real, side)
         paint(canvas, lobe, thyroid * r.uniform(0.6, 1.2), r, hu=90, structure="thyroid")
     cords = level(r, "larynx")
     for side in SIDES:

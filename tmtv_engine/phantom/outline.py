@@ -183,6 +183,7 @@ def _cavity(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
 def _muscles(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     """Each group at rest or strained, on both sides or one."""
     strained = r.random() < 0.22
+    canvas.put(canvas.organ("muscle"), build.muscle, 55, structure="muscle")
     for rods in MUSCLES.values():
         hot = strained and r.random() < 0.3
         uptake = level(r, "strained muscle") if hot else build.muscle * r.uniform(0.85, 1.25)

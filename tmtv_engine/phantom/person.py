@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmtv_engine.phantom.anatomies import Anatomies, OrganMap
+from tmtv_engine.phantom.anatomies import Anatomies
 from tmtv_engine.phantom.build import Build
 from tmtv_engine.phantom.canvas import CONTROL, HEIGHTS_MM, Pose, Triple
 from tmtv_engine.phantom.disease import Disease, draw_disease
 from tmtv_engine.phantom.fit import Fit, fit
+from tmtv_engine.phantom.organmap import OrganMap
 from tmtv_engine.phantom.places import Places
 from tmtv_engine.phantom.scanner import Scan
 
@@ -44,7 +45,7 @@ def person_of(seed: int, anatomies: Anatomies | None = None) -> tuple[Person, Or
     """The person that ``seed`` stands for, and the organs they have, where those are real.
 
     Training's seeds are drawn in anatomies of training, 12 % of them in none; those for checking
-    in anatomies that training never sees.
+    in anatomies that training never sees; of a few maps all may be on one side, and are both's.
     """
     r = np.random.default_rng(seed)
     found = None if anatomies is None else _anatomy(seed, anatomies)
@@ -114,7 +115,7 @@ def _anatomy(seed: int, anatomies: Anatomies) -> tuple[Fit, OrganMap] | None:
     r = np.random.default_rng((seed, 2))
     if seed >= TRAINING_SEEDS and r.random() >= REAL_SHARE:
         return None
-    keys = anatomies.keys(unseen=seed < TRAINING_SEEDS) or anatomies.keys(unseen=True)
+    keys = anatomies.keys(unseen=seed < TRAINING_SEEDS) or tuple(k for k, _ in anatomies.entries)
     for _ in range(TRIES if keys else 0):
         organs = anatomies.read(keys[r.integers(len(keys))])
         fitted = fit(organs, np.random.default_rng((seed, 3)))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmtv_engine.phantom.anatomies import OrganMap
 from tmtv_engine.phantom.canvas import Triple
 from tmtv_engine.phantom.fit import Fit, to_drawn
+from tmtv_engine.phantom.organmap import OrganMap
 
 STATIONS: dict[str, tuple[Triple, ...]] = {
     "cervical": ((40, 20, 680), (48, 25, 720), (44, 0, 700), (38, 35, 690), (46, 5, 735)),
