@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from tmtv_engine.model.finders import Finder, file_finder, finder_of
 from tmtv_engine.model.registry import Model, load
 from tmtv_engine.notices import Notice
 from tmtv_engine.pipeline import CaseConfig, liver_threshold, run_loaded
+from tmtv_engine.study.find import Study
 
 
 def _run(tmp_path: Path, finder: Finder, suv: Volume) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def test_a_batch_goes_on_skips_and_remakes(tmp_path: Path, monkeypatch: pytest.M
         return make_case(config.out, study.case)
 
     monkeypatch.setattr(batch, "run_case", run_case)
-    studies: list[Any] = [SimpleNamespace(case=c) for c in ("a", "bad", "c")]
+    studies = [Study(c, "nifti", ()) for c in ("a", "bad", "c")]
     made = []
 
     def finder() -> Any:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 from tmtv_engine.case.folder import Case, is_complete, read_case
 from tmtv_engine.case.tables import update_summary, write_summary
-from tmtv_engine.errors import TmtvError
-from tmtv_engine.files import write_text
+from tmtv_engine.errors import CaseError, TmtvError
+from tmtv_engine.files import inputs_sha256, write_text
 from tmtv_engine.model.finders import Finder
 from tmtv_engine.pipeline import CaseConfig, run_case
+from tmtv_engine.study.archive import unpacked
 from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
@@ -56,10 +57,11 @@ def run_batch(
 ) -> Iterator[Outcome]:
     """Run every study and yield its outcome as it comes; `summary.csv` is kept up.
 
-    A folder with a `case.json` is complete and skipped, unless ``fresh``: then it is made anew
-    and a reviewed one moved aside. ``finder`` is called once, and only if a case is to be made.
-    With ``jobs`` above 1 that many cases are in work at once, in threads: the heavy parts
-    (reading, filters, the network) run outside Python's lock.
+    A folder with a `case.json` made from the same files is complete and skipped, unless
+    ``fresh``: then it is made anew and a reviewed one moved aside. A case of that name that is
+    another study's stays and is this one's failure. ``finder`` is called once, and only if a
+    case is to be made. With ``jobs`` above 1 that many cases are in work at once, in threads:
+    the heavy parts (reading, filters, the network) run outside Python's lock.
     """
     todo = []
     for study in studies:
@@ -86,14 +88,53 @@ def _run(todo: Sequence[Study], finder: Finder, config: CaseConfig, jobs: int) -
 
 
 def _there(study: Study, config: CaseConfig) -> Outcome:
+    """The case that is there, if it was made from the files of this study."""
     try:
-        return Outcome(study.case, "skipped", read_case(config.out / study.case), None, study)
+        case = read_case(config.out / study.case)
+        if not _same_files(case, study):
+            raise CaseError(
+                f"{case.path} was made from other files than {study.path}",
+                "Name the study otherwise (a manifest), choose another -o, or give --fresh.",
+            )
     except TmtvError as error:
         return Outcome(study.case, "failed", None, error, study)
+    return Outcome(study.case, "skipped", case, None, study)
+
+
+def _same_files(case: Case, study: Study) -> bool:
+    """Whether a case was made from these paths, or else from files of the same bytes.
+
+    A case that does not say what it was made from is taken as it is.
+    """
+    known = case.record.provenance.inputs_sha256
+    files = [*study.pet, *study.ct]
+    if known is None or case.source().get("inputs") == [os.path.abspath(p) for p in files]:
+        return True
+    with unpacked(study) as real:
+        return inputs_sha256([*real.pet, *real.ct]) == known
+
+
+def _refuse_another(study: Study, config: CaseConfig) -> None:
+    """Raise `CaseError` where the case of that name is another study's."""
+    if not is_complete(config.out / study.case):
+        return
+    case = read_case(config.out / study.case)
+    source = case.source()
+    if study.kind == "dicom" and source.get("kind") == "dicom":
+        uids = {one["uid"] for one in source["pet"].get("instances", ())}
+        another = bool(uids and study.instances) and uids.isdisjoint(study.instances)
+    else:
+        another = not _same_files(case, study)
+    if another:
+        raise CaseError(
+            f"{case.path} is the case of another study than {study.path}",
+            "Choose another -o, or name the study otherwise in a manifest.",
+        )
 
 
 def _one(study: Study, finder: Finder, config: CaseConfig) -> Outcome:
     try:
+        _refuse_another(study, config)
         case = run_case(study, finder, config)
         update_summary(config.out, case.record)
     except TmtvError as error:

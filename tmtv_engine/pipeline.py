@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -109,7 +110,7 @@ def run_loaded(
         inputs = inputs_sha256(loaded.input_files) or None
     told = replace(record.provenance, inputs_sha256=inputs, seconds=seconds)
     record = replace(record, provenance=told)
-    source = {"inputs": [str(p) for p in loaded.input_files], **loaded.source}
+    source = {"inputs": [os.path.abspath(p) for p in loaded.input_files], **loaded.source}
     return write_case(
         config.out,
         record=record,

@@ -339,6 +339,38 @@ def test_a_failure_is_told_by_its_path(tmp_path: Path, capsys: pytest.CaptureFix
     assert f"failed: {tmp_path / 'p7'}: PatientWeight" in err
 
 
+def test_a_case_of_one_name_is_never_anothers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs, the same folder's name: neither taken for the first nor written over it."""
+    suv, _ = make_volume()
+    for place, factor in (("x", 1.0), ("y", 1.5)):
+        (tmp_path / place / "p1").mkdir(parents=True)
+        write_nifti(suv.with_array(suv.array * factor), tmp_path / place / "p1" / "pet.nii.gz")
+    shutil.copytree(tmp_path / "x", tmp_path / "moved")
+
+    def run(place: str, *more: str) -> tuple[int, str]:
+        out = str(tmp_path / "out")
+        status = main(["predict", place, "-o", out, "--model", "hotspot", *more])
+        return status, capsys.readouterr().err
+
+    assert run(str(tmp_path / "x"))[0] == 0
+    before = (tmp_path / "out" / "p1" / "case.json").read_bytes()
+    status, err = run(str(tmp_path / "y"))
+    assert (status, "made from other files than" in err) == (1, True)
+    assert "0 done, 1 failed, 0 already there, 0 left over" in err
+    status, err = run(str(tmp_path / "y"), "--fresh")
+    assert (status, "the case of another study" in err) == (1, True)
+    assert (tmp_path / "out" / "p1" / "case.json").read_bytes() == before
+    monkeypatch.chdir(tmp_path / "x")
+    assert run("p1")[0] == 0
+    monkeypatch.chdir(tmp_path / "y")
+    assert run("p1")[0] == 1
+    status, err = run(str(tmp_path / "moved"))
+    assert (status, "1 already there" in err) == (0, True)
+    assert run(str(tmp_path / "moved"), "--fresh")[0] == 0
+
+
 @pytest.mark.parametrize("kind", ["ct", "nothing", "absent"])
 def test_nothing_to_measure_is_status_1(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

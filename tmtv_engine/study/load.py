@@ -44,7 +44,8 @@ def load_study(study: Study, overrides: Overrides | None = None) -> Loaded:
         loaded = (_load_nifti if real.kind == "nifti" else _load_dicom)(real, overrides)
         if real.unpacked_from is None:
             return loaded
-        inputs = [str(real.named_folder / p.relative_to(real.folder)) for p in loaded.input_files]
+        zipped = real.named_folder
+        inputs = [str(zipped / p.relative_to(real.folder)) for p in loaded.input_files]
         return replace(loaded, source={**loaded.source, "inputs": inputs})
 
 
