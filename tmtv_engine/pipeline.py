@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import time
@@ -38,7 +39,8 @@ from tmtv_engine.files import inputs_sha256, utc_now, write_text
 from tmtv_engine.image.projections import project
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.methods import DEFAULT_METHODS, Method, parse_method
-from tmtv_engine.lesion.origin import Status, first_status
+from tmtv_engine.lesion.origin import Origin, Status, first_status
+from tmtv_engine.lesion.regions import regions
 from tmtv_engine.lesion.slices import slices_of
 from tmtv_engine.lesion.thresholds import background_suv
 from tmtv_engine.model.finders import Finder, Found
@@ -157,7 +159,9 @@ def _cuts(found: Found, loaded: Loaded, config: CaseConfig) -> Cuts:
 def _record(case: str, loaded: Loaded, finder: Finder, found: Found, cuts: Cuts) -> CaseRecord:
     model = ModelInfo(**finder.record)
     first = [(first_status(o.source, model.name, o.structure), None) for o in found.origins]
-    rows = lesion_rows(cuts, found.origins, first)
+    places = regions(loaded.suv, found.lesions)
+    placed = [_placed(o, place) for o, place in zip(found.origins, places, strict=True)]
+    rows = lesion_rows(cuts, placed, first)
     sums = cuts.totals([k for k, row in enumerate(rows) if row.status == Status.ACCEPTED])
     missed = () if finder.takes_ct else ("no-ct",)
     told = (*(n for n in loaded.notices if n.code not in missed), *found.notices)
@@ -183,6 +187,11 @@ def _record(case: str, loaded: Loaded, finder: Finder, found: Found, cuts: Cuts)
             seconds={},
         ),
     )
+
+
+def _placed(origin: Origin, region: str | None) -> Origin:
+    """``origin`` with the region that the body's outline tells, where nobody told a better one."""
+    return origin if origin.region else dataclasses.replace(origin, region=region)
 
 
 def _known(info: Mapping[str, Any]) -> dict[str, Any]:
