@@ -38,7 +38,8 @@ def show(axes: Any, row: dict[str, Any], model: str, device: str) -> None:
     """The front and the side projection of one patient with both masks' outlines."""
     patient = draw_patient(row["seed"])
     truth = truth_map(patient, from_labels(patient.rois, patient.suv)).array >= 0.5
-    mask = paper_rule(load_model(model, device)(patient.suv, patient.ct)).array > 0
+    chance = load_model(model, device)(patient.suv, patient.ct).probability
+    mask = paper_rule(chance).array > 0
     for axis, along in zip(axes, (1, 2), strict=True):
         axis.imshow(_up(patient.suv.array.max(along)), cmap="gray_r", vmin=0, vmax=TOP_SUV)
         for found, colour in ((truth, "#1f6fd1"), (mask, "#d1262f")):

@@ -122,7 +122,7 @@ def main() -> None:
         parser.error("hotspot is no network")
     rows, organs = [], []
     for scan in scans(given.data):
-        chance = segment(scan.suv, scan.ct)
+        chance = segment(scan.suv, scan.ct).probability
         masks = {"paper": paper_rule(chance).array, "vote": vote(chance, scan.suv).array}
         for rule, mask in masks.items():
             rows.append(row_of(scan, rule, mask))

@@ -18,6 +18,7 @@ from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.model.finders import Finder, file_finder, finder_of
 from tmtv_engine.model.registry import Model, load
+from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.notices import Notice
 from tmtv_engine.pipeline import CaseConfig, liver_threshold, run_loaded
 from tmtv_engine.study.find import Study
@@ -41,8 +42,8 @@ def test_hot_spots_are_accepted_and_warned_about(tmp_path: Path) -> None:
 def test_a_ct_that_nobody_would_look_at_is_not_missed(tmp_path: Path) -> None:
     suv, _ = make_volume()
 
-    def segment(suv: Volume, ct: Volume | None, /) -> Volume:
-        return suv.with_array(np.zeros(suv.grid.shape, np.float32), Unit.PROBABILITY)
+    def segment(suv: Volume, ct: Volume | None, /) -> Prediction:
+        return Prediction(suv.with_array(np.zeros(suv.grid.shape, np.float32), Unit.PROBABILITY))
 
     for takes_ct in (True, False):
         model = Model(segment, {"name": "toy"}, takes_ct=takes_ct)
@@ -56,8 +57,9 @@ def test_a_ct_that_nobody_would_look_at_is_not_missed(tmp_path: Path) -> None:
 def test_a_network_lists_what_it_missed_as_candidates(tmp_path: Path, rule: Any) -> None:
     suv, labels = make_volume()
 
-    def segment(suv: Volume, ct: Volume | None, /) -> Volume:
-        return suv.with_array(np.where(labels.array == 1, 0.75, 0.0), Unit.PROBABILITY)
+    def segment(suv: Volume, ct: Volume | None, /) -> Prediction:
+        found = np.where(labels.array == 1, 0.75, 0.0)
+        return Prediction(suv.with_array(found, Unit.PROBABILITY))
 
     model = Model(segment, {"name": "toy"}, warnings=(Notice("toy-model", "a toy"),))
     record = _run(tmp_path, finder_of(model, rule=rule), suv)
@@ -77,8 +79,8 @@ def test_a_network_that_finds_nothing_gives_an_empty_case(tmp_path: Path) -> Non
     suv, _ = make_volume()
     cold = suv.with_array(np.ones_like(suv.array))
 
-    def segment(suv: Volume, ct: Volume | None, /) -> Volume:
-        return suv.with_array(np.zeros(suv.grid.shape, np.float32), Unit.PROBABILITY)
+    def segment(suv: Volume, ct: Volume | None, /) -> Prediction:
+        return Prediction(suv.with_array(np.zeros(suv.grid.shape, np.float32), Unit.PROBABILITY))
 
     record = _run(tmp_path, finder_of(Model(segment, {"name": "toy"})), cold)
     assert record["lesions"] == []

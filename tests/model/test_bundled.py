@@ -24,7 +24,8 @@ def test_it_fits_the_package_and_says_what_it_is() -> None:
 
 def test_it_finds_the_disease_of_a_patient_it_has_not_seen() -> None:
     patient = draw_patient(2)
-    mask = vote(load_model("vnet", "cpu")(patient.suv), patient.suv).array
+    found = load_model("vnet", "cpu")(patient.suv)
+    mask = vote(found.probability, patient.suv).array
     score = dice(mask, (patient.rois.array > 0) & (patient.suv.array > 2.5))
     assert score is not None
     assert score > 0.7

@@ -13,6 +13,7 @@ from tmtv_engine.errors import UsageError
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.model.ensemble import Ensemble
 from tmtv_engine.model.registry import told
+from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.notices import Notice, notice
 
 GRID = Grid.axial((1, 2, 3), (2.0, 3.0, 4.0))
@@ -28,14 +29,15 @@ class Member:
     warnings: tuple[Notice, ...] = (notice("third-party-model"),)
     device_name: str = "cpu"
     channels: tuple[str, ...] = ("pet",)
+    said: tuple[Notice, ...] = ()
 
     @property
     def record(self) -> Mapping[str, str]:
         return {"name": "nnunet:x", "sha256": self.sha256, "trained_on": "by others, as x"}
 
-    def __call__(self, suv: Volume, ct: Volume | None, /) -> Volume:
+    def __call__(self, suv: Volume, ct: Volume | None, /) -> Prediction:
         array = np.array(self.says, np.float32).reshape(GRID.shape)
-        return Volume(array, GRID, Unit.PROBABILITY)
+        return Prediction(Volume(array, GRID, Unit.PROBABILITY), notices=self.said)
 
 
 A = Member((0.0, 0.5, 0.6, 1.0, 0.9, 0.2), "a")
@@ -52,13 +54,13 @@ C = Member((0.0, 0.5, 0.7, 0.2, 0.8, 0.9), "c")
     ],
 )
 def test_probabilities_are_joined(combine: str, expected: list[float]) -> None:
-    joined = Ensemble([A, B, C], combine, "three")(SUV, None)
+    joined = Ensemble([A, B, C], combine, "three")(SUV, None).probability
     assert joined.array.reshape(-1) == pytest.approx(expected, abs=1e-6)
     assert joined.array.dtype == np.float32
 
 
 def test_two_of_two_make_a_majority_and_one_does_not() -> None:
-    chance = Ensemble([A, B], "vote", "two")(SUV, None).array.reshape(-1)
+    chance = Ensemble([A, B], "vote", "two")(SUV, None).probability.array.reshape(-1)
     assert (chance > 0.5).tolist() == [False, False, False, False, True, False]
 
 
@@ -71,6 +73,14 @@ def test_its_record_tells_all_members_and_the_way() -> None:
     }
     assert made.record["sha256"] != Ensemble([A, B], "mean", "two").record["sha256"]
     assert [w.code for w in made.warnings] == ["third-party-model", "no-ct"]
+
+
+def test_what_members_say_of_a_scan_is_said_once() -> None:
+    slow = notice("out-of-memory", "cpu")
+    members = [Member(A.says, said=(slow,)), Member(B.says, said=(slow, notice("no-ct")))]
+    found = Ensemble(members, "mean", "two")(SUV, None)
+    assert [n.code for n in found.notices] == ["out-of-memory", "no-ct"]
+    assert found.naming is None
 
 
 def test_a_way_that_is_none_is_told() -> None:

@@ -18,6 +18,7 @@ from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.model.finders import Finder, Found, file_finder, finder_of
 from tmtv_engine.model.registry import Model
+from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.notices import notice
 from tmtv_engine.pipeline import CaseConfig
 
@@ -33,8 +34,8 @@ Path(sys.argv[2]).write_bytes(pickle.dumps(finder.find(suv, None)))
 class Bright:
     """A Segmenter without a network: what is hot is tumour."""
 
-    def __call__(self, suv: Volume, ct: Volume | None, /) -> Volume:
-        return Volume((suv.array > 5).astype("float32"), suv.grid, Unit.PROBABILITY)
+    def __call__(self, suv: Volume, ct: Volume | None, /) -> Prediction:
+        return Prediction(Volume((suv.array > 5).astype("float32"), suv.grid, Unit.PROBABILITY))
 
 
 def bright() -> Finder:

@@ -54,8 +54,8 @@ def _segmenter(recipe: Recipe = RECIPE) -> tuple[NetworkSegmenter, Hot]:
 
 def test_a_coarse_network_is_redrawn_where_its_recipe_says_so() -> None:
     suv = _suv()
-    plain = _segmenter()[0](suv).array > 0.5
-    redrawn = _segmenter(dataclasses.replace(RECIPE, redraw=True))[0](suv).array > 0.5
+    plain = _segmenter()[0](suv).probability.array > 0.5
+    redrawn = _segmenter(dataclasses.replace(RECIPE, redraw=True))[0](suv).probability.array > 0.5
     ball = suv.array == 12.0
     assert (plain & ~ball).any()  # 8 mm voxels overrun a ball on finer ones
     assert not (redrawn & ~ball).any()
@@ -77,7 +77,7 @@ def test_hu_is_scaled_and_clipped() -> None:
 def test_the_answer_lies_where_the_uptake_does() -> None:
     segment, _ = _segmenter()
     suv = _suv()
-    chance = segment(suv)
+    chance = segment(suv).probability
     assert chance.unit is Unit.PROBABILITY
     assert chance.grid.matches(suv.grid)
     found = suv.grid.to_mm(np.argwhere(chance.array > 0.5)).mean(axis=0)
@@ -87,7 +87,7 @@ def test_the_answer_lies_where_the_uptake_does() -> None:
 def test_windows_give_what_the_whole_gives() -> None:
     whole, hot = _segmenter()
     suv = _suv((130, 20, 22))
-    expected = whole(suv).array
+    expected = whole(suv).probability.array
     assert len(hot.calls) > 1  # 390 mm are more than twice 128
     pieces, _ = _segmenter()
     image = torch.stack([scaled(torch.rand(48, 16, 16) * 20, "linear")])
@@ -122,9 +122,9 @@ def test_memory_that_runs_out_is_told_and_smaller_windows_go_on() -> None:
         return told(x)
 
     hot.forward = small_only  # type: ignore[method-assign]
-    chance = segment(_suv())
-    assert chance.array.max() == 1.0
-    assert [n.code for n in segment.said] == ["out-of-memory"]
+    found = segment(_suv())
+    assert found.probability.array.max() == 1.0
+    assert [n.code for n in found.notices] == ["out-of-memory"]
 
 
 def test_no_memory_at_all_is_an_error() -> None:
@@ -142,7 +142,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     torch.manual_seed(3)
     weights = VNet(RECIPE.architecture).state_dict()
     write_model(tmp_path, weights, RECIPE, name="tiny", trained_on="nothing")
-    one, two = (load_model(tmp_path, "cpu")(_suv()).array.tobytes() for _ in range(2))
+    one, two = (load_model(tmp_path, "cpu")(_suv()).probability.array.tobytes() for _ in range(2))
     assert one == two
     assert load_model(tmp_path, "cpu").record.keys() == {"name", "sha256", "trained_on"}
 

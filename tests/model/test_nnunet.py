@@ -43,10 +43,9 @@ class Plan:
     def prepare(self, stack: Array, spacing_mm: tuple[float, float, float]) -> Prepared:
         self.image, self.spacing_mm = stack, spacing_mm
         z, y, x = stack.shape[1:]
-        box = (slice(0, z), slice(0, y), slice(0, x))
-        return Prepared(
-            torch.from_numpy(stack), Zoom((z, y, x)), (z, y, x), box, (z, y, x), (0, 1, 2)
-        )
+        size, box = (z, y, x), (slice(0, z), slice(0, y), slice(0, x))
+        data = torch.from_numpy(stack)
+        return Prepared(data, Zoom(size), size, box, size, (0, 1, 2), spacing_mm)
 
 
 class Predictor:
@@ -78,7 +77,7 @@ def test_the_answer_lies_where_the_image_does(flip: bool, turned: bool) -> None:
         grid = Grid((13, 7, 11), affine)
         array = np.ascontiguousarray(np.moveaxis(array, 2, 0)[::-1])
     segment = _segmenter(reader="NibabelIOWithReorient" if flip else "SimpleITKIO")
-    chance = segment(Volume(array, grid, Unit.SUV), ct)
+    chance = segment(Volume(array, grid, Unit.SUV), ct).probability
     assert chance.array == pytest.approx(1 / (1 + np.exp(-array)), abs=1e-3)
     assert chance.grid.matches(grid)
     seen = segment.loaded.plan
@@ -107,7 +106,7 @@ def test_without_the_ct_that_it_needs_a_model_is_refused() -> None:
     with pytest.raises(InputError, match="model x needs a CT") as caught:
         _segmenter()(suv, None)
     assert "PET alone here: vnet, lion" in caught.value.remedy
-    assert _segmenter(("pet",))(suv, None).array.shape == (4, 5, 6)
+    assert _segmenter(("pet",))(suv, None).probability.array.shape == (4, 5, 6)
 
 
 def test_more_memory_than_there_is_is_refused_before_it_is_taken() -> None:

@@ -139,4 +139,5 @@ def test_heads_that_take_no_part_change_no_bit(folders: Path) -> None:
     foreign = load_model(folders / "lesiontracer", "cpu")
     stock = load_model(folders / "lesiontracer-stock", "cpu")
     assert foreign.loaded.dropped == ("decoder.organ_seg_layers (6 tensors)",)
-    assert foreign(suv, ct).array.tobytes() == stock(suv, ct).array.tobytes()
+    chances = [m(suv, ct).probability.array.tobytes() for m in (foreign, stock)]
+    assert chances[0] == chances[1]

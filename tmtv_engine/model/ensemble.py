@@ -11,7 +11,8 @@ import numpy as np
 
 from tmtv_engine.errors import UsageError
 from tmtv_engine.image.volume import Array, Unit, Volume
-from tmtv_engine.model.segmenter import LoadedSegmenter
+from tmtv_engine.model.naming import Naming
+from tmtv_engine.model.segmenter import LoadedSegmenter, Prediction
 from tmtv_engine.notices import Notice
 
 COMBINE: Mapping[str, Callable[[Array, Array], Array]] = MappingProxyType(
@@ -64,12 +65,18 @@ class Ensemble:
         """What is said of every case, by any of them."""
         return tuple(dict.fromkeys(w for m in self.members for w in m.warnings))
 
-    def __call__(self, suv: Volume, ct: Volume | None = None, /) -> Volume:
-        """The joined probability on the PET's grid, 0 … 1 float32."""
+    def __call__(self, suv: Volume, ct: Volume | None = None, /) -> Prediction:
+        """The joined probability on the PET's grid, 0 … 1 float32; the first names structures."""
         total = np.zeros(suv.grid.shape, np.float32)
+        naming: Naming | None = None
+        said: tuple[Notice, ...] = ()
         for member in self.members:
-            one = member(suv, ct).require(Unit.PROBABILITY)
-            total = np.asarray(COMBINE[self.combine](total, one), np.float32)
+            one = member(suv, ct)
+            chance = one.probability.require(Unit.PROBABILITY)
+            total = np.asarray(COMBINE[self.combine](total, chance), np.float32)
+            naming = naming or one.naming
+            said += one.notices
         if self.combine != "union":
             total /= len(self.members)
-        return Volume(total, suv.grid, Unit.PROBABILITY)
+        joined = Volume(total, suv.grid, Unit.PROBABILITY)
+        return Prediction(joined, naming, tuple(dict.fromkeys(said)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.lesion.rules import paper_rule, vote
 from tmtv_engine.model.registry import Model
-from tmtv_engine.model.segmenter import Segmenter
+from tmtv_engine.model.segmenter import Prediction, Segmenter
 from tmtv_engine.notices import Notice
 from tmtv_engine.study.rois import read_rois
 
@@ -80,15 +80,27 @@ class _Network:
     split: bool = True
 
     def __call__(self, suv: Volume, ct: Volume | None) -> Found:
-        chance = self.segment(suv, ct)
+        found = self.segment(suv, ct)
+        chance = found.probability
         mask = vote(chance, suv) if self.rule == "vote" else paper_rule(chance)
         over_ml = SPLIT_OVER_ML if self.split else math.inf
         lesions = find_lesions(mask, suv, split_over_ml=over_ml, min_ml=self.min_ml)
         missed = hotspots(suv, core_ml=CANDIDATE_ML, lesions=lesions)
-        origins = [Origin(Source.MODEL, float(p)) for p in _means(lesions, chance)]
-        origins += [Origin(Source.HOTSPOT, float(p), FLOOR_SUV) for p in _means(missed, chance)]
-        said = tuple(getattr(self.segment, "said", ()))
-        return Found(lesions.joined(missed), tuple(origins), self.warnings + said)
+        origins = [
+            *_origins(lesions, Origin(Source.MODEL), found),
+            *_origins(missed, Origin(Source.HOTSPOT, floor_suv=FLOOR_SUV), found),
+        ]
+        return Found(lesions.joined(missed), tuple(origins), self.warnings + found.notices)
+
+
+def _origins(lesions: Lesions, origin: Origin, found: Prediction) -> list[Origin]:
+    """``origin`` for each lesion, with the model's mean probability over it and its name."""
+    means = _means(lesions, found.probability)
+    names = found.naming.of(lesions) if found.naming else (None,) * len(lesions)
+    return [
+        replace(origin, probability=float(p), structure=name)
+        for p, name in zip(means, names, strict=True)
+    ]
 
 
 def _means(lesions: Lesions, chance: Volume) -> FloatArray:

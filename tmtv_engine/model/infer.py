@@ -16,6 +16,7 @@ from tmtv_engine.image.resample import Shape, model_grid, ramp, resample, window
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.redraw import redraw
 from tmtv_engine.model.recipes import Recipe
+from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.model.vnet import VNet
 from tmtv_engine.notices import Notice, notice
 
@@ -87,10 +88,11 @@ class NetworkSegmenter:
         self.record = {key: record[key] for key in ("name", "sha256", "trained_on")}
         self.said: tuple[Notice, ...] = ()
 
-    def __call__(self, suv: Volume, ct: Volume | None = None, /) -> Volume:
+    def __call__(self, suv: Volume, ct: Volume | None = None, /) -> Prediction:
         """The probability of tumour on the PET's grid, 0 … 1; redrawn where the recipe says so."""
         found = self.chance(suv, ct)
-        return redraw(found, suv) if self.recipe.redraw else found
+        drawn = redraw(found, suv) if self.recipe.redraw else found
+        return Prediction(drawn, notices=self.said)
 
     def chance(self, suv: Volume, ct: Volume | None = None) -> Volume:
         """The network's own probability on the PET's grid."""

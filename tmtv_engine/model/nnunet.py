@@ -23,11 +23,14 @@ from tmtv_engine.errors import InputError
 from tmtv_engine.image.resample import resample
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
 from tmtv_engine.model.infer import HU_TOP, device_of
+from tmtv_engine.model.naming import Naming
 from tmtv_engine.model.nnunet_folder import Folder, read_folder
-from tmtv_engine.model.nnunet_logits import Answer, answer
+from tmtv_engine.model.nnunet_logits import answer
+from tmtv_engine.model.nnunet_naming import flipped, naming_of, step_of
 from tmtv_engine.model.nnunet_plans import configuration_of
 from tmtv_engine.model.nnunet_predictor import Plan, Predictor, plan_of, room_for
 from tmtv_engine.model.nnunet_weights import Checkpoint, fitting, read_checkpoint
+from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.notices import Notice, notice
 from tmtv_engine.text import clean
 
@@ -173,8 +176,8 @@ class NnUnetSegmenter:
         more = (notice("weights-left-out", clean(", ".join(dropped), 300)),) if dropped else ()
         return (notice("third-party-model"), *more)
 
-    def __call__(self, suv: Volume, ct: Volume | None = None, /) -> Volume:
-        """The probability of tumour on the PET's grid, 0 … 1 float32.
+    def __call__(self, suv: Volume, ct: Volume | None = None, /) -> Prediction:
+        """The probability of tumour on the PET's grid, 0 … 1 float32, and the organs if any.
 
         The model gets PET and CT on the PET's voxels along the patient's axes (z, y, x of LPS, or
         of RAS where it was trained so); nnunetv2 brings them to its own spacing. Beyond the CT
@@ -182,9 +185,10 @@ class NnUnetSegmenter:
         there is none.
         """
         grid = along_axes(suv.grid)
-        tumour = self._answer(self._stack(suv, ct, grid), grid).tumour
+        tumour, naming = self._answer(self._stack(suv, ct, grid), grid)
         chance = np.ascontiguousarray(self._turned(tumour))
-        return resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
+        found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
+        return Prediction(found, naming)
 
     def _stack(self, suv: Volume, ct: Volume | None, grid: Grid) -> Array:
         if ct is None and "ct" in self.channels:
@@ -199,14 +203,16 @@ class NnUnetSegmenter:
             stack[self.channels.index("ct")] = self._turned(there)
         return stack
 
-    def _answer(self, stack: Array, grid: Grid) -> Answer:
+    def _answer(self, stack: Array, grid: Grid) -> tuple[Array, Naming | None]:
         plan, heads = self.loaded.plan, self.folder.heads
         room_for(plan, grid, len(self.channels), heads.count)
         with _ONE:
             prepared = plan.prepare(stack, grid.spacing_mm)
             logits = self.loaded.predictor.logits(prepared.data)
-        found = answer(logits, prepared.zoom, prepared.cropped, heads)
-        return Answer(prepared.placed(found.tumour))
+        step = step_of(heads, prepared.spacing_mm)
+        found = answer(logits, prepared.zoom, prepared.cropped, heads, step)
+        seen = flipped(grid) if self.flip else grid
+        return prepared.placed(found.tumour), naming_of(found, prepared, heads, seen)
 
     def _turned(self, array: Array) -> Array:
         return array[:, ::-1, ::-1] if self.flip else array

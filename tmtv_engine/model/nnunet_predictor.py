@@ -32,7 +32,10 @@ DEFAULT = "resample_data_or_seg_to_shape"
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image as the network sees it (channels, z, y, x), and the way back from its logits."""
+    """An image as the network sees it (channels, z, y, x), and the way back from its logits.
+
+    The network's axes are the image's, permuted; ``spacing_mm`` is the image's along them.
+    """
 
     data: Tensor
     zoom: Zoom | Whole
@@ -40,6 +43,7 @@ class Prepared:
     box: tuple[slice, slice, slice]
     shape: Shape
     back: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
 
     def placed(self, part: Array) -> Array:
         """What was found in the part that was looked at, on the whole image; 0 elsewhere."""
@@ -82,6 +86,7 @@ class Plan:
             (z, y, x),
             _shape(properties["shape_before_cropping"]),
             _shape(self.plans.transpose_backward),
+            (mm[0], mm[1], mm[2]),
         )
 
     def _zoom(self, shape: Shape, mm: list[float]) -> Zoom | Whole:

@@ -1,18 +1,33 @@
-"""The seam for models: whatever tells where tumour is."""
+"""The seam for models: whatever tells where tumour is, and what else it says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from tmtv_engine.image.volume import Volume
+from tmtv_engine.model.naming import Naming
 from tmtv_engine.notices import Notice
 
 
-class Segmenter(Protocol):
-    """A model: SUV and, where there is one, CT in HU to a probability on the PET's grid."""
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """A model's answer for one scan: the probability of tumour on the PET's grid.
 
-    def __call__(self, suv: Volume, ct: Volume | None, /) -> Volume: ...
+    ``naming`` tells what each place is, where the model knows structures; ``notices`` are this
+    scan's own.
+    """
+
+    probability: Volume
+    naming: Naming | None = None
+    notices: tuple[Notice, ...] = ()
+
+
+class Segmenter(Protocol):
+    """A model: SUV and, where there is one, CT in HU to its answer."""
+
+    def __call__(self, suv: Volume, ct: Volume | None, /) -> Prediction: ...
 
 
 class LoadedSegmenter(Segmenter, Protocol):

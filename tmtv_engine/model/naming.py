@@ -1,0 +1,51 @@
+"""What each place in a scan is: the network's second answer, and the name of a lesion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_engine.image.volume import Grid
+from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.origin import LESION, Structure
+from tmtv_engine.lesion.structures import STRUCTURES
+
+Float = npt.NDArray[np.float32]
+PHYSIOLOGIC = {row.name for row in STRUCTURES if row.physiologic}
+
+
+@dataclass(frozen=True, eq=False)
+class Naming:
+    """The probabilities (S, z, y, x) of the structures ``names`` on ``grid``, one in sum."""
+
+    probabilities: Float
+    names: tuple[str, ...]
+    grid: Grid
+
+    def physiologic(self) -> Float:
+        """The probability (z, y, x) that a place takes up FDG by nature."""
+        rows = [k for k, name in enumerate(self.names) if name in PHYSIOLOGIC]
+        return np.asarray(self.probabilities[rows].sum(axis=0), np.float32)
+
+    def of(self, lesions: Lesions) -> tuple[Structure, ...]:
+        """What each lesion most likely is, by the mean over its voxels.
+
+        Where physiologic structures have one half or more together, it is the likeliest of them
+        and ``p`` is what they have together; else it is a lesion, with the rest.
+        """
+        if not len(lesions):
+            return ()
+        place = lesions.grid.to_mm(lesions.index())
+        top = np.array(self.grid.shape) - 1
+        z, y, x = np.clip(np.rint(self.grid.to_index(place)).astype(int), 0, top).T
+        sums = np.add.reduceat(self.probabilities[:, z, y, x], lesions.starts[:-1], axis=1)
+        return tuple(self._named(column) for column in (sums / lesions.counts).T)
+
+    def _named(self, mean: npt.NDArray[np.floating]) -> Structure:
+        known = np.array([name in PHYSIOLOGIC for name in self.names])
+        p = min(1.0, float(mean[known].sum()))
+        if p < 0.5:
+            return Structure(LESION, 1.0 - p, "network")
+        return Structure(self.names[int(np.where(known, mean, -1.0).argmax())], p, "network")
