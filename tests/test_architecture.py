@@ -58,6 +58,34 @@ def test_a_room_imports_only_what_it_may(path: Path) -> None:
         assert "torch" not in found
 
 
+LOOSE = {  # what writes without files.py, and why it may
+    "tmtv_engine/files.py": "it is the place",
+    "tmtv_engine/train/digital.py": "a log that grows",
+    "tmtv_engine/study/archive.py": "a folder of the moment, for what a zip holds",
+}
+WRITES = {"write_text", "write_bytes", "mkstemp", "mkdtemp", "umask", "NamedTemporaryFile"}
+
+
+def _calls_that_write(path: Path) -> Iterator[str]:
+    """Calls of a method that writes a file by itself: ``path.write_text``, ``open("w")`` …"""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        plain = node.func.id if isinstance(node.func, ast.Name) else ""
+        given = [*node.args, *(k.value for k in node.keywords if k.arg == "mode")]
+        modes = [a.value for a in given if isinstance(a, ast.Constant)]
+        writing = [m for m in modes if isinstance(m, str) and m[:1] in "wax" and len(m) <= 3 and m]
+        if name in WRITES or ("open" in (name, plain) and writing):
+            yield f"{path.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_are_written_in_one_place(path: Path) -> None:
+    if str(path.relative_to(ROOT)) not in LOOSE:
+        assert list(_calls_that_write(path)) == []
+
+
 def test_few_modules_lie_at_the_root_of_the_engine() -> None:
     assert len(list((ROOT / "tmtv_engine").glob("*.py"))) <= 8
 
