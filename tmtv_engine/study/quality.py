@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tmtv_engine.image.outline import Outline, ct_outline, pet_outline
-from tmtv_engine.image.volume import FloatArray, Volume
+from tmtv_engine.image.volume import FloatArray, Mask, Volume
 from tmtv_engine.notices import Notice, notice
 
 SHARE_OF_HEIGHT = 0.45  # from the base of the skull to the thighs
@@ -125,8 +125,8 @@ def misregistration(body: Outline, ct: Volume) -> tuple[dict[str, Any] | None, l
     shape = body.inside.shape
     points = body.grid.to_mm(np.indices(shape).reshape(3, -1).T)
     at = np.rint(other.grid.to_index(points)).astype(int)
-    seen = ((at >= 0) & (at < other.inside.shape)).all(axis=1)
-    theirs = np.zeros(len(seen), bool)
+    seen: Mask = np.all((at >= 0) & (at < np.array(other.inside.shape)), axis=1)
+    theirs: Mask = np.zeros(seen.shape, np.bool_)
     theirs[seen] = other.inside[tuple(at[seen].T)]
     pet, scan = body.inside & seen.reshape(shape), theirs.reshape(shape)
     sizes = int(pet.sum()), int(scan.sum())
