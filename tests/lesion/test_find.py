@@ -148,6 +148,73 @@ def test_a_component_of_30_ml_or_less_is_not_split() -> None:
     assert len(find_lesions(mask, suv, split_over_ml=93.65)) == 2
 
 
+@pytest.mark.parametrize("spacing", [(4.0, 3.0, 2.0), (3.0, 2.5, 1.6), (1.2, 1.0, 1.0)])
+def test_exactly_30_ml_is_not_over_30_ml(spacing: tuple[float, float, float]) -> None:
+    """1250, 2500 or 25000 voxels, whose volumes sum to 30.000000000000004 mL, or are below it."""
+    voxels = round(30_000 / np.prod(spacing))
+    y = 50
+    mask = np.zeros((1, y, voxels // y + 1), bool)
+    mask.reshape(-1)[:voxels] = True
+    suv = np.ones(mask.shape)
+    suv.reshape(-1)[[0, voxels - 9]] = 5  # two maxima, far apart
+    assert voxels * np.prod(spacing) == pytest.approx(30_000)
+    assert len(find_lesions(*_volumes(mask, suv, spacing))) == 1
+    more = mask.copy()
+    more.reshape(-1)[voxels] = True
+    assert len(find_lesions(*_volumes(more, suv, spacing))) == 2
+
+
+@pytest.mark.parametrize("step", [2.0, 2.0000000000000004, 1.9999999999999998, 10 / 3, 0.1])
+def test_exactly_20_mm_are_20_mm_whatever_a_header_rounds(step: float) -> None:
+    apart = round(20 / step)
+    suv = np.ones((1, 1, apart + 9))
+    suv[0, 0, 3], suv[0, 0, 3 + apart] = 5, 4
+    patch = _patch(from_labels(*_volumes(np.ones(suv.shape, np.uint8), suv, (30.0, 30.0, step))))
+    assert patch.voxels[seeds(patch, np.array([30.0, 30.0, step]), 20.0)].tolist() == [3, 3 + apart]
+    assert seeds(patch, np.array([30.0, 30.0, step]), 20.001).tolist() == [3]
+
+
+def test_equal_maxima_are_taken_in_the_order_of_their_voxels() -> None:
+    suv = np.ones((3, 5, 21))
+    for place in ((0, 1, 4), (0, 1, 11), (2, 3, 18), (2, 1, 2)):
+        suv[place] = 7
+    suv[1, 4, 20] = 9
+    lesions = from_labels(*_volumes(np.ones(suv.shape, np.uint8), suv, (20.0, 2.0, 2.0)))
+    chosen = _patch(lesions).voxels[seeds(_patch(lesions), np.array([20.0, 2.0, 2.0]), 15.0)]
+    at = [tuple(int(n) for n in np.unravel_index(v, suv.shape)) for v in chosen]
+    # the highest, then equals by raster index; (0, 1, 11) lies 14 mm from (0, 1, 4)
+    assert at == [(1, 4, 20), (0, 1, 4), (2, 1, 2), (2, 3, 18)]
+
+
+def test_parts_are_ordered_by_the_voxel_of_their_maximum() -> None:
+    suv = np.ones((1, 3, 41))
+    suv[0, 2, 2], suv[0, 1, 20], suv[0, 0, 38] = 6, 6, 6
+    lesions = from_labels(*_volumes(np.ones(suv.shape, np.uint8), suv, (4.0, 2.0, 2.0)))
+    parts = split_lesion(lesions, 0, 20.0)
+    tops = [int(part[np.argmax(lesions.suv[part])]) for part in parts]
+    assert tops == [38, 41 + 20, 82 + 2]
+
+
+def test_a_mask_may_touch_every_face_and_corner() -> None:
+    mask = np.zeros(SHAPE, bool)
+    for corner in np.ndindex(2, 2, 2):
+        mask[tuple(-c for c in corner)] = True
+    lesions = find_lesions(*_volumes(mask, np.ones(SHAPE)))
+    assert lesions.counts.tolist() == [1] * 8
+    assert lesions.components.tolist() == list(range(1, 9))
+    assert np.array_equal(components(mask)[mask], np.arange(1, 9))
+
+
+def test_components_that_are_small_enough_to_go_are_counted_exactly() -> None:
+    mask = np.zeros(SHAPE, bool)
+    mask[1, 1, 1:4] = True
+    mask[5, 5, 5:7] = True
+    volumes = _volumes(mask, np.ones(SHAPE), (3.0, 2.0, 1.1))
+    ml = 3 * 3.0 * 2.0 * 1.1 / 1000
+    assert find_lesions(*volumes, min_ml=ml).counts.tolist() == [3]
+    assert len(find_lesions(*volumes, min_ml=ml * 1.0001)) == 0
+
+
 def test_lesions_are_numbered_by_component_then_by_their_maximum() -> None:
     mask, suv = np.zeros((9, 11, 61), bool), np.ones((9, 11, 61))
     mask[2:7, 2:9, 10:] = True

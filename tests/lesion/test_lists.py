@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmtv_engine.errors import GeometryError
+from tmtv_engine.errors import CaseError, GeometryError
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
 from tmtv_engine.lesion.lists import SPHERE_RADIUS_MM, Lesions, from_labels, sphere_means
 
@@ -126,3 +126,79 @@ def test_the_ibsi_digital_phantom(shared_data: Path) -> None:
     assert lesions.suv.mean() == pytest.approx(2.15, abs=0.005)
     assert lesions.peak.max() == pytest.approx(3.10, abs=0.005)
     assert lesions.peak[lesions.suv == 6].max() == pytest.approx(2.60, abs=0.005)
+
+
+def test_joined_lesions_keep_order_and_numbers(three: Lesions) -> None:
+    both = three.take([2]).joined(three.take([0, 1]))
+    assert both.ids.tolist() == [70000, 2, 300]
+    assert both.starts.tolist() == [0, 2, 5, 7]
+    assert np.array_equal(both.labels().array, three.labels().array)
+    assert np.array_equal(both.peak[:2], three.peak[5:])
+    with pytest.raises(ValueError, match="two lesions"):
+        three.joined(three.take([1]))
+
+
+def test_without_some_voxels(three: Lesions) -> None:
+    gone = np.concatenate([three.voxels[0:1], three.voxels[3:5]])  # one of 2, all of 300
+    left = three.without(gone)
+    assert left.ids.tolist() == [2, 70000]
+    assert left.starts.tolist() == [0, 2, 4]
+    assert np.array_equal(left.voxels, np.delete(three.voxels, [0, 3, 4]))
+    assert np.array_equal(left.suv, np.delete(three.suv, [0, 3, 4]))
+    assert three.without(np.array([5])) is three
+    assert len(three.without(three.voxels)) == 0
+
+
+def test_renumbered_and_parted(three: Lesions) -> None:
+    new = three.renumbered([4, 5, 6])
+    assert (new.ids.tolist(), new.components.tolist()) == ([4, 5, 6], [2, 300, 70000])
+    assert three.renumbered([4, 5, 6], [1, 1, 2]).components.tolist() == [1, 1, 2]
+    parts = [three.voxels[2:3], three.voxels[0:2]]
+    split = three.parted(0, parts, 70001)
+    assert split.ids.tolist() == [300, 70000, 70001, 70002]
+    assert split.components.tolist() == [300, 70000, 2, 2]
+    assert np.array_equal(split.voxels[split.span(2)], parts[0])
+    assert np.array_equal(split.suv[split.span(3)], three.suv[0:2])
+
+
+def test_lesions_are_saved_and_loaded_to_the_bit(three: Lesions, tmp_path: Path) -> None:
+    three.save(tmp_path / "a.npz")
+    three.save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    again = Lesions.load(tmp_path / "a.npz")
+    for key in ("ids", "components", "starts", "voxels", "suv", "peak"):
+        np.testing.assert_array_equal(getattr(again, key), getattr(three, key))
+    assert again.grid.matches(three.grid)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ids": [2, 2, 300]},
+        {"ids": [2, 300]},
+        {"components": [1]},
+        {"starts": [0, 3, 5, 8]},
+        {"starts": [0, 3, 3, 7]},
+        {"starts": [1, 3, 5, 7]},
+        {"voxels": [0, 1, 2, 3, 4, 5, 5]},
+        {"voxels": [0, 1, 2, 3, 4, 5, 7 * 11 * 13]},
+        {"voxels": [-1, 1, 2, 3, 4, 5, 6]},
+        {"voxels": [0.5, 1, 2, 3, 4, 5, 6]},
+        {"suv": [1.0]},
+        {"peak": [[1.0] * 7]},
+        {"shape": [7, 11]},
+        {"affine": np.zeros((4, 4))},
+        {"peak": None},
+    ],
+)
+def test_lists_that_do_not_fit_together_are_refused(
+    three: Lesions, tmp_path: Path, change: dict[str, object]
+) -> None:
+    path = tmp_path / "voxels.npz"
+    three.save(path)
+    with np.load(path) as stored:
+        arrays = {**stored, **{k: np.array(v) for k, v in change.items() if v is not None}}
+    arrays = {k: v for k, v in arrays.items() if change.get(k, 0) is not None}
+    np.savez(path, **arrays)
+    with pytest.raises(CaseError, match=r"voxels\.npz"):
+        Lesions.load(path)

@@ -134,3 +134,36 @@ def test_suv_scales_what_should_scale(pair: Lesions) -> None:
     np.testing.assert_allclose(two.volume_ml, one.volume_ml)
     np.testing.assert_allclose(two.tlg_g, 2 * one.tlg_g)
     np.testing.assert_allclose(suv_peak(twice), 2 * suv_peak(pair), rtol=1e-6)
+
+
+def test_the_peak_of_a_lesion_that_a_cut_removed_does_not_count() -> None:
+    """A small hot lesion and a large lukewarm one, whose 1 mL sphere is the hotter."""
+    labels, suv = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.float32)
+    labels[1:6, 2:8, 6:13], suv[1:6, 2:8, 6:13] = 2, 3.9
+    labels[3, 5, 1], suv[3, 5, 1] = 1, 5.0
+    grid = Grid.axial(SHAPE, SPACING)
+    lesions = from_labels(Volume(labels, grid, Unit.LABEL), Volume(suv, grid, Unit.SUV))
+    small, large = suv_peak(lesions)
+    assert small < 1 < 3.8 < large
+    both = total(lesions, kept(lesions, parse_method("2.5")), [0, 1])
+    hot = total(lesions, kept(lesions, parse_method("4.0")), [0, 1])
+    assert (both.lesions, both.suv_peak, both.suv_max) == (2, large, 5.0)
+    assert (hot.lesions, hot.suv_peak, hot.suv_max) == (1, small, 5.0)
+    assert hot.dmax_mm == 0.0
+
+
+def test_dmax_is_between_the_farthest_of_several_in_any_order() -> None:
+    labels, suv = np.zeros((1, 1, 40), np.uint8), np.ones((1, 1, 40), np.float32)
+    for number, at in enumerate((20, 3, 38, 11), start=1):
+        labels[0, 0, at] = number
+    grid = Grid.axial(labels.shape, (1.0, 1.0, 2.5))
+    lesions = from_labels(Volume(labels, grid, Unit.LABEL), Volume(suv, grid, Unit.SUV))
+    raw = kept(lesions, parse_method("raw"))
+    assert total(lesions, raw, [0, 1, 2, 3]).dmax_mm == pytest.approx(35 * 2.5)
+    assert total(lesions, raw, [3, 0, 1], 1.75).sdmax_per_m == pytest.approx(17 * 2.5 / 1000 / 1.75)
+    assert total(lesions, raw, [0, 3]).dmax_mm == pytest.approx(9 * 2.5)
+
+
+def test_body_surface_by_du_bois() -> None:
+    assert bsa_dubois(70.0, 1.75) == pytest.approx(1.8481, abs=1e-4)
+    assert bsa_dubois(65.0, 1.60) == pytest.approx(1.6782, abs=1e-4)

@@ -242,3 +242,91 @@ def test_no_shell_no_background() -> None:
     suv = Volume(np.full((1, 2, 3), 5, np.float32), grid, Unit.SUV)
     lesions = from_labels(Volume(np.ones((1, 2, 3), np.uint8), grid, Unit.LABEL), suv)
     assert np.isnan(background_suv(lesions, suv)).all()
+
+
+def _around(row: list[float], own: dict[int, int]) -> list[float]:
+    """`background_suv` of a row of 10 mm voxels (SUVpeak is one voxel), ``own``: voxel → lesion."""
+    grid = Grid.axial((1, 1, len(row)), (10.0, 10.0, 10.0))
+    suv = Volume(np.array(row, np.float32).reshape(1, 1, -1), grid, Unit.SUV)
+    labels = np.zeros((1, 1, len(row)), np.uint8)
+    for at, number in own.items():
+        labels[0, 0, at] = number
+    found = background_suv(from_labels(Volume(labels, grid, Unit.LABEL), suv), suv)
+    return [float(value) for value in found]
+
+
+def test_the_shell_lies_from_10_to_20_mm_both_included() -> None:
+    row = [9.0, 9.0, 0.125, 1.0, 2.0, 10.0, 0.5, 0.25, 1.5, 9.0, 9.0]
+    assert _around(row, {5: 1}) == pytest.approx([(1.0 + 2.0 + 0.5 + 0.25) / 4])
+
+
+@pytest.mark.parametrize(
+    ("second", "hot"), [(6.99, False), (7.0, False), (7.01, True), (7.1, True)]
+)
+def test_the_shell_begins_outside_the_part_above_70_percent_of_the_peak(
+    second: float, hot: bool
+) -> None:
+    row = [1.0, 2.0, 1.5, 10.0, second, 0.5, 0.25, 0.75]
+    expected = (2.0 + 1.5 + 0.5 + 0.25) / 4 if hot else (2.0 + 1.5 + 0.5) / 3
+    assert _around(row, {3: 1, 4: 1}) == pytest.approx([expected])
+
+
+def test_the_shell_counts_what_is_at_most_2_5_and_nobody_elses() -> None:
+    assert _around([1.0, 2.5, 10.0, 2.5000002, 1.5], {2: 1}) == pytest.approx([5.0 / 3])
+    both = _around([1.0, 2.0, 10.0, 0.5, 8.0, 1.5, 2.25], {2: 1, 4: 2})
+    assert both == pytest.approx([(1.0 + 2.0 + 0.5) / 3, (0.5 + 1.5 + 2.25) / 3])
+    apart = _around([1.0, 2.0, 10.0, 2.0, 0.5], {2: 1, 4: 2})  # the other's voxels do not count
+    assert apart[0] == pytest.approx((1.0 + 2.0 + 2.0) / 3)
+
+
+def test_a_shell_with_nothing_in_it_is_unknown() -> None:
+    assert np.isnan(_around([3.0, 9.0, 10.0, 9.0, 3.0], {2: 1})).all()
+    assert np.isnan(_around([10.0], {0: 1})).all()
+
+
+def test_a_peak_beside_the_lesion_leaves_its_highest_voxels() -> None:
+    """The 1 mL sphere may hold hotter voxels that are not the lesion's."""
+    grid = Grid.axial((1, 1, 15), (20.0, 20.0, 4.0))
+    row = np.full(15, 1.0, np.float32)
+    row[7], row[8] = 2.0, 30.0
+    row[[3, 4, 11, 12]] = 0.5, 1.5, 0.75, 1.25
+    suv = Volume(row.reshape(1, 1, -1), grid, Unit.SUV)
+    labels = np.zeros((1, 1, 15), np.uint8)
+    labels[0, 0, 7] = 1
+    found = background_suv(from_labels(Volume(labels, grid, Unit.LABEL), suv), suv)
+    # 10 to 20 mm from voxel 7: voxels 2 to 4 and 10 to 12
+    assert found[0] == pytest.approx((1.0 + 0.5 + 1.5 + 1.0 + 0.75 + 1.25) / 6)
+
+
+@pytest.mark.parametrize("step", [4.0, 4.000000000000001, 3.9999999999999996])
+def test_the_shell_is_the_same_whatever_a_header_rounds(step: float) -> None:
+    grid = Grid.axial((1, 1, 21), (30.0, 30.0, step))
+    row = np.linspace(0.1, 2.1, 21).astype(np.float32)
+    row[5] = 10.0
+    suv = Volume(row.reshape(1, 1, -1), grid, Unit.SUV)
+    labels = np.zeros((1, 1, 21), np.uint8)
+    labels[0, 0, 5] = 1
+    found = background_suv(from_labels(Volume(labels, grid, Unit.LABEL), suv), suv)
+    inside = [0, 1, 2, 8, 9, 10]  # 12, 16 and 20 mm away
+    assert found[0] == pytest.approx(float(row[inside].astype(np.float64).mean()))
+
+
+def test_otsu_takes_the_first_of_equal_thresholds() -> None:
+    """Between two values every bin parts alike; the first is scikit-image's choice too."""
+    from skimage.filters import threshold_otsu
+
+    for values in ([3.0, 3.0, 9.0], [1.0, 2.0], [1.0, 4.0, 4.0, 7.0]):
+        row = np.array(values, np.float32)
+        width = (row.max() - row.min()) / 256
+        assert otsu_threshold(row) == pytest.approx(float(threshold_otsu(row, nbins=256)))
+        assert row.min() < otsu_threshold(row) < row.max()
+    assert otsu_threshold(np.array([3.0, 9.0], np.float32)) == pytest.approx(3 + width / 2)
+
+
+def test_no_method_keeps_a_voxel_at_its_threshold() -> None:
+    lesions = _lesions([[8.0, 4.0, 2.0, 1.0]])
+    for key, at in (("50", 4.0), ("2", 2.0), ("4", 4.0), ("liver", 3.0)):
+        assert thresholds(lesions, parse_method(key), liver=3.0)[0] == at
+        stays = kept(lesions, parse_method(key), liver=3.0)
+        assert stays.tolist() == [v > at for v in (8.0, 4.0, 2.0, 1.0)]
+    assert _cut(lesions, "a50p", 0.0) == [True, False, False, False]  # above 4.0

@@ -11,6 +11,7 @@ from tmtv_engine.lesion.split import split
 
 SPLIT_OVER_ML = 30.0
 SEED_DISTANCE_MM = 20.0
+NOISE = 1e-9  # a share: exactly 30 mL is 30 mL, however many voxels it is the sum of
 
 IntArray = npt.NDArray[np.int64]
 
@@ -43,14 +44,14 @@ def find_lesions(
     whole = from_voxels(suv, *_component_voxels(mask.array != 0))
     voxel_ml = suv.grid.voxel_ml
     if min_ml > 0:
-        whole = whole.take(np.flatnonzero(whole.counts * voxel_ml >= min_ml))
+        whole = whole.take(np.flatnonzero(whole.counts * voxel_ml >= min_ml * (1 - NOISE)))
     parts: list[IntArray] = []
     of: list[int] = []
     for row in range(len(whole)):
         span = whole.span(row)
         start, count = span.start, span.stop - span.start
         pieces = [np.arange(count)]
-        if count * voxel_ml > split_over_ml:
+        if count * voxel_ml > split_over_ml * (1 + NOISE):
             own, heights = whole.voxels[span], whole.suv[span]
             pieces = split(suv.grid, own, heights, seed_distance_mm, connected=True)
         parts += [start + piece for piece in pieces]

@@ -12,6 +12,7 @@ from tmtv_engine.image.volume import Grid
 
 IntArray = npt.NDArray[np.int64]
 FloatRow = npt.NDArray[np.float32]
+NOISE_MM = 1e-6  # exactly 20 mm is 20 mm, whatever the header rounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,7 @@ def seeds(patch: Patch, spacing_mm: npt.NDArray[np.float64], apart_mm: float) ->
     for k in range(len(peaks)):
         if free[k]:
             chosen.append(peaks[k])
-            free &= np.linalg.norm(place - place[k], axis=1) >= apart_mm
+            free &= np.linalg.norm(place - place[k], axis=1) >= apart_mm - NOISE_MM
     return np.array(chosen, dtype=np.int64)
 
 

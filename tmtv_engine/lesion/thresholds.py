@@ -18,6 +18,8 @@ FloatRow = npt.NDArray[np.float64]
 BoolRow = npt.NDArray[np.bool_]
 
 OTSU_BINS = 256
+SHELL_MM = (10.0, 20.0)
+NOISE_MM = 1e-6  # exactly 20 mm is 20 mm, whatever the header rounds
 VOTES = ("41", "a50p", "2.5", "4.0")
 MASKS = ("41", "2.5", "4.0", "otsu")
 
@@ -165,7 +167,7 @@ def _shell_mean(
     values = lesions.suv[lesions.span(row)]
     hot = values > 0.7 * peak
     index = lesions.index(row)[hot if hot.any() else values == values.max()]
-    pad = np.array([int(np.ceil(20.0 / step)) for step in spacing])
+    pad = np.array([int(np.ceil(SHELL_MM[1] / step)) for step in spacing])
     low = np.maximum(index.min(axis=0) - pad, 0)
     high = np.minimum(index.max(axis=0) + pad + 1, image.shape)
     box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
@@ -173,7 +175,8 @@ def _shell_mean(
     far[tuple((index - low).T)] = False
     distance = distance_transform_edt(far, sampling=spacing)
     others = (taken[box] != 0) & (taken[box] != lesions.ids[row])
-    shell = (distance >= 10.0) & (distance <= 20.0) & ~others & (image[box] <= 2.5)
+    low_mm, high_mm = SHELL_MM[0] - NOISE_MM, SHELL_MM[1] + NOISE_MM
+    shell = (distance >= low_mm) & (distance <= high_mm) & ~others & (image[box] <= 2.5)
     return float(image[box][shell].mean(dtype=np.float64)) if shell.any() else float("nan")
 
 
