@@ -88,6 +88,25 @@ def test_a_network_that_finds_nothing_gives_an_empty_case(tmp_path: Path) -> Non
     assert record["totals"]["41"]["suv_max"] is None
 
 
+def test_without_split_a_component_is_one_lesion_of_any_size(tmp_path: Path) -> None:
+    suv, _ = make_volume()
+    array = np.where(suv.array > 0, 2.0, 0.0).astype(np.float32)
+    array[4:9, 4:9, 4:9], array[12:17, 22:27, 28:33] = 9.0, 8.0  # 30 mm apart in one big component
+    warm = suv.with_array(array)
+
+    def segment(suv: Volume, ct: Volume | None, /) -> Volume:
+        return suv.with_array((array > 1).astype(np.float32), Unit.PROBABILITY)
+
+    model = Model(segment, {"name": "toy"})
+    counts = {}
+    for split in (True, False):
+        record = _run(tmp_path, finder_of(model, split=split), warm)
+        counts[split] = [r["voxels"] for r in record["lesions"]]
+        assert record["model"].get("split", True) is split
+    assert len(counts[True]) > 1
+    assert counts[False] == [sum(counts[True])]
+
+
 def test_rois_are_lesions_as_drawn_or_components(tmp_path: Path) -> None:
     suv, labels = make_volume()
     mask = tmp_path / "mask.nii.gz"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from tmtv_engine.case.folder import Case, is_complete, read_case
 from tmtv_engine.case.tables import update_summary, write_summary
 from tmtv_engine.errors import CaseError, TmtvError
-from tmtv_engine.files import inputs_sha256, write_text
+from tmtv_engine.files import inputs_sha256, make_folder, write_text
 from tmtv_engine.model.finders import Finder
 from tmtv_engine.pipeline import CaseConfig, run_case
 from tmtv_engine.study.archive import unpacked
@@ -185,7 +185,10 @@ def write_failures(
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(FAILURE_KEYS)
     writer.writerows([clean(cell, _CELL) for cell in row] for row in rows)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        make_folder(out)
+    except OSError as error:
+        raise CaseError(f"{out}: {error.strerror}", "Choose another folder with -o.") from error
     write_text(path, text.getvalue(), PRIVATE)
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -310,6 +311,15 @@ def test_label_maps_of_every_format(suffix: str, tmp_path: Path) -> None:
     rois = read_rois(tmp_path / f"m{suffix}", labels.grid)
     np.testing.assert_array_equal(rois.labels.array, labels.array)
     assert (rois.kind, rois.notices) == ("labels", ())
+
+
+@pytest.mark.parametrize("name", ["m.nii.gz", "m.nrrd", "rs.dcm"])
+def test_what_is_no_regular_file_is_not_opened(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="no such file"):
+        read_rois(tmp_path / name, GRID)
+    with pytest.raises(InputError, match="no such file"):
+        read_rois(tmp_path / "absent" / name, GRID)
 
 
 def test_nifti_keeps_place_and_numbers(tmp_path: Path) -> None:

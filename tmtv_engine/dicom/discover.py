@@ -211,11 +211,24 @@ def _along(head: Header) -> list[float]:
         return []
 
 
-_SHOWN = ("ImagePositionPatient", "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept")
+_SHOWN = (  # what numbers and places depend on
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "Units",
+    "PatientWeight",
+    "PatientSize",
+    "SeriesTime",
+    "AcquisitionTime",
+    "DecayCorrection",
+    "RadiopharmaceuticalInformationSequence",
+)
 
 
 def same_image(one: Path, other: Path) -> bool:
-    """Whether two files are the same bytes, or else the same pixels, scaling and place."""
+    """Whether two files are the same bytes, or else the same pixels, place and scale to SUV."""
     from tmtv_engine.dicom.parse import read_whole
 
     try:

@@ -34,6 +34,8 @@ def stem_of(path: Path) -> str:
 
 def read_image(path: Path, unit: Unit) -> Volume:
     """The image of a file: float32, or int32 for labels; raises `InputError` as `read_nifti`."""
+    if not path.is_file():  # a FIFO would never end
+        raise InputError(f"{path}: there is no such file", "Give an image.")
     return read_nifti(path, unit) if suffix_of(path) not in OTHERS else _read_itk(path, unit)
 
 

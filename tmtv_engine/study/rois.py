@@ -94,6 +94,8 @@ def _outside(rois: Sequence[_Roi]) -> list[Notice]:
 def _read(path: Path, grid: Grid, names: Sequence[str] | None, accepted: Collection[str]) -> _Read:
     if path.is_dir():
         path = _only_file(path)
+    if not path.is_file():  # a FIFO would never end
+        raise InputError(f"{path}: there is no such file", "Give the file of the ROIs.")
     if suffix_of(path):
         return _image(path, grid, names, accepted)
     return _dicom(path, grid, names)

@@ -89,8 +89,10 @@ def _study(own: Sequence[Series], wanted: Wanted, roots: Sequence[Path]) -> Stoc
         return Stock(failures=(Failure(place, error, *identity(pets[0].files[0])),))
     rest = [s for s in own if s is not pet and s is not ct]
     left = [Leftover(place_of(s.files), _why(s, study, passed)) for s in rest]
-    copies = [copy for s in own for copy, first in s.copies if copy.parent != first.parent]
-    left += gathered([(copy, f"a copy of what {study.case} is made from") for copy in copies])
+    for s in own:
+        what = f"what {study.case} is made from" if s is pet or s is ct else f"series {s.uid}"
+        copies = [copy for copy, first in s.copies if copy.parent != first.parent or s in rest]
+        left += gathered([(copy, f"a copy of {what}") for copy in copies])
     return Stock((study,), (), tuple(left))
 
 

@@ -10,6 +10,7 @@ from tmtv_engine.errors import InputError, TmtvError, UsageError
 from tmtv_engine.image.formats import OTHERS, parts_of, suffix_of
 from tmtv_engine.study.archive import is_zip, opened, rename
 from tmtv_engine.study.found import CaseName, Failure, Leftover, Stock, Study, gathered
+from tmtv_engine.study.index import is_index, told_of
 from tmtv_engine.study.names import named_apart
 from tmtv_engine.study.pairs import find_pairs
 from tmtv_engine.study.rows import find_rows
@@ -44,7 +45,7 @@ def take_stock(
         elif path.suffix.lower() in TABLES and path.is_file():
             stock += _table(path, wanted)
         else:
-            searched.append(path)
+            searched.append(path.parent if path.is_file() and is_index(path) else path)
     stock += _searched(searched, wanted, without)
     return named_apart(without_twins(stock), case_name)
 
@@ -91,7 +92,6 @@ def _dicom(files: Sequence[Path], wanted: Wanted, roots: Sequence[Path]) -> Stoc
     if not files:
         return Stock()
     from tmtv_engine.dicom.discover import sort_files
-    from tmtv_engine.study.index import is_index, told_of
 
     found = sort_files(files)
     indices = [p for p, _ in found.others if is_index(p)]
