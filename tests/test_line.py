@@ -59,7 +59,7 @@ def test_the_hot_spots_of_the_ge_scan(
     decode(record, "case.json")
     assert len(record["lesions"]) >= 5
     assert max(r["suv_max"] for r in record["lesions"]) == pytest.approx(66.5215, rel=1e-4)
-    assert {"no-ct", "unreviewed-hotspots"} <= {w["code"] for w in record["warnings"]}
+    assert "unreviewed-hotspots" in {w["code"] for w in record["warnings"]}
     (folder,) = (p.parent for p in tmp_path.glob("*/case.json"))
     before = (folder / "case.json").stat().st_mtime_ns
     assert main(asked) == 0

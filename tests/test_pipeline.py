@@ -94,8 +94,8 @@ def test_without_split_a_component_is_one_lesion_of_any_size(tmp_path: Path) -> 
     array[4:9, 4:9, 4:9], array[12:17, 22:27, 28:33] = 9.0, 8.0  # 30 mm apart in one big component
     warm = suv.with_array(array)
 
-    def segment(suv: Volume, ct: Volume | None, /) -> Volume:
-        return suv.with_array((array > 1).astype(np.float32), Unit.PROBABILITY)
+    def segment(suv: Volume, ct: Volume | None, /) -> Prediction:
+        return Prediction(suv.with_array((array > 1).astype(np.float32), Unit.PROBABILITY))
 
     model = Model(segment, {"name": "toy"})
     counts = {}
