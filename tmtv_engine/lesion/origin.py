@@ -8,7 +8,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from tmtv_engine.lesion.structures import STRUCTURES
+
 LESION = "lesion"
+PHYSIOLOGIC = frozenset(row.name for row in STRUCTURES if row.physiologic)
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -45,8 +48,8 @@ class Structure:
 
     @property
     def physiologic(self) -> bool:
-        """Whether it is an organ more likely than not."""
-        return self.name != LESION and self.p >= 0.5
+        """Whether uptake there is physiologic, as likely as not."""
+        return self.name in PHYSIOLOGIC and self.p >= 0.5
 
 
 @dataclass(frozen=True)
