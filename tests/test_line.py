@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from tests.support.cases import make_volume
-from tmtv_engine.case.folder import read_case
+from tmtv_engine.case.folder import IMAGE, read_case
 from tmtv_engine.case.record import decode
 from tmtv_engine.image.nifti import write_nifti
+from tmtv_engine.study.load import load_study
+from tmtv_engine.study.stock import take_stock
 from tmtv_tui.cli.app import main
 
 REFERENCE_ML = {"41": 113.0, "2.5": 181.6, "4.0": 55.9}
@@ -49,6 +51,16 @@ def test_the_ge_scan_by_its_own_rois(
     assert len(record["provenance"]["inputs_sha256"]) == 64
 
 
+def _the_image_is_the_scan(folder: Path, scan: Path) -> None:
+    """Every bit of the SUV, in no more bytes than the DICOM."""
+    (study,) = take_stock([scan]).studies
+    image = read_case(folder).image()
+    assert image is not None
+    suv = load_study(study).suv
+    assert (image.volume().array.view("u4") == suv.array.view("u4")).all()
+    assert (folder / IMAGE).stat().st_size < sum(p.stat().st_size for p in study.pet)
+
+
 def test_the_hot_spots_of_the_ge_scan(
     ge_scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,8 +71,11 @@ def test_the_hot_spots_of_the_ge_scan(
     decode(record, "case.json")
     assert len(record["lesions"]) >= 5
     assert max(r["suv_max"] for r in record["lesions"]) == pytest.approx(66.5215, rel=1e-4)
-    assert "unreviewed-hotspots" in {w["code"] for w in record["warnings"]}
+    codes = {w["code"] for w in record["warnings"]}
+    assert "unreviewed-hotspots" in codes
+    assert "no-ct" not in codes  # hot spots are found without one
     (folder,) = (p.parent for p in tmp_path.glob("*/case.json"))
+    _the_image_is_the_scan(folder, ge_scan)
     before = (folder / "case.json").stat().st_mtime_ns
     assert main(asked) == 0
     assert _records(capsys) == [record]

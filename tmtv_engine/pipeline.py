@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from tmtv_engine import __version__
 from tmtv_engine.case.cuts import Cuts, body_surface
-from tmtv_engine.case.folder import Case, write_case
+from tmtv_engine.case.folder import CT, IMAGE, Case, write_case
 from tmtv_engine.case.picture import write_picture
 from tmtv_engine.case.record import (
     CaseRecord,
@@ -64,7 +64,8 @@ class CaseConfig:
     """How cases are made: where, by which methods, with what said on the way.
 
     ``say(done, stages, text)`` is called as each stage begins; ``liver_mm`` is the middle of
-    the liver sphere, (x, y, z) LPS mm.
+    the liver sphere, (x, y, z) LPS mm. ``image``: keep PET and CT in the case folder, so that a
+    reader sees every slice without the DICOM.
     """
 
     out: Path
@@ -72,6 +73,7 @@ class CaseConfig:
     overrides: Overrides | None = None
     liver_mm: tuple[float, float, float] | None = None
     say: Callable[[int, int, str], None] = _in_silence
+    image: bool = True
 
 
 def run_case(study: Study, finder: Finder, config: CaseConfig) -> Case:
@@ -124,8 +126,24 @@ def run_loaded(
             "lesions.nii.gz": lambda path: write_nifti(found.lesions.labels(), path),
             "lesions.csv": lambda path: write_text(path, lesions_csv(record)),
             "mip.png": lambda path: write_picture(path, mip, found.lesions, record),
+            **(_images(loaded) if config.image else {}),
         },
     )
+
+
+def _images(loaded: Loaded) -> dict[str, Callable[[Path], None]]:
+    """The files of a case that hold its PET and, on the PET's grid, its CT."""
+    from tmtv_engine.image.resample import resample
+    from tmtv_engine.image.store import AIR_HU, save_image
+
+    suv, ct = loaded.suv, loaded.ct
+    files: dict[str, Callable[[Path], None]] = {
+        IMAGE: lambda path: save_image(path, suv, loaded.rescale)
+    }
+    if ct is not None:
+        there = ct
+        files[CT] = lambda path: save_image(path, resample(there, suv.grid, outside=AIR_HU))
+    return files
 
 
 def liver_threshold(suv: Volume, centre_mm: tuple[float, float, float]) -> float:

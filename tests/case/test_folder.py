@@ -19,6 +19,7 @@ from tmtv_engine.errors import CaseError
 from tmtv_engine.files import dump_json, jsonable, new_folder, sha256_of
 
 FILES = {
+    "image.b2nd",
     "case.json",
     "lesions.csv",
     "lesions.nii.gz",

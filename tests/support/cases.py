@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.notices import notice
 from tmtv_engine.pipeline import CaseConfig, run_loaded
+from tmtv_engine.study.load import Loaded
 
 SHAPE = (21, 33, 39)
 SPACING_MM = (4.0, 3.0, 2.0)
@@ -73,8 +73,8 @@ def make_case(
 
 def make_loaded(
     suv: Volume, info: dict[str, Any] | None = None, source: dict[str, Any] | None = None
-) -> Any:
-    """What `studies.load_study` would return for ``suv``."""
+) -> Loaded:
+    """What `load_study` would return for ``suv``."""
     z, y, x = suv.grid.shape
     record = {
         "patient": {"id": "P1", "sex": "F", "weight_kg": 70.0, "height_m": 1.75, "age_years": 50.0},
@@ -94,13 +94,13 @@ def make_loaded(
         **(info or {}),
     }
     told = {"schema": "tmtv.source/1", "kind": "nifti", "pet": {"folder": None}, "ct": None}
-    return SimpleNamespace(
+    return Loaded(
         suv=suv,
         ct=None,
         info=record,
         notices=(notice("no-ct"),),
         source={**told, **(source or {})},
-        input_files=[],
+        input_files=(),
     )
 
 

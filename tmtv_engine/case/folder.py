@@ -2,16 +2,19 @@
 
 ``OUT/<case>/`` holds `case.json` (schema ``tmtv.case/1``, published as `case.schema.json`) and
 beside it `lesions.nii.gz`, `lesions.csv`, `mip.png`, `voxels.npz`, `slices.npz`, `mip.npz`,
-`source.json`; later `review/` and `export/`. Nothing here needs the DICOM once it is written.
+`source.json`, `image.b2nd` and where there is a CT `ct.b2nd`; later `review/` and `export/`.
+Nothing here needs the DICOM once it is written.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -36,7 +39,11 @@ from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.slices import Slices
 from tmtv_engine.notices import REVIEWED
 
+if TYPE_CHECKING:
+    from tmtv_engine.image.store import StoredImage
+
 LOCK = "review/.case.lock"
+IMAGE, CT = "image.b2nd", "ct.b2nd"
 Writer = Callable[[Path], None]
 
 
@@ -68,6 +75,20 @@ class Case:
         """For each lesion the axial slice through its maximum."""
         a = load_arrays(self.path / "slices.npz")
         return Slices(a["slices"], a["z_index"], a["lesion_ids"], a["slice_of"])
+
+    def image(self) -> StoredImage | None:
+        """The PET in SUV, None where the case was made without."""
+        return self._stored(IMAGE)
+
+    def ct(self) -> StoredImage | None:
+        """The CT in HU on the PET's grid, None where there is none."""
+        return self._stored(CT)
+
+    def _stored(self, name: str) -> StoredImage | None:
+        from tmtv_engine.image.store import StoredImage
+
+        path = self.path / name
+        return StoredImage(path) if os.path.lexists(path) else None
 
     def source(self) -> Record:
         """Where the images lay and the header that export needs (`source.json`)."""

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tmtv_engine.phantom.canvas import blur
-from tmtv_engine.phantom.pose import Triple
+from tmtv_engine.phantom.canvas import Triple, blur
 
 FWHM = 2.3548
 

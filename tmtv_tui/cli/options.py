@@ -26,6 +26,9 @@ METHOD: Any = typer.Option(
 )
 JSON: Any = typer.Option(False, "--json", help="JSON Lines on stdout, a case a line.")
 QUIET: Any = typer.Option(False, "-q", "--quiet", help="Errors only on stderr.")
+NO_IMAGE: bool = typer.Option(
+    False, "--no-image", help="Leave PET and CT out of the case folder: no slices in the review."
+)
 LIVER: Any = typer.Option(
     None, "--liver-sphere", help="x,y,z: middle of a 3 cm sphere in the liver, LPS mm."
 )

@@ -49,6 +49,7 @@ def predict(
     allow_gaps: bool = options.GAPS,
     accept: list[str] | None = options.ACCEPT,
     liver_sphere: str | None = options.LIVER,
+    no_image: bool = options.NO_IMAGE,
     jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Cases in work at once."),
     write: str = typer.Option(
         "", "--write", help=f"Export each case as it comes: of {','.join(WRITERS)}."
@@ -88,7 +89,7 @@ def predict(
     )
     tell_stock(stock)
     progress = console.Progress(len(stock.studies))
-    config = replace(config, say=progress.stage)
+    config = replace(config, say=progress.stage, image=not no_image)
     finder = finders.finder_of(chosen, rule=rule, min_ml=min_ml, split=not no_split)  # type: ignore[arg-type]
     outcomes: list[Outcome] = []
     run = run_batch(stock.studies, lambda: finder, config, fresh=fresh, jobs=jobs)

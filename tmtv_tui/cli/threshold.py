@@ -36,6 +36,7 @@ def threshold(
     allow_gaps: bool = options.GAPS,
     accept: list[str] | None = options.ACCEPT,
     liver_sphere: str | None = options.LIVER,
+    no_image: bool = options.NO_IMAGE,
     fresh: bool = typer.Option(
         True, "--fresh/--resume", help="Make a finished case anew; a reviewed one moves aside."
     ),
@@ -69,7 +70,7 @@ def threshold(
     if len(found) != 1:
         raise AmbiguousInput(f"{pet} holds {len(found)} PET studies", "Choose with --pet-series.")
     progress = console.Progress()
-    config = replace(CaseConfig(out, methods, told, liver), say=progress.stage)  # type: ignore[arg-type]
+    config = replace(CaseConfig(out, methods, told, liver), say=progress.stage, image=not no_image)  # type: ignore[arg-type]
     finder = file_finder(roi, mode=rois, names=name, accepted=told.accepted)  # type: ignore[arg-type]
     outcomes = run_batch(studies, lambda: finder, config, fresh=fresh)
     return 1 if tell(outcomes, progress, as_json) else 0
