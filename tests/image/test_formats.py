@@ -115,6 +115,17 @@ def test_a_header_of_billions_of_voxels_is_refused_by_it(tmp_path: Path) -> None
             read_image(tmp_path / name, Unit.SUV)
 
 
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    suv, _ = make_volume()
+    write_nifti(suv, tmp_path / "a.nii")
+    raw = bytearray((tmp_path / "a.nii").read_bytes()[:352])
+    raw[42:48] = np.array([1000, 1000, 300], "<i2").tobytes()  # 1.2 GB, in 5 MB at most
+    with gzip.open(tmp_path / "a.nii.gz", "wb", 1) as file:
+        file.write(bytes(raw) + bytes(1 << 20))
+    with pytest.raises(InputError, match="Is the header broken"):
+        read_image(tmp_path / "a.nii.gz", Unit.SUV)
+
+
 def test_more_behind_the_voxels_than_a_header_says(tmp_path: Path) -> None:
     suv, _ = make_volume()
     write_nifti(suv, tmp_path / "a.nii")

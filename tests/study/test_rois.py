@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
@@ -16,7 +18,7 @@ from pydicom.sequence import Sequence as Items
 
 from tests.support.cases import make_volume
 from tests.support.dicom import save
-from tmtv_engine.dicom.rtstruct import inside
+from tmtv_engine.dicom.rtstruct import fill, inside
 from tmtv_engine.errors import GeometryError, Implausible, InputError, UsageError
 from tmtv_engine.image.nifti import read_nifti, write_nifti
 from tmtv_engine.image.volume import FloatArray, Grid, Unit, Volume
@@ -212,6 +214,42 @@ def test_polygons_of_a_plane_fill_together(height: float, jitter: float, tmp_pat
     _write_rtstruct(tmp_path / "rs.dcm", {"one": [one], "other": [other], "both": [one, other]})
     found = [sum(_voxels(tmp_path / "rs.dcm", [n]).values()) for n in ("one", "other", "both")]
     assert found[0] + found[1] == found[2] > 0
+
+
+_polygons = st.lists(
+    st.lists(st.tuples(st.integers(-8, 24), st.integers(-8, 24)), min_size=3, max_size=6),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda corners: tuple(sorted(corners)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes=_polygons, height=st.sampled_from([0.0, 2.3, 6.0, -1.0]))
+def test_filling_is_the_same_on_any_part_of_the_grid(
+    shapes: list[list[tuple[int, int]]], height: float
+) -> None:
+    """What is inside and outside a small grid is what a large one holds; planes fill by XOR."""
+    large = Grid.axial((15, 51, 53), (3.0, 4.0, 2.0), (-50.0, -60.0, -312.0), "1.2.3.9")
+    drawn = [
+        GRID.to_mm([(height, r / 2 + 0.25, c / 2 + 0.25) for r, c in corners]) for corners in shapes
+    ]
+    here, there = fill(drawn, GRID, Path("x")), fill(drawn, large, Path("x"))
+    assert there.outside == 0
+    part = there.mask[4:11, 20:31, 20:33]
+    np.testing.assert_array_equal(here.mask, part)
+    assert here.outside == there.mask.sum() - part.sum()
+    alone = [fill([one], large, Path("x")).mask for one in drawn]
+    np.testing.assert_array_equal(there.mask, np.logical_xor.reduce(alone))
+
+
+def test_an_rtstruct_without_its_preamble(tmp_path: Path) -> None:
+    path = tmp_path / "rs.dcm"
+    _write_rtstruct(path, {"a": [_box(2, (0.5, 0.5), (4.5, 5.5))]})
+    raw = path.read_bytes()
+    for start in (132, 144 + int.from_bytes(raw[140:144], "little")):  # before and after the meta
+        path.write_bytes(raw[start:])
+        assert _voxels(path) == {"a": 20}
 
 
 def test_what_lies_outside_is_told_with_its_volume(tmp_path: Path) -> None:

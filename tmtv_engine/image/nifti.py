@@ -14,6 +14,7 @@ from tmtv_engine.image.volume import Array, Grid, Unit, Volume
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 _REVERSE = np.eye(4)[[2, 1, 0, 3]]  # (z, y, x) index order to NIfTI's (i, j, k)
 MOST_VOXELS = 1 << 30
+MUCH, MOST_RATIO = 1 << 29, 200  # bytes that no file may unpack to beyond so many times its own
 WHOLE = 1e-4  # how far a label that a slope went over may be from its whole number
 _CHUNK = 1 << 20
 _PADDING = 1 << 26  # bytes that may follow the voxels
@@ -31,7 +32,7 @@ def read_nifti(path: Path, unit: Unit) -> Volume:
             packed = plain.read(2) == b"\x1f\x8b"
             plain.seek(0)
             stream: Any = gzip.GzipFile(fileobj=plain) if packed else plain
-            affine, data = _read(stream)
+            affine, data = _read(stream, path.stat().st_size if packed else None)
             if packed:
                 _to_its_end(stream)
     except InputError as error:
@@ -42,8 +43,11 @@ def read_nifti(path: Path, unit: Unit) -> Volume:
     return checked(path, data.T, _FLIP @ affine @ _REVERSE, unit)
 
 
-def _read(stream: IO[bytes]) -> tuple[Array, Array]:
-    """The affine and the voxels (x, y, z, …) of an open file, of either version."""
+def _read(stream: IO[bytes], packed: int | None) -> tuple[Array, Array]:
+    """The affine and the voxels (x, y, z, …) of an open file, of either version.
+
+    ``packed`` is how many bytes a compressed file has.
+    """
     import nibabel
 
     size = stream.read(4)
@@ -53,7 +57,10 @@ def _read(stream: IO[bytes]) -> tuple[Array, Array]:
     shape = image.shape
     if len([n for n in shape if n != 1]) > 3 or len(shape) < 3:
         raise InputError(f"has {len(shape)} dimensions", "Give one three-dimensional image.")
-    if np.prod(np.array(shape, np.float64)) > MOST_VOXELS:
+    voxels = float(np.prod(np.array(shape, np.float64)))
+    size_bytes = voxels * image.get_data_dtype().itemsize
+    bomb = packed is not None and size_bytes > max(MUCH, MOST_RATIO * packed)
+    if voxels > MOST_VOXELS or bomb:
         raise InputError(f"says that it holds {shape} voxels", "Is the header broken?")
     return image.affine, np.asarray(image.dataobj)
 
