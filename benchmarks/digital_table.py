@@ -82,7 +82,7 @@ def evaluate(segment: NetworkSegmenter, seeds: Iterable[int]) -> list[Row]:
         patient = draw_patient(seed)
         truth = from_labels(patient.rois, patient.suv)
         soft = truth_map(patient, truth)
-        plain = segment.chance(patient.suv, patient.ct)
+        plain = segment.plain(patient.suv, patient.ct).probability
         chance = redraw(plain, patient.suv) if segment.recipe.redraw else plain
         masks = {
             "network": paper_rule(plain),

@@ -22,7 +22,8 @@ from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.find import find_lesions
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.rules import paper_rule
-from tmtv_engine.model.infer import load_model, scaled, scaled_hu
+from tmtv_engine.model.channels import scaled, scaled_hu
+from tmtv_engine.model.infer import load_model
 from tmtv_engine.model.vnet import PAPER, VNet
 from tmtv_engine.phantom.draw import draw_patient
 

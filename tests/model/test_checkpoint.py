@@ -6,20 +6,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from tmtv_engine.errors import InputError
-from tmtv_engine.model.checkpoint import read_model, recipe_of, write_model
+from tmtv_engine.model.checkpoint import network_of, read_model, recipe_of, write_model
 from tmtv_engine.model.recipes import RECIPES, Recipe
-from tmtv_engine.model.vnet import Architecture, VNet
+from tmtv_engine.model.vnet import Architecture
 
 TINY = Recipe(
     "tiny", Architecture(1, 2, 3, (1, 1), True, 0.0), 8.0, (8, 8, 8), "log", "adamw", 0.01
 )
 
 
-def _written(folder: Path, *, half: bool = True) -> VNet:
+def _written(folder: Path, *, half: bool = True) -> nn.Module:
     torch.manual_seed(1)
-    net = VNet(TINY.architecture)
+    net = network_of(TINY.architecture)
     write_model(
         folder, net.state_dict(), TINY, name="tiny", trained_on="nothing", half=half, steps=7
     )

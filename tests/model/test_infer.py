@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from tmtv_engine.errors import DeviceError, InputError, UsageError
 from tmtv_engine.image.volume import Grid, Unit, Volume
-from tmtv_engine.model.checkpoint import write_model
-from tmtv_engine.model.infer import NetworkSegmenter, device_of, load_model, scaled, scaled_hu
+from tmtv_engine.model.channels import scaled, scaled_hu
+from tmtv_engine.model.checkpoint import network_of, write_model
+from tmtv_engine.model.infer import NetworkSegmenter, device_of, load_model
 from tmtv_engine.model.recipes import Recipe
-from tmtv_engine.model.vnet import Architecture, VNet
+from tmtv_engine.model.vnet import Architecture
 
 RECIPE = Recipe(
     "tiny", Architecture(1, 2, 3, (1, 1, 1), True, 0.0), 8.0, (16, 16, 16), "linear", "sgd", 0.1
@@ -55,7 +56,8 @@ def _segmenter(recipe: Recipe = RECIPE) -> tuple[NetworkSegmenter, Hot]:
 def test_a_coarse_network_is_redrawn_where_its_recipe_says_so() -> None:
     suv = _suv()
     plain = _segmenter()[0](suv).probability.array > 0.5
-    redrawn = _segmenter(dataclasses.replace(RECIPE, redraw=True))[0](suv).probability.array > 0.5
+    finer, _ = _segmenter(dataclasses.replace(RECIPE, redraw=True))
+    redrawn = finer(suv).probability.array > 0.5
     ball = suv.array == 12.0
     assert (plain & ~ball).any()  # 8 mm voxels overrun a ball on finer ones
     assert not (redrawn & ~ball).any()
@@ -140,7 +142,7 @@ def test_no_memory_at_all_is_an_error() -> None:
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     torch.manual_seed(3)
-    weights = VNet(RECIPE.architecture).state_dict()
+    weights = network_of(RECIPE.architecture).state_dict()
     write_model(tmp_path, weights, RECIPE, name="tiny", trained_on="nothing")
     one, two = (load_model(tmp_path, "cpu")(_suv()).probability.array.tobytes() for _ in range(2))
     assert one == two

@@ -24,8 +24,10 @@ from tmtv_engine.phantom.sample import Sample
 from tmtv_engine.train.augment import motion, moved
 from tmtv_engine.train.curve import read_metrics, write_curve
 from tmtv_engine.train.dataset import prepare, read_dataset, split_of, truth_map
-from tmtv_engine.train.digital import framed, piece, rate_at
-from tmtv_engine.train.loop import Clock, Lesson, Run, batch_of, lessons_of, train
+from tmtv_engine.train.lesson import Batch, Lesson, Patient, batch_of, lessons_of, piece
+from tmtv_engine.train.loop import Clock, rate_at, train
+from tmtv_engine.train.run import Run
+from tmtv_engine.train.source import CohortSource, framed
 
 PLAN = Architecture(2, 4, 3, (1, 1, 1), norm=False, dropout=0.2)
 TINY = Recipe(
@@ -108,7 +110,7 @@ def test_truth_is_the_mean_of_four_cuts(tmp_path: Path) -> None:
 def test_a_healthy_patient_teaches_nothing_but_zero(tmp_path: Path) -> None:
     _write(tmp_path / "a" / "b", ("SUV.nii.gz", "CTres.nii.gz", "SEG.nii.gz"), 0, healthy=True)
     (study,) = read_dataset(tmp_path)
-    image, target = batch_of(Lesson(prepare(study, TINY, tmp_path / "c"), 0, 0, True), TINY)
+    image, target, _ = batch_of([Lesson(prepare(study, TINY, tmp_path / "c"), 0, 0, True)], TINY)
     assert image.shape == (1, 2, 16, 16, 16)
     assert target.abs().max() == 0
 
@@ -169,9 +171,12 @@ def test_a_piece_is_laid_as_a_small_image_is(seed: int) -> None:
     suv[[0, -1]] = suv[:, [0, -1]] = suv[:, :, [0, -1]] = 0.5  # rim: no place is empty
     prob = np.zeros_like(z)
     prob[12, 20, 30] = 1.0
-    names = np.zeros(suv.shape, np.uint8)
-    parts = [piece(Sample(7, suv, a, prob, names), np.random.default_rng(seed)) for a in (z, y, x)]
-    filled = np.argwhere(parts[0].suv > 0)
+    tensors = [torch.from_numpy(a) for a in (suv, prob, z, y, x)]
+    parts = [
+        piece(Patient(tensors[0], hu, tensors[1]), np.random.default_rng(seed))
+        for hu in tensors[2:]
+    ]
+    filled = np.argwhere(parts[0].suv.numpy() > 0)
     low, high = filled.min(axis=0), filled.max(axis=0) + 1
     assert len(filled) == np.prod(high - low) < suv.size / 2  # one box
     assert high[0] == 100  # its top is the head end
@@ -179,23 +184,23 @@ def test_a_piece_is_laid_as_a_small_image_is(seed: int) -> None:
     assert abs(low[2] - (40 - high[2])) <= 1  # and columns
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     for axis, part in enumerate(parts):  # nothing is turned or stretched: places are in a row
-        assert part.ct is not None
-        assert (np.diff(part.ct[box], axis=axis) == 1).all()
-        assert (part.ct[parts[0].suv == 0] == -1000).all()
+        assert part.hu is not None
+        assert (np.diff(part.hu.numpy()[box], axis=axis) == 1).all()
+        assert (part.hu[parts[0].suv == 0] == -1000).all()
 
 
 def test_the_rate_warms_up_and_falls_at_the_end() -> None:
-    recipe = RECIPES["coarse"]
-    assert rate_at(0, recipe, 1000, 400) == pytest.approx(recipe.rate / 100)
-    assert rate_at(500, recipe, 1000, 400) == recipe.rate
-    assert rate_at(800, recipe, 1000, 400) == pytest.approx(recipe.rate / 2)
-    assert rate_at(1000, recipe, 1000, 400) == 0.0
+    recipe = dataclasses.replace(RECIPES["coarse"], anneal=400)
+    assert rate_at(0, recipe, 1000) == pytest.approx(recipe.rate / 100)
+    assert rate_at(500, recipe, 1000) == recipe.rate
+    assert rate_at(800, recipe, 1000) == pytest.approx(recipe.rate / 2)
+    assert rate_at(1000, recipe, 1000) == 0.0
 
 
-def _cohort(folder: Path) -> dict[str, list[Path]]:
+def _cohort(folder: Path, recipe: Recipe = TINY, data_sha256: str = "") -> CohortSource:
     studies = read_dataset(_manifest(folder, 4))
-    files = [prepare(s, TINY, folder / "cache") for s in studies]
-    return {"train": files[:3], "val": files[3:], "test": []}
+    files = [prepare(s, recipe, folder / "cache") for s in studies]
+    return CohortSource({"train": files[:3], "val": files[3:], "test": []}, recipe, data_sha256)
 
 
 def test_a_run_resumed_is_the_run_uninterrupted(tmp_path: Path) -> None:
@@ -215,7 +220,7 @@ def test_a_run_resumed_is_the_run_uninterrupted(tmp_path: Path) -> None:
 
 def test_it_learns_and_its_folder_is_a_model(tmp_path: Path) -> None:
     quick = dataclasses.replace(TINY, optimizer="adamw", rate=0.01, entropy=5.0, epochs=12)
-    train(_cohort(tmp_path), tmp_path / "run", quick, data_sha256="ab" * 32)
+    train(_cohort(tmp_path, quick, "ab" * 32), tmp_path / "run", quick)
     rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[1:]
     losses = [float(row.split(",")[1]) for row in rows]
     assert losses[-1] < 0.6 * losses[0]
@@ -243,7 +248,7 @@ torch.set_num_threads(1)
 with processes():
     run = Run(STILL)
     files = [Path(p) for p in sys.argv[2:]]
-    run.learn(*batch_of(Lesson(files[dist.get_rank()], 0, 0, False), STILL))
+    run.learn(batch_of([Lesson(files[dist.get_rank()], 0, 0)], STILL))
     if dist.get_rank() == 0:
         save_file({k: v.contiguous() for k, v in run.net.state_dict().items()}, sys.argv[1])
 """
@@ -252,7 +257,7 @@ STILL = dataclasses.replace(TINY, architecture=dataclasses.replace(PLAN, dropout
 
 @pytest.mark.slow
 def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
-    files = _cohort(tmp_path)["train"][:2]
+    files = _cohort(tmp_path).cohort["train"][:2]
     script, out = tmp_path / "worker.py", tmp_path / "out.safetensors"
     script.write_text(WORKER)
     root = Path(__file__).resolve().parents[2]
@@ -263,12 +268,12 @@ def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     alone = Run(STILL)
-    batches = [batch_of(Lesson(path, 0, 0, False), STILL) for path in files]
+    batches = [batch_of([Lesson(path, 0, 0)], STILL) for path in files]
     before = {k: v.clone() for k, v in alone.net.state_dict().items()}
     steps = []
-    for image, target in batches:
+    for batch in batches:
         run = Run(STILL)
-        run.learn(image, target)
+        run.learn(batch)
         steps.append({k: v - before[k] for k, v in run.net.state_dict().items()})
     from safetensors.torch import load_file
 
@@ -279,7 +284,7 @@ def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
 
 def test_a_checkpoint_is_no_pickle(tmp_path: Path) -> None:
     run = Run(TINY)
-    run.learn(torch.rand(1, 2, 16, 16, 16), torch.rand(1, 1, 16, 16, 16))
+    run.learn(Batch(torch.rand(1, 2, 16, 16, 16), torch.rand(1, 1, 16, 16, 16)))
     run.save(tmp_path / "last.safetensors")
     again = Run(TINY)
     again.load(tmp_path / "last.safetensors")
@@ -332,17 +337,15 @@ class Bare:
 sys.meta_path.insert(0, Bare())
 torch.set_num_threads(1)
 import dataclasses
-from tmtv_engine.train.digital import Trainer, filled
 from tmtv_engine.train.loop import train
+from tmtv_engine.train.source import DigitalSource
 from tmtv_engine.model.recipes import RECIPES
-from tmtv_engine.phantom.cohort import stream
-from safetensors.torch import save_file
-patient = filled(next(stream(5, workers=0, spacing_mm=16.0)), 16)
-recipe = dataclasses.replace(RECIPES["coarse"], spacing_mm=16.0, shape=(64, 16, 32), epochs=1)
-Trainer(recipe).learn(patient, 1e-3)
-arrays = {"suv": patient.suv, "hu": patient.ct, "prob": patient.prob}
-save_file({k: torch.from_numpy(v) for k, v in arrays.items()}, sys.argv[1])
-train({"train": [Path(sys.argv[1])], "val": []}, Path(sys.argv[2]), recipe)
+for name in ("coarse", "body"):
+    recipe = dataclasses.replace(
+        RECIPES[name], spacing_mm=16.0, shape=(64, 16, 32), epochs=1, windows=((32, 16, 32),)
+    )
+    source = DigitalSource(recipe, patients=2, workers=0)
+    train(source, Path(sys.argv[1]) / name, recipe)
 print(*sorted(m for m in WANTED if m in sys.modules))
 """
 
@@ -350,14 +353,15 @@ print(*sorted(m for m in WANTED if m in sys.modules))
 def test_generation_and_training_need_a_bare_image_only(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", BARE, str(tmp_path / "p.safetensors"), str(tmp_path / "run")],
+        [sys.executable, "-c", BARE, str(tmp_path)],
         cwd=root,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
-    assert (tmp_path / "run" / "last.safetensors").exists()
+    assert (tmp_path / "coarse" / "last.safetensors").exists()
+    assert (tmp_path / "body" / "last.safetensors").exists()
 
 
 def test_the_split_of_the_manifest_is_kept(tmp_path: Path) -> None:

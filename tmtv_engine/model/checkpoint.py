@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from tmtv_engine.errors import InputError
 from tmtv_engine.files import make_folder, write_bytes, write_text
+from tmtv_engine.model.bodynet import BodyNet, BodyPlan
 from tmtv_engine.model.recipes import Recipe
-from tmtv_engine.model.vnet import Architecture
+from tmtv_engine.model.vnet import Architecture, VNet
 
 SCHEMA = "tmtv.model/1"
 WEIGHTS = "weights.safetensors"
@@ -68,7 +69,7 @@ def read_model(folder: Path) -> tuple[dict[str, Tensor], Recipe, dict[str, Any]]
         record = json.loads((folder / RECORD).read_text("utf-8"))
         data = (folder / WEIGHTS).read_bytes()
         recipe = recipe_of(record["recipe"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder}: is no trained model", remedy) from error
     if hashlib.sha256(data).hexdigest() != record.get("sha256"):
         raise InputError(
@@ -82,10 +83,18 @@ def read_model(folder: Path) -> tuple[dict[str, Tensor], Recipe, dict[str, Any]]
     return {k: v.float() for k, v in tensors.items()}, recipe, record
 
 
+def network_of(plan: Architecture | BodyPlan) -> nn.Module:
+    """An untrained network of an architecture."""
+    return BodyNet(plan) if isinstance(plan, BodyPlan) else VNet(plan)
+
+
 def recipe_of(data: Mapping[str, Any]) -> Recipe:
     """The recipe that a record holds; raises `TypeError` for what is none."""
-    plan = dict(data["architecture"])
-    plan["convolutions"] = tuple(plan["convolutions"])
-    rest: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    rest["architecture"] = Architecture(**plan)
+    plan = {k: _tuples(v) for k, v in data["architecture"].items()}
+    rest: dict[str, Any] = {k: _tuples(v) for k, v in data.items()}
+    rest["architecture"] = BodyPlan(**plan) if "structures" in plan else Architecture(**plan)
     return Recipe(**rest)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

@@ -9,34 +9,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from tmtv_engine.errors import DeviceError, UsageError
-from tmtv_engine.image.resample import Shape, model_grid, ramp, resample, windows
-from tmtv_engine.image.volume import Grid, Unit, Volume
+from tmtv_engine.errors import DeviceError, InputError, UsageError
+from tmtv_engine.image.resample import Shape, ramp, resample, windows
+from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.redraw import redraw
+from tmtv_engine.lesion.structures import STRUCTURES
+from tmtv_engine.model.bodynet import FOLD, BodyPlan
+from tmtv_engine.model.channels import channels_of, grid_for, on_grid
+from tmtv_engine.model.checkpoint import network_of, read_model
+from tmtv_engine.model.naming import Naming
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.model.segmenter import Prediction
-from tmtv_engine.model.vnet import VNet
 from tmtv_engine.notices import Notice, notice
 
 BUNDLED = Path(__file__).parent / "weights" / "vnet"
-LOG_TOP = 30.0
-LINEAR_TOP = 25.0
-HU_TOP = 1000.0
 ROOMIER = 2.0
-
-
-def scaled(suv: Tensor, scaling: str) -> Tensor:
-    """SUV as the network sees it, 0 … 1: ``linear`` to 25, ``log`` log(1 + SUV) / log 31."""
-    if scaling == "log":
-        return torch.log1p(suv.clamp(0, LOG_TOP)) / float(np.log1p(LOG_TOP))
-    return (suv / LINEAR_TOP).clamp(0, 1)
-
-
-def scaled_hu(hu: Tensor) -> Tensor:
-    """HU as the network sees it: −1000 … 1000 to 0 … 1, clipped."""
-    return ((hu + HU_TOP) / (2 * HU_TOP)).clamp(0, 1)
+Float = npt.NDArray[np.float32]
 
 
 def load_model(name: str | Path, device: str = "auto") -> NetworkSegmenter:
@@ -44,12 +35,15 @@ def load_model(name: str | Path, device: str = "auto") -> NetworkSegmenter:
 
     Raises `InputError` for a broken model, `DeviceError` for a device that is not there.
     """
-    from tmtv_engine.model.checkpoint import read_model
-
-    where = device_of(device)
-    weights, recipe, record = read_model(BUNDLED if name == "vnet" else Path(name))
-    net = VNet(recipe.architecture)
-    net.load_state_dict(weights)
+    where, folder = device_of(device), BUNDLED if name == "vnet" else Path(name)
+    weights, recipe, record = read_model(folder)
+    net = network_of(recipe.architecture)
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(
+            f"{folder}: the weights are not its architecture's", "Copy the run's folder again."
+        ) from error
     return NetworkSegmenter(net, recipe, record, where)
 
 
@@ -76,51 +70,69 @@ def device_of(name: str) -> torch.device:
 class NetworkSegmenter:
     """A network that turns SUV, and CT where it was trained on one, into a probability.
 
-    ``record`` is what `case.json` says of the model; ``said`` holds the notices of the last call:
-    windows made smaller because memory ran out. Without CT the CT channel is air everywhere.
+    ``record`` is what `case.json` says of the model. Without CT the CT channel is air everywhere.
     """
 
+    warnings: tuple[Notice, ...] = ()
+
     def __init__(
-        self, net: VNet, recipe: Recipe, record: Mapping[str, Any], device: torch.device
+        self, net: nn.Module, recipe: Recipe, record: Mapping[str, Any], device: torch.device
     ) -> None:
         self.net = net.eval().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.recipe, self.device = recipe, device
-        self.record = {key: record[key] for key in ("name", "sha256", "trained_on")}
-        self.said: tuple[Notice, ...] = ()
+        self.record = {key: str(record[key]) for key in ("name", "sha256", "trained_on")}
+        self.names = tuple(record.get("structures", [row.name for row in STRUCTURES]))
+
+    @property
+    def takes_ct(self) -> bool:
+        """Whether it looks at a CT."""
+        return self.recipe.scaling != "both" and self.recipe.architecture.inputs > 1
+
+    @property
+    def device_name(self) -> str:
+        """Where it runs."""
+        return str(self.device)
 
     def __call__(self, suv: Volume, ct: Volume | None = None, /) -> Prediction:
         """The probability of tumour on the PET's grid, 0 … 1; redrawn where the recipe says so."""
-        found = self.chance(suv, ct)
-        drawn = redraw(found, suv) if self.recipe.redraw else found
-        return Prediction(drawn, notices=self.said)
+        found = self.plain(suv, ct)
+        if not self.recipe.redraw:
+            return found
+        return Prediction(redraw(found.probability, suv), found.naming, found.notices)
 
-    def chance(self, suv: Volume, ct: Volume | None = None) -> Volume:
-        """The network's own probability on the PET's grid."""
-        self.said = ()
-        multiple = 2**self.recipe.architecture.levels
-        grid = model_grid(suv, self.recipe.spacing_mm, self.recipe.shape, multiple)
-        channels = [scaled(_tensor(resample(suv, grid)), self.recipe.scaling)]
-        if self.recipe.architecture.inputs > 1:
-            air = torch.zeros_like(channels[0])
-            channels.append(air if ct is None else scaled_hu(_hu_on(ct, grid)))
-        chance = self._somewhere(torch.stack(channels))
-        return resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
+    def plain(self, suv: Volume, ct: Volume | None = None) -> Prediction:
+        """The network's own answer, not redrawn; nothing named physiologic exceeds one half."""
+        grid = grid_for(suv, self.recipe)
+        hu = None
+        if ct is not None and self.takes_ct:
+            hu = torch.from_numpy(on_grid(ct, grid, self.recipe))
+        seen = torch.from_numpy(on_grid(suv, grid, self.recipe))
+        answer, notices = self._somewhere(channels_of(seen, hu, self.recipe))
+        chance = _recentred(answer[0], self.recipe.threshold)
+        naming = None
+        if len(answer) > 1:
+            naming = Naming(answer[1:], self.names, grid)
+            chance = np.minimum(chance, 1 - naming.physiologic())
+        found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
+        return Prediction(found, naming, notices)
 
-    def _somewhere(self, image: Tensor) -> npt.NDArray[np.float32]:
+    def _somewhere(self, image: Tensor) -> tuple[Float, tuple[Notice, ...]]:
         """Predict on the device; where its memory is too small, in halves, then on the CPU."""
+        said: tuple[Notice, ...] = ()
         for window, device in self._attempts(image):
             try:
-                return self._blended(image, window, device)
+                return self._blended(image, window, device), said
             except torch.OutOfMemoryError:
                 torch.cuda.empty_cache()
-                self.said += (notice("out-of-memory", f"{device}, windows of {window}"),)
+                said += (notice("out-of-memory", f"{device}, windows of {window}"),)
         raise DeviceError("there is not enough memory for the network", "Close other programs.")
 
     def _attempts(self, image: Tensor) -> list[tuple[Shape, torch.device]]:
         """The whole where it is not much more than the network was trained on, else windows."""
         whole: Shape = (image.shape[1], image.shape[2], image.shape[3])
         roomy = np.prod(whole) <= ROOMIER * np.prod(self.recipe.shape)
-        first = whole if roomy else self.recipe.shape
+        body = isinstance(self.recipe.architecture, BodyPlan)  # small, and made for whole bodies
+        first = whole if roomy or body else self.recipe.shape
         multiple = 2**self.recipe.architecture.levels
         half = max(multiple, first[0] // 2 // multiple * multiple)
         smaller: Shape = (half, first[1], first[2])
@@ -128,31 +140,47 @@ class NetworkSegmenter:
         return tries if self.device.type == "cpu" else [*tries, (first, torch.device("cpu"))]
 
     @torch.inference_mode()
-    def _blended(
-        self, image: Tensor, window: Shape, device: torch.device
-    ) -> npt.NDArray[np.float32]:
+    def _blended(self, image: Tensor, window: Shape, device: torch.device) -> Float:
+        """Tumour and, where known, structures (1 + S, z, y, x), windows joined."""
         net = self.net.to(device)
-        kind = torch.bfloat16 if _bf16(device) else torch.float32
-        total = np.zeros(image.shape[1:], np.float32)
-        weight = np.zeros(image.shape[1:], np.float32)
-        for box in windows((image.shape[1], image.shape[2], image.shape[3]), window):
-            part = image[(slice(None), *box)][None].to(device)
-            part = part.contiguous(memory_format=torch.channels_last_3d)
-            with torch.autocast(device.type, dtype=kind, enabled=kind is torch.bfloat16):
-                logits = net(part)
-            chance = torch.sigmoid(logits.float())[0, 0].cpu().numpy()
-            share = ramp(chance.shape)
-            total[box] += share * chance
+        shape = (image.shape[1], image.shape[2], image.shape[3])
+        total, weight = np.zeros((1, *shape), np.float32), np.zeros(shape, np.float32)
+        for box in windows(shape, window):
+            part = self._answer(net, image[(slice(None), *box)][None].to(device))
+            share = ramp((part.shape[1], part.shape[2], part.shape[3]))
+            if len(part) > len(total):
+                total = np.zeros((len(part), *shape), np.float32)
+            total[(slice(None), *box)] += share * part
             weight[box] += share
         return np.asarray(total / weight, dtype=np.float32)
 
+    def _answer(self, net: nn.Module, image: Tensor) -> Float:
+        """The probabilities (1 + S, z, y, x) of one window; mirrored, too, where the recipe asks.
 
-def _hu_on(ct: Volume, grid: Grid) -> Tensor:
-    return _tensor(resample(ct, grid, outside=-HU_TOP))
+        The mean of both makes the answer to a mirrored scan the mirrored answer.
+        """
+        kind = torch.bfloat16 if self.recipe.bf16 and _bf16(image.device) else torch.float32
+        if self.recipe.mirrored:
+            image = torch.cat([image, image.flip(-1)])
+        image = image.contiguous(memory_format=torch.channels_last_3d)
+        with torch.autocast(image.device.type, dtype=kind, enabled=kind is torch.bfloat16):
+            out = net(image)
+        tumour, names = out if isinstance(out, tuple) else (out, None)
+        parts = [torch.sigmoid(tumour.float())]
+        if names is not None:
+            wide = F.interpolate(names.float(), scale_factor=FOLD, mode="trilinear")
+            parts.append(torch.softmax(wide, 1))
+        answer = torch.cat(parts, 1)
+        mean = (answer[0] + answer[1].flip(-1)) / 2 if self.recipe.mirrored else answer[0]
+        return np.asarray(mean.cpu().numpy(), np.float32)
 
 
-def _tensor(volume: Volume) -> Tensor:
-    return torch.from_numpy(np.array(volume.array, dtype=np.float32))
+def _recentred(chance: Float, threshold: float) -> Float:
+    """``chance`` with ``threshold`` brought to one half: its odds divided by the threshold's."""
+    if threshold == 0.5:
+        return chance
+    odds = (1 - threshold) / threshold
+    return np.asarray(chance * odds / (chance * odds + 1 - chance), np.float32)
 
 
 def _bf16(device: torch.device) -> bool:

@@ -45,7 +45,7 @@ class Naming:
 
     def _named(self, mean: npt.NDArray[np.floating]) -> Structure:
         known = np.array([name in PHYSIOLOGIC for name in self.names])
-        p = min(1.0, float(mean[known].sum()))
+        p = round(min(1.0, float(mean[known].sum())), 6)  # one half is one half in float32, too
         if p < 0.5:
-            return Structure(LESION, 1.0 - p, "network")
+            return Structure(LESION, round(1.0 - p, 6), "network")
         return Structure(self.names[int(np.where(known, mean, -1.0).argmax())], p, "network")

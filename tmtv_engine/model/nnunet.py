@@ -22,7 +22,8 @@ import torch
 from tmtv_engine.errors import InputError
 from tmtv_engine.image.resample import resample
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
-from tmtv_engine.model.infer import HU_TOP, device_of
+from tmtv_engine.model.channels import HU_TOP
+from tmtv_engine.model.infer import device_of
 from tmtv_engine.model.naming import Naming
 from tmtv_engine.model.nnunet_folder import Folder, read_folder
 from tmtv_engine.model.nnunet_logits import answer

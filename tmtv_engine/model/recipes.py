@@ -7,26 +7,34 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
+from tmtv_engine.model.bodynet import BodyPlan
 from tmtv_engine.model.vnet import COARSE, PAPER, Architecture
 
-Scaling = Literal["linear", "log"]
+Scaling = Literal["linear", "log", "both"]
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A training. ``spacing_mm`` and ``shape`` (z, y, x) are the model's grid.
 
-    ``scaling`` of SUV: ``linear`` 0 … 25 to 0 … 1, ``log`` log(1 + SUV) / log(31). With
+    ``scaling`` of SUV: ``linear`` 0 … 25 to 0 … 1, ``log`` log(1 + SUV) / log(31), ``both`` the
+    logarithm to 100, SUV to 8 and the body's mask. With
     ``optimizer`` "sgd" ``momentum`` is used, with "adamw" ``weight_decay``. ``entropy`` weighs
     the cross-entropy beside soft Dice. ``average`` is the decay of the running mean of the
     weights (0: none). ``gain`` scales each SUV image by 1/gain … gain.
-    ``pieces``: the share of digital patients of which only a piece is shown, as where a limb alone
-    is scanned. ``redraw``: what the network finds is redrawn from the uptake (`redraw`).
+    ``pieces``: the share of patients of which only a piece is shown, as where a limb alone is
+    scanned. ``warm_up`` and ``anneal`` are the steps over which the rate rises at the start and
+    falls to nothing at the end. ``windows`` (z, y, x) are the parts of a body that a step may
+    show, one size drawn for each step (none: the whole); ``batch`` how many patients a step shows,
+    ``shows`` how often an epoch shows each. ``naming`` weighs the structures' cross-entropy.
+    ``threshold`` is the network's own probability that counts as one half, ``mirrored`` averages
+    its answer with that of the mirrored image. ``redraw``: what the network finds is redrawn from
+    the uptake (`redraw`).
     ``extra_copy``: each epoch sees every patient once more, moved a little (paper 2.4).
     """
 
     name: str
-    architecture: Architecture
+    architecture: Architecture | BodyPlan
     spacing_mm: float
     shape: tuple[int, int, int]
     scaling: Scaling
@@ -45,6 +53,13 @@ class Recipe:
     extra_copy: bool = False
     bf16: bool = True
     seed: int = 0
+    anneal: int = 0
+    windows: tuple[tuple[int, int, int], ...] = ()
+    batch: int = 1
+    shows: int = 1
+    naming: float = 0.0
+    threshold: float = 0.5
+    mirrored: bool = False
 
 
 THE_PAPERS = Recipe("paper", PAPER, 4.0, (256, 128, 128), "linear", "sgd", 0.001, extra_copy=True)
@@ -69,7 +84,28 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             pieces=0.12,
             redraw=True,
         ),
+        "body": Recipe(
+            "body",
+            BodyPlan(),
+            8.0,
+            (128, 32, 64),
+            "both",
+            "adamw",
+            0.002,
+            weight_decay=1e-3,
+            warm_up=100,
+            entropy=6.0,
+            clip=1.0,
+            average=0.998,
+            redraw=True,
+            bf16=False,
+            windows=((64, 32, 48), (80, 32, 40), (48, 32, 64), (48, 40, 48)),
+            batch=2,
+            shows=4,
+            naming=0.5,
+            mirrored=True,
+        ),
     }
 )
 """``paper`` is the paper's (2.4), ``paper-8mm`` the same on coarser voxels; ``coarse`` learns
-whole bodies at 8 mm, PET alone."""
+whole bodies at 8 mm, PET alone; ``body`` does so wherever they lie, and names structures, too."""

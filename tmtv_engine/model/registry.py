@@ -84,7 +84,10 @@ def load(name: str | None = None, device: str = "auto", told: Told | None = None
         )
     from tmtv_engine.model.infer import load_model
 
-    return _model(load_model(name, device=device), device)
+    network = load_model(name, device=device)
+    return Model(
+        network, dict(network.record), network.device_name, network.warnings, network.takes_ct
+    )
 
 
 def pet_only() -> tuple[str, ...]:
@@ -144,8 +147,3 @@ def _kept(there: Kept, device: str, told: Told) -> NnUnetSegmenter | Ensemble:
 def _loaded(network: NnUnetSegmenter | Ensemble) -> Model:
     takes_ct = "ct" in network.channels
     return Model(network, dict(network.record), network.device_name, network.warnings, takes_ct)
-
-
-def _model(network: Any, device: str) -> Model:
-    notices: tuple[Notice, ...] = tuple(getattr(network, "warnings", ()))
-    return Model(network, dict(network.record), str(getattr(network, "device", device)), notices)

@@ -14,6 +14,7 @@ from tmtv_engine.model.infer import device_of
 from tmtv_engine.model.recipes import RECIPES
 from tmtv_engine.train.dataset import prepare_all, read_dataset, split_of
 from tmtv_engine.train.loop import Say, processes, silent, train
+from tmtv_engine.train.source import CohortSource
 
 
 def train_dataset(
@@ -44,10 +45,9 @@ def train_dataset(
     data = hashlib.sha256("\n".join(names).encode()).hexdigest()
     with processes():
         train(
-            cohort,
+            CohortSource(cohort, chosen, data),
             out,
             chosen,
-            data_sha256=data,
             device=str(device_of(device)),
             resume=resume,
             compiled=compiled,

@@ -14,24 +14,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from tmtv_engine.errors import InputError
 from tmtv_engine.files import make_folder, write_bytes
-from tmtv_engine.image.resample import model_grid, resample
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.drawn import drawn_lesions
 from tmtv_engine.lesion.thresholds import probability
-from tmtv_engine.model.infer import HU_TOP
+from tmtv_engine.model.channels import grid_for, on_grid
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.study.find import Failure, Study, find_studies
 from tmtv_engine.study.load import load_study
 from tmtv_engine.text import safe_name
+from tmtv_engine.train.lesson import Cohort
 
 SPLITS = ("train", "val", "test")
 SHARES = (0.6, 0.8)  # the paper's 60 / 20 / 20
-VERSION = 1  # of what a cached patient holds
+VERSION = 2  # of what a cached patient holds
 
 
 def read_dataset(path: Path) -> list[Study]:
@@ -111,9 +111,11 @@ def fingerprint(study: Study) -> str:
 def prepare(study: Study, recipe: Recipe, cache: Path) -> Path:
     """The study on the recipe's grid, in ``cache``: made once for the same content and grid.
 
-    The file holds ``suv``, ``hu`` and ``prob`` (z, y, x) in half precision.
+    The file holds ``suv``, ``prob`` and, with a CT, ``hu`` (z, y, x) in half precision.
     """
-    grid_key = json.dumps([VERSION, recipe.spacing_mm, recipe.shape, recipe.architecture.levels])
+    plan = recipe.architecture
+    kind = [type(plan).__name__, plan.levels]
+    grid_key = json.dumps([VERSION, recipe.spacing_mm, recipe.shape, *kind])
     key = hashlib.sha256((fingerprint(study) + grid_key).encode()).hexdigest()[:24]
     path = cache / f"{key}.safetensors"
     if not path.exists():
@@ -124,17 +126,14 @@ def prepare(study: Study, recipe: Recipe, cache: Path) -> Path:
 
 def _prepared(study: Study, recipe: Recipe) -> dict[str, Tensor]:
     loaded = load_study(study)
-    grid = model_grid(loaded.suv, recipe.spacing_mm, recipe.shape, 2**recipe.architecture.levels)
-    if loaded.ct is None:
-        hu = np.full(grid.shape, -HU_TOP, np.float32)
-    else:
-        hu = resample(loaded.ct, grid, outside=-HU_TOP).array
+    grid = grid_for(loaded.suv, recipe)
     arrays = {
-        "suv": resample(loaded.suv, grid).array,
-        "hu": hu,
-        "prob": resample(truth_map(study, loaded.suv), grid).array,
+        "suv": on_grid(loaded.suv, grid, recipe),
+        "prob": on_grid(truth_map(study, loaded.suv), grid, recipe),
     }
-    return {k: torch.from_numpy(np.array(v)).half().contiguous() for k, v in arrays.items()}
+    if loaded.ct is not None:
+        arrays["hu"] = on_grid(loaded.ct, grid, recipe)
+    return {k: torch.from_numpy(v).half().contiguous() for k, v in arrays.items()}
 
 
 def truth_map(study: Study, suv: Volume) -> Volume:
@@ -143,14 +142,6 @@ def truth_map(study: Study, suv: Volume) -> Volume:
     flat = np.zeros(int(np.prod(suv.grid.shape)), np.float32)
     flat[lesions.voxels] = probability(lesions)
     return Volume(flat.reshape(suv.grid.shape), suv.grid, Unit.PROBABILITY)
-
-
-def load_patient(path: Path) -> dict[str, Tensor]:
-    """A prepared patient: ``suv``, ``hu`` and ``prob`` (z, y, x) float32."""
-    return {k: v.float() for k, v in load_file(path).items()}
-
-
-Cohort = dict[str, list[Path]]
 
 
 def prepare_all(parts: dict[str, list[Study]], recipe: Recipe, cache: Path) -> Cohort:

@@ -1,34 +1,28 @@
-"""The network of a digital training as a model: ``python -m tmtv_engine.train.export RUN OUT``."""
+"""The network of a training as a bundled model: ``python -m tmtv_engine.train.export RUN OUT``."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
-from safetensors import safe_open
+from tmtv_engine.model.checkpoint import read_model, write_model
 
-from tmtv_engine.model.checkpoint import write_model
-from tmtv_engine.model.recipes import RECIPES
-from tmtv_engine.phantom.person import TRAINING_SEEDS
+OWN = ("schema", "name", "sha256", "trained_on", "recipe")
 
 
-def export(run: Path, out: Path, recipe: str = "coarse") -> int:
-    """Write the running mean of a checkpoint's weights as a model; returns the steps it saw."""
-    with safe_open(run / "checkpoint.safetensors", "pt") as file:
-        names = [k for k in file.keys() if k.startswith("mean.")]  # noqa: SIM118
-        weights = {k.removeprefix("mean."): file.get_tensor(k) for k in names}
-        steps = int(file.metadata()["step"])
-    write_model(
-        out,
-        weights,
-        RECIPES[recipe],
-        name="vnet",
-        trained_on="digital patients only",
-        steps=steps,
-        seeds=[TRAINING_SEEDS, TRAINING_SEEDS + steps - 1],
-        command=f"python -m tmtv_engine.train.digital RUN --recipe {recipe} --steps {steps}",
-    )
-    return steps
+def export(run: Path, out: Path, *, name: str = "vnet", threshold: float | None = None) -> int:
+    """Write a run's model in half precision; returns the steps it saw.
+
+    ``threshold``: the probability that counts as one half, chosen after the training. Raises
+    `InputError` where the run holds no model.
+    """
+    weights, recipe, record = read_model(run)
+    if threshold is not None:
+        recipe = dataclasses.replace(recipe, threshold=threshold)
+    more = {key: value for key, value in record.items() if key not in OWN}
+    write_model(out, weights, recipe, name=name, trained_on=record["trained_on"], **more)
+    return int(record.get("steps", 0))
 
 
 def main() -> None:
@@ -36,9 +30,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--recipe", default="coarse", choices=sorted(RECIPES))
+    parser.add_argument("--threshold", type=float)
     given = parser.parse_args()
-    print(export(given.run, given.out, given.recipe), "steps")
+    print(export(given.run, given.out, threshold=given.threshold), "steps")
 
 
 if __name__ == "__main__":

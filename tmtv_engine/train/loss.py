@@ -1,4 +1,4 @@
-"""Losses against a probability map that is never rounded."""
+"""Losses against a probability map that is never rounded, and against structures."""
 
 from __future__ import annotations
 
@@ -6,23 +6,46 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+FEW = 50.0  # voxels by which a rare structure is counted more
+HEAVIEST = 30.0
+
 
 def soft_dice_loss(probability: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
     """1 − soft Dice over each sample, averaged: shapes (B, 1, z, y, x), both 0 … 1.
 
     Milletari's form with squares in the denominator; ``smooth`` keeps empty against empty at 0.
     """
+    return _dice_losses(probability, target, smooth).mean()
+
+
+def _dice_losses(probability: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
     axes = (1, 2, 3, 4)
     both = (probability * target).sum(axes)
     size = (probability**2).sum(axes) + (target**2).sum(axes)
-    return 1 - ((2 * both + smooth) / (size + smooth)).mean()
+    return 1 - (2 * both + smooth) / (size + smooth)
 
 
-def dice_and_entropy(logits: Tensor, target: Tensor, entropy: float) -> Tensor:
-    """Soft Dice plus ``entropy`` × binary cross-entropy.
+def dice_and_entropy(
+    logits: Tensor, target: Tensor, entropy: float, inside: Tensor | None = None
+) -> Tensor:
+    """Soft Dice plus ``entropy`` × binary cross-entropy, over ``inside`` where that is given.
 
     A patient without tumour counts by the cross-entropy only: Dice says nothing there.
     """
-    present = (target.sum((1, 2, 3, 4)) > 0).float().mean()
-    crossed = F.binary_cross_entropy_with_logits(logits, target)
-    return present * soft_dice_loss(torch.sigmoid(logits), target) + entropy * crossed
+    present = (target.sum((1, 2, 3, 4)) > 0).to(logits.dtype)
+    each = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    crossed = each.mean() if inside is None else (each * inside).sum() / inside.sum().clamp(min=1)
+    return (present * _dice_losses(torch.sigmoid(logits), target)).mean() + entropy * crossed
+
+
+def naming_loss(logits: Tensor, structures: Tensor, inside: Tensor) -> Tensor:
+    """Cross-entropy of structures (B, S, z, y, x) against labels (B, z, y, x), over ``inside``.
+
+    Rare structures count more: each voxel by the root of one over how many its structure has.
+    """
+    where = inside > 0
+    told = logits.movedim(1, -1)[where]
+    labels = structures[where].long()
+    count = torch.bincount(labels, minlength=logits.shape[1]).to(told.dtype)
+    weight = ((len(labels) + FEW) / (count + FEW)).sqrt().clamp(max=HEAVIEST)
+    return F.cross_entropy(told, labels, weight=weight) if len(labels) else told.sum()

@@ -1,0 +1,168 @@
+"""A network that reads place from the body, not from the image's border.
+
+A U-shaped net of 3×3×3 convolutions for PET at 8 mm, with two answers: is a voxel tumour, and
+which structure is it. Three things make its answer the same wherever the body lies in the image
+and however much air is round it. Features outside the body's mask are zero at every level, so
+that zero padding is more of the same air. No statistic is taken over the image. And a level is
+halved by an average and doubled by linear interpolation, not by bare strides.
+
+    >>> net = BodyNet(BodyPlan())
+    >>> tumour, structures = net(torch.zeros(2, 3, 16, 8, 8))
+    >>> tumour.shape, structures.shape
+    (torch.Size([2, 1, 16, 8, 8]), torch.Size([2, 21, 8, 4, 4]))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LEAK = 0.05
+START = 0.3  # of what a residual block adds
+NONE = -20.0  # the logit of air
+FOLD = 2
+
+
+@dataclass(frozen=True)
+class BodyPlan:
+    """What a `BodyNet` is made of: channels a level, residual blocks down (``down``) and up.
+
+    ``inputs`` counts the mask of the body, which is the last channel; ``structures`` is how many
+    there are to tell apart.
+    """
+
+    inputs: int = 3
+    channels: tuple[int, ...] = (32, 64, 128)
+    down: tuple[int, ...] = (1, 2, 3)
+    up: tuple[int, ...] = (2, 1)
+    structures: int = 21
+
+    @property
+    def levels(self) -> int:
+        """How often the image is halved, its folding included."""
+        return len(self.channels)
+
+
+class Masked(nn.Module):
+    """A convolution whose output is zero outside the mask."""
+
+    def __init__(self, inputs: int, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(inputs, channels, kernel, padding=kernel // 2)
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        if self.conv.bias is not None:
+            nn.init.zeros_(self.conv.bias)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, inputs, z, y, x) → (B, channels, z, y, x)."""
+        out: Tensor = self.conv(x) * mask
+        return out
+
+
+class Residual(nn.Module):
+    """Two convolutions, their output added to their input by a learned share."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.second = Masked(channels, channels, 3), Masked(channels, channels, 3)
+        self.share = nn.Parameter(torch.full((1, channels, 1, 1, 1), START))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, channels, z, y, x), the same out."""
+        out: Tensor = x + self.share * self.second(_bent(self.first(_bent(x), mask)), mask)
+        return out
+
+
+class BodyNet(nn.Module):
+    """Logits of tumour (B, 1, z, y, x) and of structures (B, S, z/2, y/2, x/2) of an image.
+
+    The image is (B, inputs, z, y, x), each extent a multiple of 2^levels; its last channel is the
+    body's mask. It is folded first: eight voxels are one of twice the width with eight times the
+    channels, on which all work is done; tumour is unfolded at the end, and a structure's name
+    needs no finer voxels.
+    """
+
+    def __init__(self, plan: BodyPlan) -> None:
+        super().__init__()
+        self.plan = plan
+        w, seen, pairs = plan.channels, FOLD**3 * plan.inputs, range(len(plan.channels) - 1)
+        self.enter = Masked(seen, w[0], 3)
+        self.down_blocks = nn.ModuleList(_blocks(c, n) for c, n in zip(w, plan.down, strict=True))
+        self.down = nn.ModuleList(Masked(w[k], w[k + 1], 1) for k in pairs)
+        self.across = nn.ModuleList(Masked(w[k], w[k], 1) for k in pairs)
+        self.up = nn.ModuleList(Masked(w[k + 1], w[k], 1) for k in pairs)
+        self.up_blocks = nn.ModuleList(_blocks(w[k], plan.up[k]) for k in pairs)
+        self.tumour = _head(w[0] + seen, FOLD**3, -3.0)  # tumour is rare: start near "none"
+        self.structure = _head(w[0], plan.structures, 0.0)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Raises `ValueError` for extents that cannot be halved often enough."""
+        step = 2**self.plan.levels
+        if any(size % step for size in image.shape[2:]):
+            raise ValueError(f"extents {tuple(image.shape[2:])} are not multiples of {step}")
+        body = image[:, -1:]
+        masks = [F.max_pool3d(body, FOLD)]
+        for _ in self.down:
+            masks.append(F.max_pool3d(masks[-1], 2))
+        seen = folded(image).contiguous(memory_format=torch.channels_last_3d)
+        x = _bent(self._body(self.enter(seen, masks[0]), masks))
+        tumour = unfolded(self.tumour(torch.cat([x, seen], 1)))
+        return tumour * body + NONE * (1 - body), self.structure(x)
+
+    def _body(self, x: Tensor, masks: list[Tensor]) -> Tensor:
+        skips = []
+        for k, blocks in enumerate(self.down_blocks):
+            x = _through(blocks, x, masks[k])
+            if k < len(self.down):
+                skips.append(x)
+                x = self.down[k](F.avg_pool3d(x, 2), masks[k + 1])
+        for k in reversed(range(len(self.up))):
+            wide = doubled(self.up[k](x, masks[k + 1]))
+            x = (wide + self.across[k](skips[k], masks[k])) * masks[k]
+            x = _through(self.up_blocks[k], x, masks[k])
+        return x
+
+
+def doubled(x: Tensor) -> Tensor:
+    """(B, C, z, y, x) on voxels half as wide, linearly, with air (zero) beyond the border."""
+    wide = F.interpolate(F.pad(x, (1,) * 6), scale_factor=2, mode="trilinear")
+    return wide[:, :, 2:-2, 2:-2, 2:-2]
+
+
+def folded(x: Tensor) -> Tensor:
+    """(B, C, z, y, x) → (B, 8 C, z/2, y/2, x/2): eight voxels become the channels of one."""
+    b, c, z, y, w = x.shape
+    parts = x.reshape(b, c, z // 2, 2, y // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 7, 2, 4, 6)
+    return parts.reshape(b, 8 * c, z // 2, y // 2, w // 2)
+
+
+def unfolded(x: Tensor) -> Tensor:
+    """(B, 8 C, z, y, x) → (B, C, 2 z, 2 y, 2 x): undoes `folded`."""
+    b, c, z, y, w = x.shape
+    parts = x.reshape(b, c // 8, 2, 2, 2, z, y, w).permute(0, 1, 5, 2, 6, 3, 7, 4)
+    return parts.reshape(b, c // 8, 2 * z, 2 * y, 2 * w)
+
+
+def _bent(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, LEAK)
+
+
+def _blocks(channels: int, count: int) -> nn.ModuleList:
+    return nn.ModuleList(Residual(channels) for _ in range(count))
+
+
+def _through(blocks: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
+    for block in blocks.children():
+        x = block(x, mask)
+    return x
+
+
+def _head(channels: int, outputs: int, bias: float) -> nn.Conv3d:
+    head = nn.Conv3d(channels, outputs, 1)
+    nn.init.normal_(head.weight, 0.0, 0.05)
+    if head.bias is not None:
+        nn.init.constant_(head.bias, bias)
+    return head
