@@ -1,6 +1,7 @@
 """Digital patients that no training has seen, by subtype, beside the paper's Table 2.
 
     python benchmarks/digital_table.py --patients 100 [--model vnet|RUN] [--json ROWS]
+        [--anatomies FOLDER]
 
 Truth is the phantom's ROIs, cut as the paper cut its readers'. Each patient is drawn on cubes of
 4 mm, predicted, made lesions by both rules, cut and compared on the PET's grid. ``network`` is
@@ -28,6 +29,7 @@ from tmtv_engine.lesion.redraw import redraw
 from tmtv_engine.lesion.rules import paper_rule, vote
 from tmtv_engine.lesion.thresholds import kept, probability
 from tmtv_engine.model.infer import NetworkSegmenter, load_model
+from tmtv_engine.phantom.anatomies import Anatomies
 from tmtv_engine.phantom.draw import Patient, draw_patient
 from tmtv_engine.report.agreement import detection, dice
 
@@ -75,11 +77,13 @@ def compare(patient: Patient, mask: Volume, truth: Lesions, soft: Volume) -> Row
     return row
 
 
-def evaluate(segment: NetworkSegmenter, seeds: Iterable[int]) -> list[Row]:
+def evaluate(
+    segment: NetworkSegmenter, seeds: Iterable[int], anatomies: Anatomies | None = None
+) -> list[Row]:
     """The figures of every patient in every arm."""
     rows = []
     for seed in seeds:
-        patient = draw_patient(seed)
+        patient = draw_patient(seed, anatomies=anatomies)
         truth = from_labels(patient.rois, patient.suv)
         soft = truth_map(patient, truth)
         plain = segment.plain(patient.suv, patient.ct).probability
@@ -148,9 +152,12 @@ def main() -> None:
     parser.add_argument("--model", default="vnet")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--anatomies", type=Path, help="draw in those of it never trained on")
     given = parser.parse_args()
     segment = load_model(given.model, given.device)
-    rows = evaluate(segment, range(given.first_seed, given.first_seed + given.patients))
+    anatomies = None if given.anatomies is None else Anatomies.load(given.anatomies)
+    seeds = range(given.first_seed, given.first_seed + given.patients)
+    rows = evaluate(segment, seeds, anatomies)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1))
     print(table(rows))

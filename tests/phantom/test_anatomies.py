@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -10,14 +11,15 @@ import pytest
 import torch
 
 from tmtv_engine.errors import InputError
-from tmtv_engine.image.nifti import write_nifti
+from tmtv_engine.image.nifti import read_nifti, write_nifti
 from tmtv_engine.image.volume import Grid, Unit, Volume
-from tmtv_engine.lesion.structures import LABELS
+from tmtv_engine.lesion.structures import LABELS, STRUCTURES
 from tmtv_engine.phantom.anatomies import Anatomies
 from tmtv_engine.phantom.draw import draw_tensors
 from tmtv_engine.phantom.organmap import MAP_ORGANS, OrganMap
 from tmtv_engine.phantom.person import TRAINING_SEEDS, person_of
-from tmtv_engine.study.organs import TOTALSEGMENTATOR
+from tmtv_engine.study.organs import TOTALSEGMENTATOR, read_organs
+from tmtv_tui.cli.app import main
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -186,3 +188,29 @@ def test_a_map_without_known_organs_is_refused(tmp_path: Path) -> None:
     _nifti(tmp_path / "a.nii", np.full((5, 6, 7), 79, np.uint8), (4.0, 4.0, 4.0))
     with pytest.raises(InputError, match="no organ that we draw"):
         Anatomies.load(tmp_path).read("a")
+
+
+def test_patients_in_anatomies_are_written_with_their_structures(
+    folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert main(["phantom", str(out), "--anatomies", str(folder), "--seed", "4",
+                 "--format", "nifti", "--spacing-mm", "10", "-q"]) == 0  # fmt: skip
+    patient = out / "digital-0004"
+    structures, names = read_organs(patient / "structures.nii.gz")
+    rois = read_nifti(patient / "rois.nii.gz", Unit.LABEL)
+    assert names == {s.label: s.name for s in STRUCTURES if s.label}
+    assert structures.grid.matches(rois.grid)
+    assert not structures.array[rois.array > 0].any()
+    assert (structures.array == LABELS["liver"]).sum() > 500
+    truth = json.loads((patient / "truth.json").read_text())
+    assert truth["anatomies"] == Anatomies.load(folder).fingerprint
+    assert truth["anatomy"] in Anatomies.load(folder).keys(unseen=True)
+
+
+def test_a_folder_without_maps_stops_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["phantom", str(tmp_path / "o"), "--anatomies", str(tmp_path / "none")]) == 1
+    assert "holds no organ maps" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()

@@ -46,7 +46,7 @@ class Drawn:
 
 @dataclass(frozen=True, eq=False)
 class Patient:
-    """One patient as volumes on one grid, with what is true of them."""
+    """One patient as volumes on one grid, with what is true of them; ``anatomy`` is a map's key."""
 
     suv: Volume
     ct: Volume
@@ -59,6 +59,7 @@ class Patient:
     weight_kg: float
     height_m: float
     pitfalls: tuple[str, ...]
+    anatomy: str = ""
 
 
 def draw_tensors(
@@ -158,4 +159,5 @@ def draw_patient(
         person.weight_kg,
         person.height_m,
         drawn.pitfalls,
+        person.anatomy,
     )

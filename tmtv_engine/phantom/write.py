@@ -11,19 +11,28 @@ from typing import Any
 
 from tmtv_engine.files import dump_json, write_text
 from tmtv_engine.image.volume import Volume
+from tmtv_engine.lesion.structures import STRUCTURES
+from tmtv_engine.phantom.anatomies import Anatomies
 
 
 def write_drawn(
-    folder: Path, seed: int, form: str, *, vendor: str = "ge", spacing_mm: float = 4.0
+    folder: Path,
+    seed: int,
+    form: str,
+    *,
+    vendor: str = "ge",
+    spacing_mm: float = 4.0,
+    anatomies: Anatomies | None = None,
 ) -> None:
     """Draw the patient of ``seed`` into ``folder``: images, true ROIs and `truth.json`.
 
-    ``form`` "nifti" writes `pet.nii.gz` (SUV), `ct.nii.gz` (HU) and `rois.nii.gz` (labels),
-    "dicom" the folders PET, CT and RTSTRUCT with a header of ``vendor``.
+    ``form`` "nifti" writes `pet.nii.gz` (SUV), `ct.nii.gz` (HU), `rois.nii.gz` (labels) and
+    `structures.nii.gz` with the names of its labels beside it, "dicom" the folders PET, CT and
+    RTSTRUCT with a header of ``vendor``. With ``anatomies`` the patient is drawn in one of them.
     """
     from tmtv_engine.phantom.draw import draw_patient
 
-    patient = draw_patient(seed, spacing_mm=spacing_mm)
+    patient = draw_patient(seed, spacing_mm=spacing_mm, anatomies=anatomies)
     if form == "dicom":
         from tmtv_engine.phantom.dicom import write_patient
 
@@ -45,7 +54,10 @@ def write_drawn(
         if patient.ct is not None:
             write_nifti(patient.ct, folder / "ct.nii.gz")
         write_nifti(patient.rois, folder / "rois.nii.gz")
-    dump_json(folder / "truth.json", {"seed": seed, **_facts(patient)})
+        write_nifti(patient.structures, folder / "structures.nii.gz")
+        dump_json(folder / "structures.json", {str(s.label): s.name for s in STRUCTURES})
+    of = {"anatomies": anatomies.fingerprint} if patient.anatomy and anatomies else {}
+    dump_json(folder / "truth.json", {"seed": seed, **_facts(patient), **of})
 
 
 ROOMS = {

@@ -58,7 +58,7 @@ TOTALSEGMENTATOR = (
 
 _WORDS = (  # our name, and words in others' names for it; the first row that fits counts
     ("", "cyst cord cartilage adrenal gallbladder"),
-    ("vessel", "splenic aort arter vein vena trunk pulmonary portal"),
+    ("vessel", "vessel splenic aort arter vein vena trunk pulmonary portal"),
     ("spleen", "spleen"),
     ("ureter", "ureter renal.pelvis"),
     ("kidney", "kidney"),
@@ -72,13 +72,15 @@ _WORDS = (  # our name, and words in others' names for it; the first row that fi
     ("thyroid", "thyroid"),
     ("tonsil", "tonsil"),
     ("bowel", "bowel intestin duoden colon rectum"),
-    ("genital", "prostate uter ovar testi"),
+    ("genital", "prostate uter ovar testi genital"),
     ("muscle", "glute autochthon psoas muscle"),
     (
         "marrow",
         r"vertebra sacrum pelvi femur humer scapula clavic sternum skull bone \brib \bhip\b marrow",
     ),
-    ("throat", "tongue pharyn laryn face"),
+    ("throat", "tongue pharyn laryn face throat"),
+    ("brown fat", "brown.fat"),
+    ("injection site", "injection"),
 )
 
 

@@ -18,25 +18,35 @@ def phantom(
     seed: int = typer.Option(0, "--seed", min=0, help="The first patient's; the rest follow."),
     form: str = typer.Option("dicom", "--format", help="dicom or nifti."),
     spacing_mm: float = typer.Option(4.0, "--spacing-mm", min=1.5, max=12.0, help="Voxel edge."),
+    anatomies: Path | None = typer.Option(
+        None,
+        "--anatomies",
+        metavar="FOLDER",
+        help="Real people's organ label maps to draw in: maps_*.npz, or TotalSegmentator's or "
+        "MOOSE's NIfTI.",
+    ),
     vendor: str = typer.Option("ge", "--vendor", help="Header of the PET: ge, siemens, philips."),
     quiet: bool = options.QUIET,
 ) -> int:
     """Draw digital patients: PET, CT, the ROIs that are true, and a manifest that names them.
 
-    The same seed draws the same patient.
+    The same seed draws the same patient. With --anatomies, seeds below 1,000,000 are drawn in
+    the tenth of the maps that a training on them never sees, those from there on in the others.
     """
     console.VOICE.quiet = quiet
     options.choice(form, FORMATS, "--format")
     options.choice(vendor, VENDORS, "--vendor")
     from tmtv_engine.files import new_folder
+    from tmtv_engine.phantom.anatomies import Anatomies
     from tmtv_engine.phantom.write import write_drawn, write_manifest
 
+    maps = None if anatomies is None else Anatomies.load(anatomies)
     progress = console.Progress(count)
     for number in range(seed, seed + count):
         name = f"digital-{number:04d}"
         progress.stage(0, 1, f"drawing {name}")
         with new_folder(out, name) as folder:
-            write_drawn(folder, number, form, vendor=vendor, spacing_mm=spacing_mm)
+            write_drawn(folder, number, form, vendor=vendor, spacing_mm=spacing_mm, anatomies=maps)
         progress.case_done()
         console.out(str(out / name))
     manifest = write_manifest(out)
