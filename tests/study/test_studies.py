@@ -11,7 +11,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tests.support.cases import make_volume
-from tests.support.dicom import FACTOR, pixels, write_series
+from tests.support.dicom import FACTOR, codes, pixels, write_series
 from tmtv_engine.errors import AmbiguousInput, BadTag, InputError, UsageError
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Unit
@@ -39,7 +39,7 @@ def test_a_folder_becomes_suv(tmp_path: Path) -> None:
     assert loaded.suv.unit is Unit.SUV
     assert loaded.ct is not None
     np.testing.assert_allclose(loaded.ct.array, pixels() - 1024.0)
-    assert loaded.notices == ()
+    assert codes(loaded.notices) == []
     assert loaded.info["patient"] == {
         "id": "T1",
         "sex": "F",
@@ -110,7 +110,7 @@ def test_a_lone_uncorrected_series_is_refused_by_its_tag(tmp_path: Path) -> None
 def test_a_ct_of_another_frame_is_taken_with_a_warning(tmp_path: Path) -> None:
     write_series(tmp_path / "pet")
     write_series(tmp_path / "ct", modality="CT", series="1.2.3.5", frame="1.2.3.8")
-    assert [n.code for n in load_study(_one(tmp_path)).notices] == ["frames-differ"]
+    assert codes(load_study(_one(tmp_path)).notices) == ["frames-differ"]
     write_series(tmp_path / "ct2", modality="CT", series="1.2.3.7")
     study = _one(tmp_path)
     assert {p.parent.name for p in study.ct} == {"ct2"}
@@ -121,7 +121,7 @@ def test_without_ct_there_is_a_warning(tmp_path: Path) -> None:
     loaded = load_study(_one(tmp_path))
     assert loaded.ct is None
     assert loaded.info["ct"] is None
-    assert [n.code for n in loaded.notices] == ["no-ct"]
+    assert codes(loaded.notices) == ["no-ct"]
 
 
 def test_hostile_text_is_cleaned_where_it_enters(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,8 @@ from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
+
+from tmtv_engine.notices import Notice
 
 PET, CT = "1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.2"
 SHAPE, SPACING = (7, 11, 13), (3.0, 4.0, 2.0)  # (z, y, x), mm
@@ -107,3 +109,8 @@ def _ct() -> Dataset:
     ds.SOPClassUID, ds.Modality, ds.SeriesDescription = CT, "CT", "CT"
     ds.RescaleIntercept = "-1024"
     return ds
+
+
+def codes(notices: Iterable[Notice]) -> list[str]:
+    """The codes of warnings but `coverage`: no small volume reaches from head to thighs."""
+    return [n.code for n in notices if n.code != "coverage"]

@@ -42,6 +42,7 @@ class Stack:
 
     ``header`` is the whole header of the first slice; those of ``slices`` may hold only what
     differs by slice. ``promised``: how many slices the headers speak of, None where they do not.
+    ``as_stored``: no slice was interpolated or moved.
     """
 
     array: Array
@@ -51,6 +52,7 @@ class Stack:
     notices: tuple[Notice, ...] = ()
     promised: int | None = None
     present: int = 0
+    as_stored: bool = True
 
 
 def read_series(
@@ -84,6 +86,7 @@ def read_series(
         (*notices, *told),
         asked or None,
         present,
+        not step.missing and not shifts.any(),
     )
 
 

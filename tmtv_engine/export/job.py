@@ -32,6 +32,7 @@ from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.methods import Method
 from tmtv_engine.review.line import Line
 from tmtv_engine.review.reading import Reading, reading_of
+from tmtv_engine.review.sign import signature_of
 from tmtv_engine.text import clean
 
 MAKER = "tmtv"
@@ -109,7 +110,16 @@ class Job:
         for array in (lesions.ids, lesions.voxels, lesions.suv):
             digest.update(array.tobytes())
         series = str(record["pet"]["series_uid"])
-        return (series, digest.hexdigest(), self.last.hash if self.last else "")
+        head = self.last.hash if self.last else ""
+        return (series, digest.hexdigest(), head, *([self.signature] if self.signature else []))
+
+    @cached_property
+    def signature(self) -> str | None:
+        """The SSH signature of the reading as it is signed now, None where it has none."""
+        signed, reader = self.reading.signed, self.reading.reader
+        if signed is None or reader is None:
+            return None
+        return signature_of(self.case.path, reader, signed)
 
     @cached_property
     def last(self) -> Line | None:

@@ -23,6 +23,7 @@ SUVBW = Code("126401", "DCM", "SUVbw")
 PEAK = Code("126031", "DCM", "Peak Value Within ROI")
 DMAX = Code("DMAX", "99TMTV", "Largest distance between lesion centroids")
 SIGNATURE = Code("SIGNATURE", "99TMTV", "Hash of the reader's signature in the journal")
+SSHSIG = Code("SSHSIG", "99TMTV", "SSH signature of that hash and a newline, namespace tmtv")
 CM3 = Code("cm3", "UCUM", "cm3")
 GRAM = Code("g", "UCUM", "g")
 MM = Code("mm", "UCUM", "mm")
@@ -75,6 +76,8 @@ def _report(job: Job, groups: list[Any]) -> Any:
     root = report[0]
     if job.reading.signed:
         root.ContentSequence.append(TextContentItem(SIGNATURE, job.reading.signed, "CONTAINS"))
+        if job.signature is not None:
+            root.ContentSequence.append(TextContentItem(SSHSIG, job.signature, "CONTAINS"))
     return root
 
 

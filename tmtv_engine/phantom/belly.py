@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from tmtv_engine.phantom.build import SIDES, Build
-from tmtv_engine.phantom.canvas import Canvas, Shape, Triple, intersect
+from tmtv_engine.phantom.canvas import Canvas, Shape, intersect
 from tmtv_engine.phantom.paint import level, paint
+from tmtv_engine.phantom.pose import Triple
 
 COLON: tuple[Triple, ...] = (  # caecum to rectum
     (-95, -15, 10),
@@ -98,21 +99,23 @@ def draw_belly(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     pancreas = canvas.rod((-30, -8, 210), (60, 15, 255), r.uniform(9, 14))
     paint(canvas, pancreas, level(r, "pancreas"), r, hu=40)
     for side in SIDES:
-        gland = canvas.ellipsoid((side * 42, 42, 258), (10, 6, 14))
+        gland = canvas.ellipsoid((side * 40, 25, 258), (10, 6, 14))
         paint(canvas, gland, level(r, "adrenal"), r, hu=20)
 
 
 def _liver_spleen(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     hu, liver = 60 + 0.4 * build.contrast, level(r, "liver")
-    tilt, size = r.uniform(-0.3, 0.3), r.uniform(0.8, 1.5)
     livers, spleens = [canvas.organ("liver")], [canvas.organ("spleen")]
     if livers[0] is None:
+        (x, y, z), (a, b, c) = canvas.place("liver")
         livers = [
-            canvas.ellipsoid((-70, -5, 255), (95, 80, 78), tilt),
-            canvas.ellipsoid((5, -35, 275), (60, 40, 40)),
+            canvas.ellipsoid(
+                (x - 0.2 * a, y + 0.1 * b, z - 0.05 * c), (0.75 * a, 0.9 * b, 0.9 * c)
+            ),
+            canvas.ellipsoid((x + 0.5 * a, y - 0.3 * b, z + 0.2 * c), (0.5 * a, 0.5 * b, 0.5 * c)),
         ]
     if spleens[0] is None:
-        spleens = [canvas.ellipsoid((95, 32, 275), (30 * size, 26 * size, 50 * size), 0.2)]
+        spleens = [canvas.ellipsoid(*canvas.place("spleen"), 0.2)]
     for shape in livers:
         paint(canvas, shape, liver, r, hu=hu, structure="liver", rough=0.2)
         canvas.keep("liver", shape)
@@ -127,10 +130,8 @@ def _liver_spleen(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
 
 def _stomach(canvas: Canvas, r: np.random.Generator) -> None:
     wall, hollow = level(r, "stomach"), r.random() < 0.6
-    full, inner = r.uniform(0.6, 1.3), r.uniform(0.2, 1.2)
-    at = (55 + r.uniform(-10, 10), -40.0, 262 + r.uniform(-15, 15))
-    real = canvas.organ("stomach")
-    shape = canvas.ellipsoid(at, (40 * full, 34 * full, 60)) if real is None else real
+    inner, real = r.uniform(0.2, 1.2), canvas.organ("stomach")
+    shape = canvas.ellipsoid(*canvas.place("stomach")) if real is None else real
     paint(canvas, shape, wall, r, hu=40, structure="stomach")
     if shape is not None and hollow:
         canvas.put(_core(canvas, shape), inner, 0)

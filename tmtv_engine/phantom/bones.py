@@ -11,14 +11,20 @@ from tmtv_engine.phantom.canvas import Canvas, Shape
 from tmtv_engine.phantom.paint import level, paint
 
 SPINE_MM = np.array(  # height and how far to the back the vertebral bodies lie
-    [(-20, 55), (60, 40), (205, 43), (330, 56), (450, 64), (560, 52), (640, 28), (740, 18)],
+    [
+        (-20, 52),
+        (20, 34),
+        (60, 24),
+        (110, 20),
+        (205, 28),
+        (330, 46),
+        (450, 60),
+        (560, 50),
+        (640, 26),
+        (740, 10),
+    ],
     np.float32,
 )
-
-
-def spine_y(z: float) -> float:
-    """How far to the back (mm) a vertebral body at height ``z`` of the drawing lies."""
-    return float(np.interp(z, SPINE_MM[:, 0], SPINE_MM[:, 1]))
 
 
 def draw_bones(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
@@ -29,14 +35,16 @@ def draw_bones(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
         paint(canvas, real, marrow, r, hu=300, structure="marrow")
         canvas.keep("marrow", real)
         return
+    spine = SPINE_MM[:, 1] + r.normal(0, 5, len(SPINE_MM))
     heights = np.concatenate([np.arange(38, 600, 34.0), np.arange(622, 745, 19.0)])
     for z in heights:
         size = np.interp(z, (40, 560, 640), (1.0, 0.72, 0.5))
         x = float(np.interp(z, (0, 300, 600), bend))
+        y = float(np.interp(z, SPINE_MM[:, 0], spine))
         own = marrow * np.exp(r.normal(0, spread))
-        body = canvas.ellipsoid((x, spine_y(z), z), (23 * size, 19 * size, 15 * size + 1))
+        body = canvas.ellipsoid((x, y, z), (23 * size, 19 * size, 15 * size + 1))
         _bone(canvas, r, body, own, 250)
-        arch = canvas.ellipsoid((x, spine_y(z) + 34 * size, z), (20 * size, 13 * size, 10 * size))
+        arch = canvas.ellipsoid((x, y + 34 * size, z), (20 * size, 13 * size, 10 * size))
         _bone(canvas, r, arch, own * 0.6, 350)
     sacrum = canvas.rod((0, 58, 15), (0, 78, -70), 24)
     _bone(canvas, r, sacrum, marrow * r.uniform(0.7, 1.1), 260)

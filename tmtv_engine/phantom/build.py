@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SIDES = (-1.0, 1.0)
+SIDE_NAMES = {-1.0: "right", 1.0: "left"}
 
 
 @dataclass(frozen=True)

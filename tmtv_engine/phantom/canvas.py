@@ -11,17 +11,12 @@ from torch import Tensor
 
 from tmtv_engine.lesion.structures import LABELS
 from tmtv_engine.phantom.organmap import OrganMap
+from tmtv_engine.phantom.pose import CONTROL, LANDMARKS_MM, Pose, Proportions, Triple
+from tmtv_engine.phantom.shapes import typical
 
-Triple = tuple[float, float, float]
 Box = tuple[slice, slice, slice]
 
 FIELD_MM = 1400.0  # the box over which the deformation is drawn, so that no grid changes it
-CONTROL = (9, 6, 6)
-LANDMARKS_MM = (-1000, -150, -55, 205, 255, 400, 450, 585, 660, 735, 835, 915)
-"""Heights on the drawing: knee, perineum, bladder, kidneys, liver, heart, lungs, shoulders,
-thyroid, tonsils, brain, vertex (the first lies below the knee)."""
-HEIGHTS_MM = (-870, -20, 72, 288, 325, 462, 497, 592, 653, 705, 793, 868)
-"""The same in the MIRD adult, from the base of the trunk."""
 MARGIN_MM = 22.0  # how far the bent coordinates may stray within a shape's box
 
 
@@ -32,33 +27,12 @@ class Shape(NamedTuple):
     fill: Tensor
 
 
-class Pose(NamedTuple):
-    """How a body differs from the standard one and lies on the table.
-
-    ``scale`` (x, y, z); ``shift_mm`` (x, y) on the table; ``turn`` radians about z;
-    ``bend_mm`` the amplitude of the smooth deformation; ``control`` (3, 9, 6, 6) its knots;
-    ``heights_mm`` where this person has the landmarks that are drawn at `LANDMARKS_MM`;
-    ``stretch`` (x, y, z) of the whole person, a map's organs with them; ``axis`` (5, n): at some
-    heights (mm) the body's middle x, y (mm) and its width and depth relative to the drawing's;
-    ``origin_mm`` (z, y, x) the map's point where the person's coordinates are 0.
-    """
-
-    scale: Triple
-    shift_mm: tuple[float, float]
-    turn: float
-    bend_mm: float
-    control: np.ndarray
-    heights_mm: np.ndarray
-    stretch: Triple = (1.0, 1.0, 1.0)
-    axis: np.ndarray | None = None
-    origin_mm: Triple = (0.0, 0.0, 0.0)
-
-
 class Canvas:
     """SUV, HU and structures, each (z, y, x), with the body's coordinates in mm.
 
     Body coordinates: x to the left, y to the back, z up from the base of the trunk. The last
-    slice lies at ``top_mm``. ``organs`` are a real person's, in which `organ` finds shapes.
+    slice lies at ``top_mm``. ``organs`` are a real person's, in which `organ` finds shapes;
+    ``proportions`` those of a drawn one.
     """
 
     def __init__(
@@ -69,10 +43,12 @@ class Canvas:
         pose: Pose,
         device: str,
         organs: OrganMap | None = None,
+        proportions: Proportions | None = None,
         *,
         with_ct: bool = True,
     ) -> None:
         self.shape, self.spacing, self.pose, self.organs = shape, spacing_mm, pose, organs
+        self.proportions = proportions or typical()
         self.suv = torch.zeros(shape, device=device)
         self.hu = torch.full(shape, -1000.0, device=device) if with_ct else None
         self.structures = torch.zeros(shape, dtype=torch.uint8, device=device)
@@ -120,6 +96,10 @@ class Canvas:
             x, y = (x - mx) / wide, (y - my) / deep
         height = _drawn_height(z / pose.scale[2], pose.heights_mm)
         return height, y / pose.scale[1], x / pose.scale[0]
+
+    def place(self, name: str) -> tuple[Triple, Triple]:
+        """Where the drawn person has an organ, and its semi-axes (x, y, z), mm."""
+        return self.proportions.organs[name]
 
     def organ(self, name: str) -> Shape | None:
         """The organ ``name`` of the real person; None where their map lacks it or lies outside."""

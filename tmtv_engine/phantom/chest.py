@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tmtv_engine.phantom.bones import spine_y
-from tmtv_engine.phantom.build import SIDES, Build
+from tmtv_engine.phantom.build import SIDE_NAMES, SIDES, Build
 from tmtv_engine.phantom.canvas import Canvas, Shape
 from tmtv_engine.phantom.paint import level, paint
 
@@ -33,9 +32,11 @@ def _vessels(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     hu = 45 + build.contrast
     aorta, sway = r.uniform(9, 15), r.uniform(-8, 10)
     rods = [
-        ((14.0, 40.0, 480.0), (8.0 + sway, 36.0, 300.0), aorta),
-        ((8.0 + sway, 34.0, 300.0), (6.0, 18.0, 75.0), aorta * 0.8),
-        ((-16.0, 20.0, 330.0), (-14.0, 20.0, 75.0), 11.0),
+        ((14.0, 40.0, 480.0), (8.0 + sway, 24.0, 330.0), aorta),
+        ((8.0 + sway, 24.0, 330.0), (6.0, 3.0, 205.0), aorta * 0.9),
+        ((6.0, 3.0, 205.0), (5.0, -5.0, 75.0), aorta * 0.75),
+        ((-18.0, 10.0, 340.0), (-16.0, 6.0, 205.0), 11.0),
+        ((-16.0, 6.0, 205.0), (-14.0, -2.0, 75.0), 11.0),
         ((-22.0, 0.0, 430.0), (-20.0, -10.0, 560.0), 10.0),
         ((-5.0, -25.0, 500.0), (18.0, 32.0, 515.0), 13.0),
         ((-12.0, -30.0, 440.0), (-5.0, -25.0, 500.0), 15.0),
@@ -43,8 +44,8 @@ def _vessels(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     ]
     for side in SIDES:
         rods += [
-            ((side * 5, 20.0, 78.0), (side * 45, 20.0, 10.0), 8.0),
-            ((side * 45, 20.0, 10.0), (side * 66, -40.0, -70.0), 7.0),
+            ((side * 5, -4.0, 78.0), (side * 45, 14.0, 10.0), 8.0),
+            ((side * 45, 14.0, 10.0), (side * 66, -40.0, -70.0), 7.0),
             ((side * 66, -40.0, -70.0), (side * 78, -30.0, -330.0), 6.0),
             ((side * 20, 0.0, 560.0), (side * 30, 5.0, 735.0), 6.0),
             ((side * 25, 0.0, 575.0), (side * 110, 0.0, 590.0), 6.0),
@@ -54,16 +55,17 @@ def _vessels(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
         canvas.put(canvas.rod(a, b, radius), build.blood, hu, structure="vessel")
     canvas.put(canvas.organ("vessel"), build.blood, hu, structure="vessel")
     if r.random() < 0.12:  # walls alight
-        wall = canvas.rod((14, 40, 480), (8, 34, 75), aorta + 3)
+        wall = canvas.rod((14, 40, 480), (8, 24, 330), aorta + 3)
         paint(canvas, wall, build.blood * r.uniform(1.2, 2.2), r, structure="vessel")
-    canvas.put(canvas.rod((0, spine_y(60) - 22, 60), (0, spine_y(60) - 22, 80), 9), build.blood)
 
 
 def _lungs(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     suv, base = level(r, "lung"), r.uniform(1, 2.2)
     real = canvas.organ("lung")
     for side in SIDES:
-        drawn = canvas.ellipsoid((side * 78, 0, 450), (62, 75, 138)) if real is None else None
+        drawn = (
+            canvas.ellipsoid(*canvas.place(f"lung {SIDE_NAMES[side]}")) if real is None else None
+        )
         lung = canvas.half(real, side) if real is not None else drawn
         paint(canvas, lung, suv, r, hu=-800, structure="lung")
         canvas.keep("lung", lung)
@@ -78,7 +80,7 @@ def _lungs(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
 def draw_heart(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     """Blood, and muscle from absent to intense, whole or in part; atria and right side at times."""
     real = canvas.organ("heart")
-    heart = canvas.ellipsoid((22, -32, 400), (58, 46, 54), 0.5) if real is None else real
+    heart = canvas.ellipsoid(*canvas.place("heart")) if real is None else real
     if heart is None:
         return
     canvas.put(heart, build.blood, 40 + build.contrast, structure="heart")

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tmtv_engine.phantom.build import log_uniform
-from tmtv_engine.phantom.canvas import Triple
 from tmtv_engine.phantom.places import ABOVE, BELOW, BESIDE, STATIONS, Places
+from tmtv_engine.phantom.pose import Triple
+from tmtv_engine.phantom.shapes import typical
 
 SUBTYPES = ("HL", "DLBCL", "FL")
 SHARES = (0.38, 0.42, 0.20)  # of the paper's 2,030 patients
@@ -52,7 +53,7 @@ class Disease:
 
 def draw_disease(r: np.random.Generator, places: Places | None = None) -> Disease:
     """Draw subtype, Ann Arbor stage and lesions, from one node to bulky, spread disease."""
-    places = places or Places()
+    places = places or Places(typical().organs)
     if r.random() < HEALTHY:
         return Disease("", "", ())
     subtype = str(r.choice(SUBTYPES, p=SHARES))

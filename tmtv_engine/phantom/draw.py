@@ -15,10 +15,11 @@ from torch import Tensor
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.phantom.anatomies import Anatomies
 from tmtv_engine.phantom.anatomy import draw_body
-from tmtv_engine.phantom.canvas import Canvas, Triple
+from tmtv_engine.phantom.canvas import Canvas
 from tmtv_engine.phantom.lesions import Marks, draw_lesions
 from tmtv_engine.phantom.person import Person, person_of
 from tmtv_engine.phantom.pitfalls import draw_pitfalls
+from tmtv_engine.phantom.pose import Triple
 from tmtv_engine.phantom.scanner import PRESETS, acquire, ct_of, resolve
 from tmtv_engine.phantom.truth import around, draw_rois, spilt, tmtv_probability
 
@@ -85,7 +86,16 @@ def draw_tensors(
         nz, ny, nx = (max(1, round(a / s)) for a, s in zip(reach, spacing, strict=True))
         shape = (nz, ny, nx)
     noise = torch.Generator(device=device).manual_seed(seed)
-    canvas = Canvas(shape, spacing, person.top_mm, person.pose, device, organs, with_ct=with_ct)
+    canvas = Canvas(
+        shape,
+        spacing,
+        person.top_mm,
+        person.pose,
+        device,
+        organs,
+        person.proportions,
+        with_ct=with_ct,
+    )
     return _drawn(canvas, person, noise)
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_engine.phantom.canvas import HEIGHTS_MM, LANDMARKS_MM
 from tmtv_engine.phantom.organmap import OrganMap
+from tmtv_engine.phantom.pose import HEIGHTS_MM, LANDMARKS_MM
 
 Points = npt.NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def fit(organs: OrganMap, r: np.random.Generator) -> Fit | None:
     known = _known_heights(points, z_top)
     standard = dict(zip(LANDMARKS, HEIGHTS_MM, strict=True))
     base = float(np.mean([h - standard[name] for name, h in known.items()]))
-    heights = _all_heights({name: h - base for name, h in known.items()}, r)
+    heights = all_heights({name: h - base for name, h in known.items()}, r)
     lung = points["lung"]
     low, high = np.percentile(lung, (0.5, 99.5), axis=0)
     width = float(np.clip((high[2] - low[2]) / LUNGS_MM[0], 0.75, 1.35))
@@ -95,7 +95,7 @@ def _known_heights(points: dict[str, Points], z_top: float) -> dict[str, float]:
     return known
 
 
-def _all_heights(known: dict[str, float], r: np.random.Generator) -> npt.NDArray[np.float32]:
+def all_heights(known: dict[str, float], r: np.random.Generator) -> npt.NDArray[np.float32]:
     """Every landmark's height: the map's own, else between or beyond as in the MIRD adult."""
     standard = dict(zip(LANDMARKS, HEIGHTS_MM, strict=True))
     names = [n for n in LANDMARKS if n in known]
@@ -150,9 +150,9 @@ def _axis(
     return np.array(rows, np.float32).T
 
 
-def to_drawn(fitted: Fit, point_mm: Points) -> tuple[float, float, float]:
-    """A point of the map (z, y, x) in mm as x, y, z of the drawing."""
-    z, y, x = (float(p - o) for p, o in zip(point_mm, fitted.origin_mm, strict=True))
-    mx, my, wide, deep = (float(np.interp(z, fitted.axis[0], row)) for row in fitted.axis[1:])
-    height = float(np.interp(z, fitted.heights_mm, LANDMARKS_MM))
-    return (x - mx) / wide, (y - my) / deep, height
+def to_drawn(fitted: Fit, points_mm: Points) -> Points:
+    """Points of the map (…, 3) as z, y, x in mm as x, y, z of the drawing."""
+    z, y, x = np.moveaxis(points_mm - np.array(fitted.origin_mm), -1, 0)
+    mx, my, wide, deep = (np.interp(z, fitted.axis[0], row) for row in fitted.axis[1:])
+    height = np.interp(z, fitted.heights_mm, LANDMARKS_MM)
+    return np.stack([(x - mx) / wide, (y - my) / deep, height], -1)

@@ -27,7 +27,7 @@ def draw_head(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
     skull = canvas.ellipsoid((0, 0, 836), (76, 93, 72))
     paint(canvas, skull, level(r, "bone"), r, hu=700, structure="marrow", rough=0.1)
     suv, real = level(r, "brain"), canvas.organ("brain")
-    brain = canvas.ellipsoid((0, 0, 835), (66, 82, 58)) if real is None else real
+    brain = canvas.ellipsoid(*canvas.place("brain")) if real is None else real
     below = r.uniform(0.55, 1.15)
     parts = [
         (canvas.ellipsoid((0, 46, 788), (48, 30, 24)), below),

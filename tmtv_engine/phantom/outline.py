@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tmtv_engine.phantom.build import SIDES, Build, log_uniform
-from tmtv_engine.phantom.canvas import Canvas, Shape, Triple
+from tmtv_engine.phantom.canvas import Canvas, Shape
 from tmtv_engine.phantom.paint import level, paint
+from tmtv_engine.phantom.pose import Triple
 
 PROFILE = np.array(  # height, half width and half depth of the lean trunk, mm
     [
@@ -31,8 +32,12 @@ PROFILE = np.array(  # height, half width and half depth of the lean trunk, mm
     np.float32,
 )
 MUSCLES: dict[str, tuple[tuple[Triple, Triple, float], ...]] = {  # rods of the left side
-    "psoas": (((34, 42, 230), (62, 22, 20), 15), ((62, 22, 20), (80, 0, -80), 12)),
-    "back": (((30, 84, 30), (28, 92, 330), 17), ((28, 92, 330), (26, 84, 560), 13)),
+    "psoas": (((34, 24, 230), (58, 14, 30), 15), ((58, 14, 30), (80, 0, -80), 12)),
+    "back": (
+        ((30, 74, 20), (30, 72, 160), 18),
+        ((30, 72, 160), (28, 86, 330), 16),
+        ((28, 86, 330), (26, 84, 560), 13),
+    ),
     "buttock": (((60, 80, 10), (105, 60, -70), 28),),
     "thigh": (((95, -25, -90), (92, -20, -420), 34), ((88, 30, -110), (86, 30, -420), 30)),
     "chest wall": (((30, -88, 500), (130, -55, 545), 11),),
@@ -40,7 +45,7 @@ MUSCLES: dict[str, tuple[tuple[Triple, Triple, float], ...]] = {  # rods of the 
     "neck": (((38, 30, 745), (20, -45, 615), 9), ((25, 55, 735), (35, 60, 600), 12)),
     "scalene": (((24, 10, 700), (50, 5, 600), 9),),
     "between the ribs": (((132, 0, 330), (128, 10, 480), 8),),
-    "midriff": (((20, 30, 300), (28, 45, 220), 9),),
+    "midriff": (((20, 20, 300), (26, 22, 220), 9),),
     "belly wall": (((35, -88, 20), (35, -95, 310), 9),),
 }
 Arm = tuple[Triple, Triple, Triple]

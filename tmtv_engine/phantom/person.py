@@ -12,17 +12,19 @@ import numpy as np
 
 from tmtv_engine.phantom.anatomies import Anatomies
 from tmtv_engine.phantom.build import Build
-from tmtv_engine.phantom.canvas import CONTROL, HEIGHTS_MM, Pose, Triple
 from tmtv_engine.phantom.disease import Disease, draw_disease
 from tmtv_engine.phantom.fit import Fit, fit
 from tmtv_engine.phantom.organmap import OrganMap
 from tmtv_engine.phantom.places import Places
+from tmtv_engine.phantom.pose import CONTROL, HEIGHTS_MM, Pose, Proportions, Triple
 from tmtv_engine.phantom.scanner import Scan
+from tmtv_engine.phantom.shapes import draw_proportions, typical
 
 TRAINING_SEEDS = 1_000_000
 REAL_SHARE = 0.88  # of training's patients, where there are anatomies; of the others, all
 LONGEST_MM = 1500.0
 TRIES = 20
+MEAN_WIDTH = 0.88  # of the people measured, relative to the drawing
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Person:
     seed: int
     anatomy: str
     pose: Pose
+    proportions: Proportions | None
     top_mm: float
     bottom_mm: float
     build: Build
@@ -49,31 +52,35 @@ def person_of(seed: int, anatomies: Anatomies | None = None) -> tuple[Person, Or
     """
     r = np.random.default_rng(seed)
     found = None if anatomies is None else _anatomy(seed, anatomies)
-    scale = (r.uniform(0.84, 1.22), r.uniform(0.84, 1.27), r.uniform(0.85, 1.13))
     mirrored = r.random() < 0.02  # organs on the other side
     shift, turn = (r.uniform(-18, 18), r.uniform(-22, 22)), float(np.deg2rad(r.uniform(-7, 7)))
     bend, control = r.uniform(4, 22), r.normal(0, 1, (3, *CONTROL)).astype(np.float32)
-    heights, stretch = _heights(r), tuple(np.exp(r.normal(0, 0.05, 3)).tolist())
+    stretch = tuple(np.exp(r.normal(0, 0.05, 3)).tolist())
     cut = r.choice(4, p=(0.45, 0.2, 0.25, 0.1))
     less = (0.0, r.uniform(0, 60), r.uniform(80, 140), r.uniform(150, 260))[cut]
     bottom = r.uniform(-450, -60) if r.random() < 0.85 else -900.0
     if found is None:
-        own = (-scale[0] if mirrored else scale[0], *scale[1:])
-        pose = Pose(own, shift, turn, bend, control, heights)
-        top = float(heights[-1]) * scale[2] + 8 - less
-        organs, places, sex = None, Places(), None
+        proportions, organs, sex = draw_proportions(np.random.default_rng((seed, 6))), None, None
+        pose, scale = _pose(proportions, stretch, shift, turn, bend, control)
+        if mirrored:
+            pose = pose._replace(scale=(-1.0, 1.0, 1.0))
+        top = float(proportions.heights_mm[-1]) * stretch[2] + 8 - less
+        places = Places(proportions.organs)
     else:
         fitted, organs = found
-        pose, scale = _real_pose(fitted, stretch, shift, turn, bend, control)
+        proportions = None
+        pose, scale = _pose(fitted, stretch, shift, turn, 0.6 * bend, control)
+        pose = pose._replace(origin_mm=fitted.origin_mm)
         top = (fitted.top_mm - 4.0) * stretch[2]
         bottom = (fitted.bottom_mm + 4.0) * stretch[2]
-        places = Places(organs, fitted)
+        places = Places(typical().organs, organs, fitted)
         sex = "M" if organs.organ("prostate") is not None else None
     build = Build.draw(r, sex)
     person = Person(
         seed,
         organs.key if organs is not None else "",
         pose,
+        proportions,
         top,
         min(max(bottom, top - LONGEST_MM), top - 100.0),
         build,
@@ -85,28 +92,27 @@ def person_of(seed: int, anatomies: Anatomies | None = None) -> tuple[Person, Or
     return person, organs
 
 
-def _real_pose(
-    fitted: Fit,
+def _pose(
+    body: Fit | Proportions,
     stretch: Triple,
     shift: tuple[float, float],
     turn: float,
     bend: float,
     control: np.ndarray,
 ) -> tuple[Pose, Triple]:
-    """How a real person lies, and their size relative to the standard body."""
+    """How a person lies, and their size relative to the standard body."""
     pose = Pose(
         (1.0, 1.0, 1.0),
         shift,
         turn,
-        bend * 0.6,
+        bend,
         control,
-        fitted.heights_mm,
+        body.heights_mm,
         stretch,
-        fitted.axis,
-        fitted.origin_mm,
+        body.axis,
     )
-    tall = float(fitted.heights_mm[-1] - fitted.heights_mm[1]) / (HEIGHTS_MM[-1] - HEIGHTS_MM[1])
-    width, depth = float(fitted.axis[3, 0]), float(fitted.axis[4, 0])
+    tall = float(body.heights_mm[-1] - body.heights_mm[1]) / (HEIGHTS_MM[-1] - HEIGHTS_MM[1])
+    width, depth = float(body.axis[3, 0]) / MEAN_WIDTH, float(body.axis[4, 0])
     return pose, (width * stretch[0], depth * stretch[1], float(np.clip(tall, 0.8, 1.2)))
 
 
@@ -122,10 +128,3 @@ def _anatomy(seed: int, anatomies: Anatomies) -> tuple[Fit, OrganMap] | None:
         if fitted is not None:
             return fitted, organs
     return None
-
-
-def _heights(r: np.random.Generator) -> np.ndarray:
-    """Landmarks of one person: the MIRD adult's, each stretch between two some 12 % off."""
-    gaps = np.diff(HEIGHTS_MM) * np.exp(r.normal(0, 0.12, len(HEIGHTS_MM) - 1))
-    heights = np.concatenate([[0.0], np.cumsum(gaps)])
-    return np.asarray(heights - heights[1] + HEIGHTS_MM[1], dtype=np.float32)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from tmtv_engine.phantom.canvas import Triple
 from tmtv_engine.phantom.fit import Fit, to_drawn
 from tmtv_engine.phantom.organmap import OrganMap
+from tmtv_engine.phantom.pose import Triple
 
 STATIONS: dict[str, tuple[Triple, ...]] = {
     "cervical": ((40, 20, 680), (48, 25, 720), (44, 0, 700), (38, 35, 690), (46, 5, 735)),
@@ -29,8 +30,8 @@ STATIONS: dict[str, tuple[Triple, ...]] = {
     "diaphragm": ((25, -75, 345), (18, 40, 325)),
     "splenic hilum": ((60, 30, 290),),
     "liver's gate": ((-30, -10, 245), (-20, 0, 230)),
-    "para-aortic": ((20, 35, 250), (18, 35, 200), (25, 35, 150), (40, 35, 90)),
-    "mesenteric": ((0, -5, 170), (0, -25, 190), (30, -30, 150), (-30, -20, 130), (10, -40, 90)),
+    "para-aortic": ((20, 12, 250), (18, 5, 200), (25, 0, 150), (40, 5, 90)),
+    "mesenteric": ((0, -20, 170), (0, -30, 190), (30, -35, 150), (-30, -30, 130), (10, -40, 90)),
     "iliac": ((65, 10, 20), (60, 15, 50), (70, 0, -15), (55, 0, -45), (48, 12, -60)),
     "inguinal": ((80, -60, -60), (85, -55, -90), (82, -58, -125)),
 }
@@ -53,16 +54,6 @@ BELOW = (
     "liver's gate",
     "diaphragm",
 )
-DRAWN: dict[str, tuple[Triple, Triple]] = {  # organs of the drawn body: centre and radii, mm
-    "bladder": ((0, -20, -55), (42, 36, 30)),
-    "kidney": ((62, 50, 205), (28, 24, 52)),
-    "liver": ((-70, -5, 255), (95, 80, 78)),
-    "spleen": ((95, 32, 275), (32, 28, 52)),
-    "stomach": ((55, -40, 262), (38, 32, 60)),
-    "heart": ((22, -32, 400), (58, 46, 54)),
-    "lung": ((78, 0, 450), (62, 75, 138)),
-    "brain": ((0, 0, 835), (66, 82, 58)),
-}
 BESIDE = ("bladder", "bladder", "kidney", "liver", "spleen", "stomach", "heart", "lung", "brain")
 
 
@@ -70,6 +61,7 @@ BESIDE = ("bladder", "bladder", "kidney", "liver", "spleen", "stomach", "heart",
 class Places:
     """Finds places on the drawing (x, y, z mm) by the organs of a map, or by the drawn ones."""
 
+    drawn: Mapping[str, tuple[Triple, Triple]]
     organs: OrganMap | None = None
     fitted: Fit | None = None
 
@@ -79,7 +71,8 @@ class Places:
         points = None if self.organs is None else self.organs.points_mm(name)
         if points is None or self.fitted is None:
             return self._drawn(name, r, towards, u ** (1 / 3))
-        return to_drawn(self.fitted, points[int(u * len(points))])
+        x, y, z = to_drawn(self.fitted, points[int(u * len(points))]).tolist()
+        return x, y, z
 
     def beside(self, name: str, r: np.random.Generator, radius: float) -> Triple:
         """So that a lesion of ``radius`` mm there touches the organ ``name``, from outside."""
@@ -91,15 +84,15 @@ class Places:
         if points is None or self.fitted is None:
             x, y, z = self._drawn(name, r, towards, 1.0)
         else:
-            x, y, z = to_drawn(self.fitted, points[int(np.argmax(points @ towards[::-1]))])
+            x, y, z = to_drawn(self.fitted, points[int(np.argmax(points @ towards[::-1]))]).tolist()
         out = apart * towards
         return x + float(out[0]), y + float(out[1]), z + float(out[2])
 
     def _drawn(self, name: str, r: np.random.Generator, towards: np.ndarray, part: float) -> Triple:
-        centre, radii = DRAWN[name]
-        side = float(r.choice((-1, 1))) if name in ("kidney", "lung") else 1.0
+        side = str(r.choice(("left", "right")))
+        centre, radii = self.drawn[name if name in self.drawn else f"{name} {side}"]
         x, y, z = (c + part * d * a for c, d, a in zip(centre, towards, radii, strict=True))
-        return side * float(x), float(y), float(z)
+        return float(x), float(y), float(z)
 
 
 def _direction(r: np.random.Generator) -> np.ndarray:

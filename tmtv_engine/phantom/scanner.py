@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tmtv_engine.phantom.canvas import Triple, blur
+from tmtv_engine.phantom.canvas import blur
+from tmtv_engine.phantom.pose import Triple
 
 FWHM = 2.3548
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from tmtv_engine.image.volume import Grid
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.thresholds import probability
-from tmtv_engine.phantom.canvas import Box, Triple
+from tmtv_engine.phantom.canvas import Box
+from tmtv_engine.phantom.pose import Triple
 
 GENEROUS_MM = 10.0
 FAINTEST_SUV = 2.0

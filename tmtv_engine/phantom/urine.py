@@ -6,11 +6,13 @@ import numpy as np
 import torch
 
 from tmtv_engine.phantom.belly import spots
-from tmtv_engine.phantom.build import SIDES, Build, log_uniform
-from tmtv_engine.phantom.canvas import Canvas, Shape, Triple
+from tmtv_engine.phantom.build import SIDE_NAMES, SIDES, Build, log_uniform
+from tmtv_engine.phantom.canvas import Canvas, Shape
 from tmtv_engine.phantom.paint import level, paint
+from tmtv_engine.phantom.pose import Triple
 
 MOST_MM3 = 150e3  # product of a drawn bladder's semi-axes: 630 mL
+WIDEST_MM = 72.0
 
 
 def draw_kidneys(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
@@ -44,18 +46,18 @@ def draw_kidneys(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
 def _kidney(
     canvas: Canvas, r: np.random.Generator, side: float, real: Shape | None
 ) -> Shape | None:
-    size, aside = r.uniform(0.85, 1.15), r.normal(0, (6, 5, 13))
+    (cx, cy, cz), radii = canvas.place(f"kidney {SIDE_NAMES[side]}")
     missing, low = r.random() < 0.025, r.random() < 0.035
     if missing:
         return None
-    at = np.array([side * 62, 50.0, 205.0]) + aside
+    at = np.array([cx, cy, cz])
     if low:
-        at += (-side * r.uniform(0, 40), -50.0, -r.uniform(120, 215))
+        at += (-side * r.uniform(0, 40), -40.0, -r.uniform(120, 215))
     elif real is not None:
         half = canvas.half(real, side)
         return half if bool((half.fill > 0.5).any()) else None
     x, y, z = at.tolist()
-    return canvas.ellipsoid((x, y, z), (28 * size, 24 * size, 52 * size), side * 0.15)
+    return canvas.ellipsoid((x, y, z), radii, side * 0.15)
 
 
 def _ureter(canvas: Canvas, r: np.random.Generator, side: float, kidney: Triple) -> None:
@@ -63,8 +65,8 @@ def _ureter(canvas: Canvas, r: np.random.Generator, side: float, kidney: Triple)
     path = np.array(
         [
             (kidney[0] - side * 18, kidney[1] - 8, kidney[2] - 10),
-            (side * 36, 30, 90),
-            (side * 45, 20, 0),
+            (side * 36, 8, 90),
+            (side * 45, 16, 0),
             (side * 22, -5, -50),
         ]
     ) + r.normal(0, 5, (4, 3))
@@ -117,19 +119,21 @@ def _shrunk(shape: Shape, r: np.random.Generator) -> Shape:
 def _drawn(canvas: Canvas, r: np.random.Generator, real: Shape | None) -> Shape | None:
     full = r.random() < 0.2  # it rises out of the pelvis, forward along the belly's wall
     size = r.uniform(1.2, 2.1) if full else r.uniform(0.4, 1.5)
-    x, y, z = r.uniform(-22, 22), r.uniform(-50, 12), -55 + r.uniform(-20, 24)
-    radii = np.array((42.0, 36.0, 30.0)) * size * r.uniform(0.7, 1.4, 3)
+    centre, usual = canvas.place("bladder")
+    x, y, z = np.array(centre) + r.uniform((-14, -25, -20), (14, 15, 24))
+    radii = np.array(usual) * size * r.uniform(0.7, 1.4, 3)
     if full:
-        y, z = y - 15, -60 + 0.8 * radii[2]
+        y, z = y - 15, centre[2] - 10 + 0.8 * radii[2]
     elif r.random() < 0.35:  # nearly empty: it collapses to a flat, often bent pool
         radii[2] = min(radii[2], r.uniform(7, 16))
-        radii[:2] = np.maximum(radii[:2], (22, 22))
+        radii[:2] = np.maximum(radii[:2], 22.0)
+    radii = np.minimum(radii, WIDEST_MM)
     radii *= min(1.0, (MOST_MM3 / float(np.prod(radii))) ** (1 / 3))
     if real is not None:
         mx, my, mz = canvas.middle(real)
         x, y, z = 0.7 * mx + 0.3 * x, 0.7 * my + 0.3 * y, 0.6 * mz + 0.4 * z
     tilt, lean = r.normal(0, 0.25), r.normal(0, 0.4)
-    return canvas.ellipsoid((x, y, z), tuple(radii.tolist()), tilt, lean)
+    return canvas.ellipsoid((float(x), float(y), float(z)), tuple(radii.tolist()), tilt, lean)
 
 
 def _layer(canvas: Canvas, r: np.random.Generator, shape: Shape, suv: float) -> None:

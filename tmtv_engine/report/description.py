@@ -12,6 +12,7 @@ import numpy as np
 
 from tmtv_engine import __version__
 from tmtv_engine.case.folder import Case, find_cases, read_case
+from tmtv_engine.case.guard import guarded
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.files import utc_now
 from tmtv_engine.lesion.origin import Status
@@ -61,7 +62,8 @@ def patients_in(
     excluded: list[Excluded] = []
     for folder in folders:
         try:
-            patients.append(_patient(read_case(folder), reader))
+            with guarded(folder):
+                patients.append(_patient(read_case(folder), reader))
         except TmtvError as error:
             excluded.append(Excluded(folder.name, error.what))
     if not patients:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tmtv_engine.case.folder import Case, find_cases, is_reviewed, read_case
+from tmtv_engine.case.guard import guarded
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.files import sha256_of
 from tmtv_engine.lesion.drawn import RoiMode
@@ -186,7 +187,8 @@ def compare_all(work: Sequence[Job], jobs: int) -> Iterator[Compared]:
 def compare_case(job: Job) -> Compared:
     """Compare one case; what is wrong with it comes back as the reason why it is left out."""
     try:
-        return _compared(job)
+        with guarded(job.folder):
+            return _compared(job)
     except TmtvError as error:
         return Compared(job.folder.name, excluded=(Excluded(job.folder.name, _why(job, error)),))
 

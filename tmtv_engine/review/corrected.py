@@ -8,8 +8,9 @@ take its place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,16 @@ import numpy.typing as npt
 
 from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case
+from tmtv_engine.case.guard import guarded
 from tmtv_engine.errors import CaseError, InputError, UsageError
 from tmtv_engine.files import sha256_of
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.notices import Notice
+from tmtv_engine.review.journal import Decision, alone
 from tmtv_engine.review.reading import Reading
+from tmtv_engine.review.session import Session, follow, summed
 from tmtv_engine.study.rois import Rois, read_rois
 
 SAME = 0.5
@@ -79,25 +83,40 @@ def import_rois(
     same: float = SAME,
     names: Sequence[str] | None = None,
     pet: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Imported:
     """Take a SEG, RTSTRUCT or NIfTI as ``reader``'s decisions on ``case``.
 
     Lesions in it are accepted, accepted ones not in it are rejected, ROIs that are no lesion are
     added with source ``roi``; candidates not in it stay candidates. The same file again decides
-    nothing. ``pet``: where the PET lies now, needed for new ROIs only. Raises `InputError` for a
+    nothing. ``pet``: where the PET lies now, needed for new ROIs only; else the folder that
+    `source.json` names, which ``say`` is told before it is read. Raises `InputError` for a
     file without ROIs on the PET, `CaseError` where the reading is signed or the PET is gone.
     """
-    from tmtv_engine.review.session import Decision, Session, add_lesions, refresh
-
     if not 0.5 <= same <= 1:
         raise UsageError(f"a Dice of {same:g} parts nothing", "Take one from 0.5 to 1.")
-    session = Session(case, reader)
-    reading = session.reading
+    with alone(case.path), guarded(case.path):
+        session = Session(case, reader)
+        with session.journal.together():  # all that it decides, or nothing
+            done = _imported(session, path, same, names, partial(source_suv, case, pet, say))
+            now = follow(case)
+    summed(case, now.record)
+    return done
+
+
+def _imported(
+    session: Session,
+    path: Path,
+    same: float,
+    names: Sequence[str] | None,
+    image: Callable[[], Volume],
+) -> Imported:
+    case, reading = session.case, session.reading
     if reading.signed:
         raise CaseError(f"{case.name} is signed by {session.reader}", "Re-open it first (unsign).")
     rois = read_rois(path, reading.lesions.grid, names=names)
     found = correct(reading, Cuts.of_record(case.record, reading.lesions), rois, same)
-    added = _new_lesions(case, found, reading.lesions, pet)  # before anything is decided
+    added = _new_lesions(found, reading.lesions, image)  # before anything is decided
     told = f"{rois.kind} {sha256_of(path) if path.is_file() else ''}".strip()
     decisions = 0
     for action, lesions, reason in (
@@ -108,11 +127,9 @@ def import_rois(
             session.decide(Decision(action, lesions, reason=reason, text=told))
             decisions += 1
     if added is not None:
-        add_lesions(case, added, session.reader)
+        session.add(added)
         decisions += 1
-    else:
-        refresh(case)
-    return Imported(session.refresh(), found, decisions, rois.notices)
+    return Imported(session.reading, found, decisions, rois.notices)
 
 
 def correct(reading: Reading, cuts: Cuts, rois: Rois, same: float = SAME) -> Correction:
@@ -232,7 +249,7 @@ def _undecided(
 
 
 def _new_lesions(
-    case: Case, found: Correction, lesions: Lesions, pet: Path | None
+    found: Correction, lesions: Lesions, image: Callable[[], Volume]
 ) -> Lesions | None:
     """The new ROIs with the PET's SUV, less what accepted lesions hold; None: there are none."""
     if not found.new:
@@ -242,11 +259,15 @@ def _new_lesions(
     labels.reshape(-1)[lesions.take(rows).voxels] = 0
     if not labels.any():
         return None
-    return from_labels(found.rois.labels.with_array(labels, Unit.LABEL), source_suv(case, pet))
+    return from_labels(found.rois.labels.with_array(labels, Unit.LABEL), image())
 
 
-def source_suv(case: Case, pet: Path | None = None) -> Volume:
+def source_suv(
+    case: Case, pet: Path | None = None, say: Callable[[str], None] = lambda text: None
+) -> Volume:
     """The PET that a case was made from, in SUV, read anew from where it lies.
+
+    ``say`` is told of a folder that only `source.json` names before anything in it is read.
 
     Raises `CaseError` where it is not there or is another.
     """
@@ -256,7 +277,7 @@ def source_suv(case: Case, pet: Path | None = None) -> Volume:
     told = Overrides.of_record(dict(case.record.overrides))
     known = case.voxels()
     try:
-        loaded = load_study(_source_study(case, pet), told)
+        loaded = load_study(_source_study(case, pet, say), told)
     except InputError as error:
         raise CaseError(
             f"{case.name}: its PET cannot be read: {error.what}", "--pet says where it is now."
@@ -271,7 +292,7 @@ def source_suv(case: Case, pet: Path | None = None) -> Volume:
     return Volume(suv.array, known.grid, Unit.SUV)
 
 
-def _source_study(case: Case, pet: Path | None) -> Any:
+def _source_study(case: Case, pet: Path | None, say: Callable[[str], None]) -> Any:
     from tmtv_engine.study.find import Study, find_studies
 
     uid = case.record.pet.series_uid
@@ -285,6 +306,7 @@ def _source_study(case: Case, pet: Path | None) -> Any:
     if not told.get("folder") or not told.get("files"):
         raise CaseError(f"{case.name}: does not say where its PET lies", "--pet says it.")
     folder = Path(told["folder"])
+    say(f"the PET is read from {folder}, which {case.name}/source.json names")
     files = tuple(folder / name for name in told["files"])
     missing = next((p for p in files if not p.is_file()), None)
     if missing is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.case.folder import Case
+from tmtv_engine.case.guard import guarded
 from tmtv_engine.case.record import CaseRecord, ReviewState
 from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.files import AGAIN
@@ -87,8 +88,9 @@ class Replayer:
         check_lines(self.case, lines, reader)
         left = effective(lines)
         state = _State(self)
-        for line in left.done:
-            state.apply(line)
+        with guarded(self.case.path):
+            for line in left.done:
+                state.apply(line)
         return state.reading(reader, lines, left)
 
     def split(self, lesions: Lesions, row: int, distance_mm: float) -> list[IntArray]:

@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import socket
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,11 @@ from msgspec.structs import replace
 
 from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case, lifted, read_case, with_review
+from tmtv_engine.case.guard import guarded
 from tmtv_engine.case.record import CaseRecord, LesionRow, Review
 from tmtv_engine.case.results import lesion_rows, standing
 from tmtv_engine.case.tables import update_summary
-from tmtv_engine.errors import CaseError, UsageError
+from tmtv_engine.errors import CaseError, DiskError, UsageError
 from tmtv_engine.files import (
     Record,
     canonical,
@@ -59,11 +61,12 @@ class Session:
 
     def __init__(self, case: Case, reader: str | None = None) -> None:
         self.case = case
-        self.watch = Watch(case)
         self.reader = reader or login()
         self.journal = Journal(journal_path(case.path, self.reader))
-        self.replayer = Replayer(case)
-        self.reading = self.replayer.replay(self.journal.read(), self.reader)
+        with guarded(case.path):
+            self.watch = Watch(case)
+            self.replayer = Replayer(case)
+            self.reading = self.replayer.replay(self.journal.read(), self.reader)
 
     def decide(self, decision: Decision, seal: Callable[[Line], object] | None = None) -> Reading:
         """Record a decision (on disk when this returns) and return the state after it.
@@ -86,6 +89,26 @@ class Session:
         """Take in what others have written to this journal."""
         self._sync(self.journal.read())
         return self.reading
+
+    def add(self, lesions: Lesions) -> Reading:
+        """As `add_lesions`; `case.json` does not follow yet."""
+        reading = self.reading
+        if not lesions.grid.matches(reading.lesions.grid):
+            raise UsageError("the lesions to add are not on the case's PET grid")
+        first = max([*reading.status, *reading.splits, 0]) + 1
+        ids = np.arange(first, first + len(lesions), dtype=np.int64)
+        stream = io.BytesIO()
+        lesions.renumbered(ids, ids).save(stream)
+        name = hashlib.sha256(stream.getvalue()).hexdigest()
+        path = own_folder(self.case.path, "review") / f"added-{name}.npz"
+        new = not path.exists()
+        write_bytes(path, stream.getvalue())
+        try:
+            return self.decide(Decision("add", tuple(int(i) for i in ids), text=name))
+        except BaseException:
+            if new:
+                path.unlink()
+            raise
 
     def _sync(self, lines: Sequence[Line]) -> None:
         if len(lines) != len(self.reading.lines):
@@ -167,12 +190,12 @@ def record(
 
     What cannot be followed by `case.json` (a full disk, another's broken journal) is not recorded.
     """
-    with alone(case.path):
+    with alone(case.path), guarded(case.path):
         session = Session(case, reader)
         with session.journal.together():  # a case.json that the disk refuses takes it back
             reading = session.decide(decision, seal)
             done = follow(case)
-    update_summary(case.path.parent, done.record)
+    summed(case, done.record)
     return reading
 
 
@@ -182,33 +205,13 @@ def add_lesions(case: Case, lesions: Lesions, reader: str | None = None) -> Read
     They are on the case's PET grid; voxels of lesions that are accepted now stay theirs. The
     voxels are kept in ``review/added-<sha256>.npz``, which the journal's line names.
     """
-    with alone(case.path):
+    with alone(case.path), guarded(case.path):
         session = Session(case, reader)
         with session.journal.together():
-            found = _added(session, lesions)
+            found = session.add(lesions)
             done = follow(case)
-    update_summary(case.path.parent, done.record)
+    summed(case, done.record)
     return found
-
-
-def _added(session: Session, lesions: Lesions) -> Reading:
-    reading = session.reading
-    if not lesions.grid.matches(reading.lesions.grid):
-        raise UsageError("the lesions to add are not on the case's PET grid")
-    first = max([*reading.status, *reading.splits, 0]) + 1
-    ids = np.arange(first, first + len(lesions), dtype=np.int64)
-    stream = io.BytesIO()
-    lesions.renumbered(ids, ids).save(stream)
-    name = hashlib.sha256(stream.getvalue()).hexdigest()
-    path = own_folder(session.case.path, "review") / f"added-{name}.npz"
-    new = not path.exists()
-    write_bytes(path, stream.getvalue())
-    try:
-        return session.decide(Decision("add", tuple(int(i) for i in ids), text=name))
-    except BaseException:
-        if new:
-            path.unlink()
-        raise
 
 
 def reviewed_record(case: Case, reading: Reading) -> CaseRecord:
@@ -326,9 +329,17 @@ def refresh(case: Case) -> Case:
     return done
 
 
+def summed(case: Case, record: CaseRecord) -> None:
+    """`summary.csv` follows; a disk that refuses is warned of, as the decision is recorded."""
+    try:
+        update_summary(case.path.parent, record)
+    except DiskError as error:
+        warnings.warn(f"{error.what}: the next decision brings it up to date", stacklevel=2)
+
+
 def follow(case: Case) -> Case:
     """Bring `case.json` alone up to the reading of record, and return it."""
-    with alone(case.path):
+    with alone(case.path), guarded(case.path):
         fresh = read_case(case.path)
         journal = of_record(fresh)
         lines = journal.lines if journal else []

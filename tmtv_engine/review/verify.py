@@ -2,57 +2,108 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from tmtv_engine.case.folder import Case, prediction_sha256, read_case, with_review
+from msgspec import UNSET
+
+from tmtv_engine.case.folder import Case, find_cases, prediction_sha256, read_case, with_review
 from tmtv_engine.errors import CaseError, TmtvError
-from tmtv_engine.files import jsonable, sha256_of
+from tmtv_engine.files import inputs_sha256, jsonable, open_own
+from tmtv_engine.review.bound import bound_of
+from tmtv_engine.review.chains import chains
+from tmtv_engine.review.findings import Finding, equal
 from tmtv_engine.review.journal import Journal, journals
 from tmtv_engine.review.reading import Replayer
 from tmtv_engine.review.session import review_sha256, reviewed_record
+from tmtv_engine.text import clean
 
-State = Literal["ok", "changed", "missing", "unverified", "behind"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was checked: ``changed`` and ``missing`` are failures."""
-
-    what: str
-    state: State
-    detail: str = ""
-
-    @property
-    def failed(self) -> bool:
-        """Whether it is not as it was written."""
-        return self.state in ("changed", "missing")
+FOREIGN = ("/proc", "/sys", "/dev")
+MUST = ("lesions.nii.gz", "voxels.npz")
 
 
-def verify(folder: Path) -> list[Finding]:
-    """Check one case folder; never raises for what is wrong in it."""
+def verify(folder: Path, allowed: Path | None = None) -> list[Finding]:
+    """Check one case folder; never raises for what is wrong in it.
+
+    ``allowed``: an allowed-signers file of OpenSSH, by which SSH signatures are checked.
+    """
     try:
         case = read_case(folder)
-        return [*_files(case), *_prediction(case), *_chains(case), *_review(case), *_inputs(case)]
-    except (TmtvError, KeyError, TypeError, ValueError) as error:
-        what = error.what if isinstance(error, TmtvError) else f"{type(error).__name__}: {error}"
-        return [Finding("case.json", "changed", what)]
+        parts = (_name, _files, _prediction, partial(chains, allowed=allowed), _review, _inputs)
+        return [finding for part in parts for finding in _safely(part, case)]
+    except Exception as error:
+        return [Finding("case.json", "changed", _told(error))]
+
+
+def verify_all(out: Path, allowed: Path | None = None) -> Iterator[tuple[Path, list[Finding]]]:
+    """Every case of a folder, those too that lack a `case.json`, with what was found."""
+    folders = find_cases(out)
+    homes: dict[str, list[str]] = {}
+    for folder in folders:
+        with contextlib.suppress(TmtvError):
+            homes.setdefault(read_case(folder).name, []).append(folder.name)
+    for folder in folders:
+        found = verify(folder, allowed)
+        for name in (name for name, where in homes.items() if folder.name in where):
+            if name != folder.name and name in homes[name]:
+                found.append(Finding("folder", "changed", f"it holds a copy of the case {name}"))
+        yield folder, found
+    for folder in _headless(out, folders):
+        yield folder, [Finding("case.json", "missing", "the rest of a case is here")]
+
+
+def _headless(out: Path, folders: list[Path]) -> list[Path]:
+    if out in folders or not out.is_dir():
+        return []
+    rest = [p for p in sorted(out.iterdir()) if p.is_dir() and p not in folders]
+    rest = [p for p in rest if not p.name.startswith(".") and p.name not in ("aside", "runs")]
+    return [p for p in rest if any(os.path.lexists(p / name) for name in (*MUST, "review"))]
+
+
+def _safely(part: Callable[[Case], Iterable[Finding]], case: Case) -> Iterator[Finding]:
+    """What one part finds; what it stumbles over is a finding too."""
+    try:
+        yield from part(case)
+    except Exception as error:
+        yield Finding("case", "changed", _told(error))
+
+
+def _told(error: Exception) -> str:
+    return error.what if isinstance(error, TmtvError) else f"{type(error).__name__}: {error}"
+
+
+def _name(case: Case) -> Iterator[Finding]:
+    """A case is called as its folder, one in ``aside`` with the time after it."""
+    folder = case.path.absolute().name
+    if folder != case.name and not folder.startswith(f"{case.name}."):
+        yield Finding("folder", "unverified", f"it is the case {case.name}, called {clean(folder)}")
 
 
 def _files(case: Case) -> Iterator[Finding]:
-    for name, known in case.record.provenance.files_sha256.items():
+    known = case.record.provenance.files_sha256
+    for name in (name for name in MUST if name not in known):
+        yield Finding(name, "changed", "case.json does not hash it")
+    for name, digest in known.items():
         if name == "case.json":
             continue
         path = case.path / name
-        if not path.is_file():
+        if Path(name).name != name:
+            yield Finding(clean(name), "changed", "it does not lie in the case folder")
+        elif not os.path.lexists(path):
             yield Finding(name, "missing")
         else:
-            same = sha256_of(path) == known
-            yield Finding(name, "ok" if same else "changed", "" if same else "its hash differs")
+            try:
+                with open_own(path) as stream:
+                    same = hashlib.file_digest(stream, "sha256").hexdigest() == digest
+                yield Finding(name, "ok" if same else "changed", "" if same else "its hash differs")
+            except OSError as error:
+                yield Finding(name, "changed", error.strerror or "it is no file of the case")
 
 
 def _prediction(case: Case) -> Iterator[Finding]:
@@ -64,20 +115,11 @@ def _prediction(case: Case) -> Iterator[Finding]:
     if text.encode() != (case.path / "case.json").read_bytes():
         yield Finding("case.json", "changed", "not laid out as it was written")
         return
-    yield Finding("case.json", "ok")
-
-
-def _chains(case: Case) -> Iterator[Finding]:
-    for path in journals(case.path):
-        name = f"review/{path.name}"
-        try:
-            lines = Journal(path).read()
-            Replayer(case).replay(lines, path.name.removesuffix(".jsonl"))
-        except TmtvError as error:
-            yield Finding(name, "changed", error.what)
-            continue
-        torn = not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
-        yield Finding(name, "ok", "a torn last line, which is no decision" if torn else "")
+    told = case.record.provenance.prediction_sha256
+    if told is not UNSET and told != bound_of(case).prediction:
+        yield Finding("case.json", "changed", "lesions.nii.gz is another prediction's")
+        return
+    yield Finding("case.json", "ok", "" if told is not UNSET else "of before 0.2: unbound")
 
 
 def _review(case: Case) -> Iterator[Finding]:
@@ -100,7 +142,7 @@ def _review(case: Case) -> Iterator[Finding]:
             return
         upto = hashes.index(review["head"]) + 1
         reading = Replayer(case).replay(journal.lines[:upto], journal.reader)
-        same = _equal(_derived(with_review(case, reviewed_record(case, reading))), _derived(record))
+        same = equal(_derived(with_review(case, reviewed_record(case, reading))), _derived(record))
     except CaseError as error:
         yield Finding(what, "changed", error.what)
         return
@@ -116,27 +158,19 @@ def _derived(record: dict[str, Any]) -> dict[str, Any]:
     return {k: record[k] for k in ("lesions", "totals", "warnings")} | {"review": review}
 
 
-def _equal(a: Any, b: Any) -> bool:
-    """Equal, sums over many voxels up to what another machine's order of adding makes of them."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        return all(_equal(a.get(k), b.get(k)) for k in a.keys() | b.keys())  # null is as absent
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(_equal, a, b))
-    if isinstance(a, float) and isinstance(b, float):
-        return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
-    return bool(a == b)
-
-
 def _inputs(case: Case) -> Iterator[Finding]:
+    """The images that `source.json` names, where they still lie there."""
     known = case.record.provenance.inputs_sha256
-    paths = [Path(p) for p in case.source().get("inputs", [])]
+    named = case.source().get("inputs", [])
+    paths = [Path(str(p)) for p in named] if isinstance(named, list) else []
     if known is None or not paths:
         yield Finding("inputs", "unverified", "no input was hashed")
         return
-    if not all(path.is_file() for path in paths):
+    where = clean(paths[0].parent, 200)
+    if any(str(path.absolute()).startswith(FOREIGN) for path in paths):
+        yield Finding("inputs", "changed", f"no image lies in {where}")
+    elif not all(path.is_file() for path in paths):
         yield Finding("inputs", "unverified", "they are no longer where they were")
-        return
-    from tmtv_engine.files import inputs_sha256
-
-    same = inputs_sha256(paths) == known
-    yield Finding("inputs", "ok" if same else "changed", "" if same else "their hash differs")
+    else:
+        same = inputs_sha256(paths) == known
+        yield Finding("inputs", "ok" if same else "changed", "" if same else f"in {where}")

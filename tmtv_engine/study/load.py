@@ -11,13 +11,16 @@ import numpy as np
 
 from tmtv_engine.errors import InputError
 from tmtv_engine.image.formats import read_image, suffix_of
+from tmtv_engine.image.outline import Outline, pet_outline
 from tmtv_engine.image.store import Rescale
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.notices import Notice, notice
 from tmtv_engine.study.archive import unpacked
 from tmtv_engine.study.found import Study
+from tmtv_engine.study.quality import quality_of
 from tmtv_engine.suv.factor import height_m, suv_factor
 from tmtv_engine.suv.overrides import Overrides
+from tmtv_engine.suv.plausible import BODY_SUV, check_spacing, check_suv
 from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
@@ -53,11 +56,11 @@ def load_study(study: Study, overrides: Overrides | None = None) -> Loaded:
 
 def _load_nifti(study: Study, overrides: Overrides) -> Loaded:
     suv = read_image(study.pet[0], Unit.SUV)
-    if float(suv.array.max()) > 2000.0:
-        what = f"{study.pet[0]}: reaches {float(suv.array.max()):g}, which is no SUV"
-        raise InputError(what, "NIfTI PET must be in SUVbw; give the DICOM for Bq/mL.")
-    notices = list(study.notices)
+    body, told = _believed(suv, study.pet[0], overrides)
+    notices = [*study.notices, *told]
     ct, ct_record = _load_ct(study, notices)
+    quality, told = quality_of(suv, ct, height_m=overrides.height_m, body=body)
+    notices += told
     info = {
         "patient": {
             "id": study.patient_id or None,
@@ -70,6 +73,7 @@ def _load_nifti(study: Study, overrides: Overrides) -> Loaded:
         "pet": _pet_info(suv, None, "SUV", 1.0, "the file is in SUVbw already", None),
         "ct": ct_record,
         "overrides": overrides.record(),
+        "quality": quality,
     }
     source = {
         "schema": "tmtv.source/1",
@@ -78,6 +82,15 @@ def _load_nifti(study: Study, overrides: Overrides) -> Loaded:
         "ct": None,
     }
     return Loaded(suv, ct, info, tuple(notices), source, (*study.pet, *study.ct))
+
+
+def _believed(suv: Volume, name: Path, overrides: Overrides) -> tuple[Outline, list[Notice]]:
+    """The body's outline, and what was accepted; raises `Implausible` for the rest."""
+    told = check_spacing(suv, name, overrides.accepted)
+    body = pet_outline(suv)
+    if body.mean > BODY_SUV[1]:  # a small field full of tumour is found from below
+        body = pet_outline(suv, below_percent=75.0)
+    return body, told + check_suv(suv, body, name, overrides.accepted)
 
 
 def _pet_info(
@@ -96,7 +109,7 @@ def _pet_info(
 
 
 def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
-    from tmtv_engine.dicom.header import pet_header
+    from tmtv_engine.dicom.header import pet_header, text
     from tmtv_engine.dicom.read import read_series
     from tmtv_engine.dicom.same import check_same, check_static
 
@@ -109,11 +122,22 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
     array = stack.array
     array *= np.asarray(scale, dtype=np.float32)
     suv = Volume(array, stack.grid, Unit.SUV)
-    notices = [*study.notices, *stack.notices, *told, *found.notices]
+    body, believed = _believed(suv, study.path, overrides)
+    notices = [*study.notices, *stack.notices, *told, *found.notices, *believed]
     ct, ct_record = _load_ct(study, notices)
-    known = header.told(overrides)
+    known, head = header.told(overrides), stack.header
     height, _ = height_m(known)
-    head = stack.header
+    quality, told = quality_of(
+        suv,
+        ct,
+        height_m=height,
+        method=text(head, "ReconstructionMethod"),
+        kernel=text(head, "ConvolutionKernel"),
+        slices=(stack.present, stack.promised),
+        uptake_s=found.uptake_s,
+        body=body,
+    )
+    notices += told
     uid = str(head.get("SeriesInstanceUID", ""))
     info = {
         "patient": _patient(head, known.known("weight_kg") or None, height),
@@ -126,6 +150,7 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
         ),
         "ct": ct_record,
         "overrides": overrides.record(),
+        "quality": quality,
     }
     source = _source(study, stack, ct_record)
     inputs = (*study.pet, *study.ct)
@@ -133,8 +158,8 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
 
 
 def _rescale(stack: Stack, factor: Any) -> Rescale | None:
-    """How the SUV came from what the scanner stored, None where slices were interpolated."""
-    if len(stack.slices) != len(stack.array):
+    """How the SUV came from what the scanner stored, None where slices were resampled."""
+    if not stack.as_stored:
         return None
     parts = [(s.slope, s.intercept) for s in stack.slices]
     slope, intercept = np.array(parts, np.float32).T

@@ -110,7 +110,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run ``tmtv``; returns the exit status 0, 1 (something failed) or 2 (wrong usage)."""
     console.VOICE.quiet = False  # a command says so itself
     try:
-        status = app(arguments, prog_name="tmtv", standalone_mode=False)
+        with console.tamed():
+            status = app(arguments, prog_name="tmtv", standalone_mode=False)
     except typer.Abort:
         return 1
     except TmtvError as error:

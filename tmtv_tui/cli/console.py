@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +47,24 @@ def complain(text: str) -> None:
     """A line to stderr that even ``--quiet`` does not silence."""
     for line in text.splitlines() or [""]:
         sys.stderr.write(clean(line, _LINE) + "\n")
+
+
+@contextmanager
+def tamed() -> Iterator[None]:
+    """What libraries warn of or log reaches the terminal cleaned, as a line of ours."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: complain(f"warning: {message}")
+        last, logging.lastResort = logging.lastResort, _Lines(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.lastResort = last
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """One record as a line on stderr."""
+        complain(f"warning: {record.getMessage()}")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:

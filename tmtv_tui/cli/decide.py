@@ -87,13 +87,20 @@ def redo(case: Path = CASE, reader: str | None = READER, as_json: bool = options
 def sign(
     case: Path = CASE,
     reader: str | None = READER,
+    key: Path | None = typer.Option(
+        None, "--key", help="Sign by this SSH key too (of a public one the agent signs)."
+    ),
     off: bool = typer.Option(False, "--off", help="Re-open: take the signature back."),
     as_json: bool = options.JSON,
 ) -> int:
     """Sign the reading; prints the signature's hash, to be kept elsewhere."""
-    reading = _recorded(case, reader, "unsign" if off else "sign")
     if off:
+        _recorded(case, reader, "unsign")
         return _shown(case, as_json)
+    from tmtv_engine.case.folder import read_case
+    from tmtv_engine.review.sign import sign as signed
+
+    reading = signed(read_case(case), reader, key)
     console.say(f"signed by {reading.reader}: {reading.signed}")
     if as_json:
         return _shown(case, as_json)

@@ -26,7 +26,8 @@ def import_(
     from tmtv_engine.case.folder import read_case
     from tmtv_engine.review.corrected import import_rois
 
-    found = import_rois(read_case(case), file, reader, same=same, names=roi, pet=pet)
+    say = console.complain
+    found = import_rois(read_case(case), file, reader, same=same, names=roi, pet=pet, say=say)
     for notice in found.notices:
         console.say(f"{notice.code}: {notice.message}")
     for match in found.correction.matches:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.case.folder import Case, read_case
+from tmtv_engine.case.guard import guarded
 from tmtv_engine.case.record import LesionRow
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.image.projections import Mip
@@ -42,7 +43,8 @@ class Opened:
         """Read the case and replay the reader's journal; raises `TmtvError`."""
         case = read_case(path)
         methods = dict.fromkeys([*case.record.predicted_totals, *extra])
-        return cls(case, Session(case, reader), case.mip(), list(methods))
+        with guarded(path):
+            return cls(case, Session(case, reader), case.mip(), list(methods))
 
     @property
     def reading(self) -> Reading:

@@ -81,7 +81,7 @@ def case_row(path: Path, blind: str | None = None) -> CaseRow:
     try:
         record = read_case(path).record
         return _row(path, record) if blind is None else _blind(path, record, blind)
-    except (TmtvError, KeyError, TypeError, AttributeError, OSError) as error:
+    except Exception as error:  # a broken case is a row, whatever breaks it
         what = error.what if isinstance(error, TmtvError) else f"{type(error).__name__}: {error}"
         name = path.name if blind is None else alias(path.name)
         told = clean(what if blind is None else "cannot be read", 200).replace(f"{path}/", "")
