@@ -146,8 +146,10 @@ def test_a_study_is_named_after_the_folder_that_is_its_own(tmp_path: Path) -> No
         _patient(tmp_path / name / "series" / "2", number, modality="CT")
     for number in (12, 13):
         _patient(tmp_path / "twice" / f"{number}", number)
-    cases = {s.case for s in take_stock([tmp_path], case_name="folder").studies}
-    assert cases == {"Doe", "Roe", "12", "13"}
+    shutil.copytree(tmp_path / "twice" / "13", tmp_path / "zz")
+    stock = take_stock([tmp_path], case_name="folder")
+    assert {s.case for s in stock.studies} == {"Doe", "Roe", "12", "13"}
+    assert {left.why for left in stock.leftovers} == {"a copy of what 13 is made from"}
 
 
 def test_one_patients_studies_are_numbered_by_date(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 import tempfile
@@ -111,7 +112,8 @@ def _measure(members: list[zipfile.ZipInfo], archive: Path) -> None:
         raise InputError(f"{archive}: {why}: too much to unpack", "Unpack it yourself.")
     for member in members:
         parts = PurePosixPath(member.filename.replace("\\", "/")).parts
-        if ".." in parts or member.filename.startswith(("/", "\\")) or ":" in parts[0]:
+        away = not parts or ".." in parts or member.filename.startswith(("/", "\\"))
+        if away or re.match(r"[A-Za-z]:", member.filename):
             raise InputError(
                 f"{archive}: names a place outside itself ({member.filename[:80]!r})",
                 "Unpack it yourself, after a look at it.",

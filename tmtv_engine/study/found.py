@@ -45,6 +45,7 @@ class Study:
     corner_mm: tuple[float, float, float] | None = None
     unpacked_from: Path | None = None
     home: Path | None = None
+    uid: str = ""
 
     @property
     def named_folder(self) -> Path:
@@ -80,10 +81,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file, or a folder of files, that belongs to no case, and why."""
+    """A file, or a folder of files, that belongs to no case, and why; of a study by its UID."""
 
     path: Path
     why: str
+    study_uid: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tmtv_engine.errors import AmbiguousInput
 from tmtv_engine.image.formats import stem_of
-from tmtv_engine.study.found import CaseName, Failure, Stock, Study
+from tmtv_engine.study.found import CaseName, Failure, Leftover, Stock, Study
 from tmtv_engine.study.pairs import PET_STEMS
 from tmtv_engine.text import safe_name
 
@@ -25,19 +25,34 @@ def named_apart(stock: Stock, case_name: CaseName = "hash") -> Stock:
     that name is a failure.
     """
     kept: list[Study] = []
+    before: list[str] = []
     failures: list[Failure] = []
     for study in stock.studies:
         if study.named and any(s.named and _same(s, study) for s in kept):
             error = AmbiguousInput(f"{study.case}: names two studies", "Give each its own name.")
             failures.append(Failure(study.path, error))
         else:
+            before.append(study.case)
             kept.append(study if study.named else replace(study, case=_name(study, case_name)))
     studies = _deepened(kept, case_name)
     if case_name == "patient-id":
         studies = _counted(studies)
     twins = _twins(studies)
     last = [_hashed(s) if s.case.lower() in twins and not s.named else s for s in studies]
-    return replace(stock, studies=tuple(last), failures=(*stock.failures, *failures))
+    left = _renamed(stock.leftovers, dict(zip(before, last, strict=True)))
+    return Stock(tuple(last), (*stock.failures, *failures), left)
+
+
+def _renamed(leftovers: tuple[Leftover, ...], called: dict[str, Study]) -> tuple[Leftover, ...]:
+    """The leftovers of DICOM studies by the names that their cases have now."""
+    changed = [(old, s.case) for old, s in called.items() if s.kind == "dicom" and old != s.case]
+    found = []
+    for left in leftovers:
+        why = left.why
+        for old, new in changed:
+            why = why.replace(old, new)
+        found.append(replace(left, why=why))
+    return tuple(found)
 
 
 def _same(one: Study, other: Study) -> bool:

@@ -73,7 +73,7 @@ def _study(own: Sequence[Series], wanted: Wanted, roots: Sequence[Path]) -> Stoc
     if not pets:
         listed = "; ".join(f"{s.modality} {s}" for s in own[:4])
         why = f"a study without a PET: {listed}"
-        return Stock(leftovers=(Leftover(place_of(files), why),))
+        return Stock(leftovers=(Leftover(place_of(files), why, own[0].study_uid),))
     try:
         pet, passed = the_pet(pets, wanted)
         if pet is None:
@@ -170,6 +170,7 @@ def _of(pet: Series, ct: Series | None, folder: Path, notices: tuple[Notice, ...
         instances=frozenset(pet.instances),
         shape=tuple(n for n in (pet.frames, *size) if n != 1),
         corner_mm=corner,
+        uid=pet.study_uid,
     )
 
 

@@ -110,7 +110,7 @@ def _zipped(archive: Path, wanted: Wanted) -> Stock:
             stock = Stock(
                 tuple(_study_in(s, archive, folder) for s in inner.studies),
                 tuple(_failure_in(f, archive, folder) for f in inner.failures),
-                tuple(Leftover(_in(o.path, archive, folder), o.why) for o in left),
+                tuple(replace(o, path=_in(o.path, archive, folder)) for o in left),
             )
     except InputError as error:
         return Stock(failures=(Failure(archive, error),))

@@ -23,7 +23,17 @@ def without_twins(stock: Stock) -> Stock:
     A series that lies here in part and there in part is a failure of both places. What a
     manifest names stands.
     """
-    return _without_niftis(_without_copies(stock))
+    stock = _without_niftis(_without_copies(stock))
+    return replace(stock, leftovers=tuple(_parted(left, stock) for left in stock.leftovers))
+
+
+def _parted(left: Leftover, stock: Stock) -> Leftover:
+    """Series without a PET of a study whose PET lies elsewhere, in another zip: it says so."""
+    case = next((s.case for s in stock.studies if s.uid and s.uid == left.study_uid), None)
+    if case is None:
+        return left
+    why = f"of the study of {case}, but apart: put them into one folder; {left.why}"
+    return replace(left, why=why)
 
 
 def _without_copies(stock: Stock) -> Stock:
