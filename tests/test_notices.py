@@ -5,14 +5,23 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.cases import make_loaded, make_volume
+from tmtv_engine import notices
+from tmtv_engine.case.folder import read_case
+from tmtv_engine.case.tables import update_summary
 from tmtv_engine.errors import Implausible, UsageError
+from tmtv_engine.model.finders import finder_of
+from tmtv_engine.model.registry import load
 from tmtv_engine.notices import CODES, Notice, notice, page, refuse
+from tmtv_engine.pipeline import CaseConfig, run_loaded
 from tmtv_engine.suv.factor import Overrides
-from tmtv_tui.cli import options
+from tmtv_tui.cli import options, show
+from tmtv_tui.review.rows import case_row
 
 PAGE = Path(__file__).parents[1] / "docs" / "warnings.md"
 
@@ -76,3 +85,22 @@ def test_importing_the_package_sets_nothing_in_pydicom() -> None:
         "assert vars(config.settings) == before, vars(config.settings)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_added_warning_goes_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = notices.Code("the table was moved", "Look whether it was.")
+    monkeypatch.setattr(notices, "CODES", {**CODES, "table-moved": row})
+    said = notice("table-moved", "3 mm")
+    suv, _ = make_volume()
+    loaded = replace(make_loaded(suv), notices=(said,))
+    finder = finder_of(load("hotspot"))
+    case = run_loaded("a", loaded, finder, CaseConfig(tmp_path))
+    update_summary(tmp_path, case.record)
+    assert said in read_case(case.path).record.warnings
+    assert "table-moved" in (tmp_path / "summary.csv").read_text()
+    assert "| `table-moved` | warning | the table was moved | Look whether it was. |" in page()
+    assert "table-moved" in case_row(case.path).warnings
+    show.warnings(case.record)
+    assert "table-moved: the table was moved (3 mm)" in capsys.readouterr().err
