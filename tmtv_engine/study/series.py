@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tmtv_engine.dicom.discover import Series, same_image
 from tmtv_engine.errors import AmbiguousInput, InputError, TmtvError, UsageError
 from tmtv_engine.notices import Notice, notice
 from tmtv_engine.study.found import Failure, Leftover, Stock, Study, gathered, place_of
@@ -17,6 +16,8 @@ from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+    from tmtv_engine.dicom.discover import Series
 
 WHOLE_SHARE = 0.6
 
@@ -176,6 +177,8 @@ def _of(pet: Series, ct: Series | None, folder: Path, notices: tuple[Notice, ...
 
 def _checked_copies(taken: Sequence[Series]) -> tuple[Notice, ...]:
     """Copies of images that are taken must be the same; those in the same folder are told."""
+    from tmtv_engine.dicom.discover import same_image  # pydicom comes with it
+
     beside = 0
     for series in taken:
         for copy, first in series.copies:
