@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -14,11 +12,11 @@ from typing import TYPE_CHECKING, Literal
 from tmtv_engine.case.folder import Case, is_complete, read_case
 from tmtv_engine.case.tables import update_summary, write_summary
 from tmtv_engine.errors import CaseError, TmtvError
-from tmtv_engine.files import inputs_sha256, make_folder, write_text
+from tmtv_engine.files import PRIVATE, inputs_sha256, make_folder, write_text
 from tmtv_engine.model.finders import Finder
 from tmtv_engine.pipeline import CaseConfig, run_case
 from tmtv_engine.study.archive import unpacked
-from tmtv_engine.text import clean
+from tmtv_engine.text import clean, csv_text
 
 if TYPE_CHECKING:
     from tmtv_engine.study.found import Failure, Leftover, Study
@@ -27,7 +25,6 @@ State = Literal["done", "skipped", "failed"]
 
 FAILURES = "failures.csv"
 FAILURE_KEYS = ("path", "patient_id", "study_date", "what", "tag", "way_out", "kind")
-PRIVATE = 0o600  # it names patients
 _CELL = 2000
 
 
@@ -181,15 +178,12 @@ def write_failures(
     ]
     rows = [[*row, "failure"] for row in rows]
     rows += [[str(o.path), "", "", o.why, "", "", "leftover"] for o in leftovers]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FAILURE_KEYS)
-    writer.writerows([clean(cell, _CELL) for cell in row] for row in rows)
+    cells = [[clean(told, _CELL) for told in row] for row in rows]
     try:
         make_folder(out)
     except OSError as error:
         raise CaseError(f"{out}: {error.strerror}", "Choose another folder with -o.") from error
-    write_text(path, text.getvalue(), PRIVATE)
+    write_text(path, csv_text([FAILURE_KEYS, *cells]), PRIVATE)
     return path
 
 

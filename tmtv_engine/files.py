@@ -33,6 +33,7 @@ from tmtv_engine.errors import CaseError, DiskError
 Record = dict[str, Any]
 AGAIN = "Predict the study again."
 PART = ".part"
+PRIVATE = 0o600  # what names patients: for its owner only
 STALE_S = 24 * 3600.0  # what another machine began and has not touched for so long is dead
 JSON_LIMIT = 256 * 2**20
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -18,3 +21,40 @@ def safe_name(value: object, limit: int = 64) -> str:
     """A file name made of letters, digits, ``.``, ``_`` and ``-`` ; never empty or hidden."""
     kept = re.sub(r"[^A-Za-z0-9._-]+", "_", str(value)).strip("._")[:limit]
     return kept or "case"
+
+
+_RUN = frozenset("=+-@\t\r\n＝＋－＠")  # what a spreadsheet may take for the start of a formula
+_NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?")
+
+
+def cell(value: object) -> str:
+    """A value as a cell of our tables; `cell_text` is its other way.
+
+    None is empty, a number has ten digits (`case.json` has them all), and text that a spreadsheet
+    would run stands behind an apostrophe.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    text = str(value)
+    return f"'{text}" if _runs(text) else text
+
+
+def cell_text(text: str) -> str:
+    """What a cell says: without the apostrophe that `cell` put before what would run."""
+    return text[1:] if text[:1] == "'" and _runs(text[1:]) else text
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV: commas, a line a row, each value as `cell` writes it."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([cell(v) for v in row] for row in rows)
+    return text.getvalue()
+
+
+def _runs(text: str) -> bool:
+    bare = text.lstrip("'")
+    if len(bare) < 2 or bare[0] not in _RUN:
+        return False
+    return bare[0] != "-" or _NUMBER.fullmatch(bare) is None

@@ -19,8 +19,9 @@ from tmtv_engine.errors import InputError, UsageError
 from tmtv_engine.report import figures
 from tmtv_engine.report.cohort import Cohort, Found, Pair, compare, froc, numbers
 from tmtv_engine.report.figures import draw
-from tmtv_engine.report.tables import csv_text, patients_of, read_table, tables_of
+from tmtv_engine.report.tables import patients_of, read_table, tables_of
 from tmtv_engine.report.write import write_report
+from tmtv_engine.text import csv_text
 
 HEAD = "case,method,tmtv_ref_ml,tmtv_ml,dice,subtype\n"
 

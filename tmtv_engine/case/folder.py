@@ -22,6 +22,7 @@ from tmtv_engine.case.binding import binding_sha256
 from tmtv_engine.case.record import CaseRecord, decode, encode
 from tmtv_engine.errors import CaseError
 from tmtv_engine.files import (
+    PRIVATE,
     Record,
     canonical,
     dump_json,
@@ -147,7 +148,7 @@ def write_case(
         "voxels.npz": lesions.save,
         "mip.npz": lambda path: np.savez_compressed(path, **mip.arrays()),
         "slices.npz": lambda path: np.savez_compressed(path, **slices.arrays()),
-        "source.json": lambda path: dump_json(path, source),
+        "source.json": lambda path: dump_json(path, source, PRIVATE),
         **(extras or {}),
     }
     with new_folder(out, record.case, _room) as folder:

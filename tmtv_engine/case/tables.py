@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tmtv_engine.case.record import CaseRecord, Cut, LesionRow
 from tmtv_engine.errors import CaseError
 from tmtv_engine.files import locked, write_text
 from tmtv_engine.lesion.measures import Total
+from tmtv_engine.text import cell, cell_text, csv_text
 
 LESION_COLUMNS: Mapping[str, Callable[[LesionRow], Any]] = {
     **{k: attrgetter(k) for k in ("id", "component", "source", "status", "decided_by")},
@@ -53,7 +53,7 @@ def lesions_csv(record: CaseRecord) -> str:
         + [cell(lesion.methods[key]) for key in keys for cell in CUT_COLUMNS.values()]
         for lesion in record.lesions
     ]
-    return _csv([header, *rows])
+    return csv_text([header, *rows])
 
 
 def summary_rows(record: CaseRecord) -> list[list[Any]]:
@@ -70,8 +70,10 @@ def update_summary(out: Path, record: CaseRecord) -> None:
         path = out / "summary.csv"
         rows = _read_rows(path) if path.exists() else []
         others = [row for row in rows if row[0] != record.case]
-        mine = [[_cell(v) for v in row] for row in summary_rows(record)]
-        write_text(path, _csv([list(SUMMARY_COLUMNS), *sorted(others + mine, key=lambda r: r[0])]))
+        mine = [[cell_text(cell(v)) for v in row] for row in summary_rows(record)]
+        write_text(
+            path, csv_text([list(SUMMARY_COLUMNS), *sorted(others + mine, key=lambda r: r[0])])
+        )
 
 
 def write_summary(out: Path) -> None:
@@ -81,23 +83,10 @@ def write_summary(out: Path) -> None:
         for folder in find_cases(out):
             with contextlib.suppress(CaseError):  # a broken case has no row; others keep theirs
                 rows += summary_rows(read_case(folder).record)
-        write_text(out / "summary.csv", _csv([list(SUMMARY_COLUMNS), *rows]))
+        write_text(out / "summary.csv", csv_text([list(SUMMARY_COLUMNS), *rows]))
 
 
 def _read_rows(path: Path) -> list[list[str]]:
     with path.open(encoding="utf-8", newline="") as stream:
-        return [row for row in list(csv.reader(stream))[1:] if row]
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([[_cell(v) for v in row] for row in rows])
-    return text.getvalue()
-
-
-def _cell(value: Any) -> str:
-    """Unknown is empty; text that a spreadsheet would run as a formula is quoted."""
-    if value is None:
-        return ""
-    text = repr(value) if isinstance(value, float) else str(value)
-    return "'" + text if isinstance(value, str) and text[:1] in "=+@" and text[1:] else text
+        rows = list(csv.reader(stream))[1:]
+    return [[cell_text(told) for told in row] for row in rows if row]

@@ -5,7 +5,8 @@ A row added to `WRITERS` is a choice of ``--write``, in the help and on the page
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -77,20 +78,18 @@ def _rtstruct(job: Job, folder: Path) -> list[Path]:
 
 def _sr(job: Job, folder: Path) -> list[Path]:
     from tmtv_engine.export.sr import write_sr
-    from tmtv_engine.files import aside
 
     path = folder / "sr.dcm"
-    with aside(path) as part:
+    with _private(path) as part:
         write_sr(job, part, WRITERS["sr"].series or 0)
     return [path]
 
 
 def _mip(job: Job, folder: Path) -> list[Path]:
     from tmtv_engine.export.secondary import write_mip
-    from tmtv_engine.files import aside
 
     path = folder / "mip.dcm"
-    with aside(path) as part:
+    with _private(path) as part:
         write_mip(job, part, WRITERS["mip"].series or 0)
     return [path]
 
@@ -119,14 +118,23 @@ def _csv(job: Job, folder: Path) -> list[Path]:
     return [path]
 
 
+@contextmanager
+def _private(path: Path) -> Iterator[Path]:
+    """As `files.aside`, for a file that names the patient: readable by its owner only."""
+    from tmtv_engine.files import PRIVATE, aside
+
+    with aside(path) as part:
+        yield part
+        if part.exists():
+            part.chmod(PRIVATE)
+
+
 def _each(job: Job, folder: Path, row: Writer, write: Callable[..., bool]) -> list[Path]:
     """A file a method, each a series; where nothing is to write, nothing old stays."""
-    from tmtv_engine.files import aside
-
     written = []
     for k, method in enumerate(job.methods):
         path = folder / row.files.replace("<method>", method.key)
-        with aside(path) as part:
+        with _private(path) as part:
             there = write(job, method, part, (row.series or 0) + k)
         if there:
             written.append(path)

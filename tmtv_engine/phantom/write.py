@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from tmtv_engine.files import dump_json, write_text
 from tmtv_engine.image.volume import Volume
 from tmtv_engine.lesion.structures import STRUCTURES
 from tmtv_engine.phantom.anatomies import Anatomies
+from tmtv_engine.text import csv_text
 
 
 def write_drawn(
@@ -72,16 +71,14 @@ def write_manifest(out: Path) -> Path:
     Paths are relative to it. One file for `tmtv predict`, `tmtv train` and `tmtv report
     --reference`; a healthy patient's ``roi`` is empty where there is no file of them.
     """
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["case", "pet", "ct", "roi", "subtype"])
+    rows = [["case", "pet", "ct", "roi", "subtype"]]
     for truth in sorted(out.glob("*/truth.json")):
         folder = truth.parent
         form = "nifti" if (folder / ROOMS["nifti"][0]).exists() else "dicom"
         paths = [f"{folder.name}/{p}" if (folder / p).exists() else "" for p in ROOMS[form]]
-        rows.writerow([folder.name, *paths, json.loads(truth.read_text("utf-8"))["subtype"]])
+        rows.append([folder.name, *paths, json.loads(truth.read_text("utf-8"))["subtype"]])
     path = out / "manifest.csv"
-    write_text(path, text.getvalue())
+    write_text(path, csv_text(rows))
     return path
 
 

@@ -25,8 +25,8 @@ from tmtv_engine.report.page import figure, left_out
 from tmtv_engine.report.page import hashes as hashes_of
 from tmtv_engine.report.page import reading as reading_of_page
 from tmtv_engine.report.sides import read_as
-from tmtv_engine.report.tables import csv_text
 from tmtv_engine.report.write import write_files
+from tmtv_engine.text import csv_text
 
 SCHEMA = "tmtv.cohort/1"
 VOLUMES = ("n", "min", "q1", "median", "q3", "max", "mean", "sd")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -190,17 +188,3 @@ def patients_of(cohort: Cohort) -> list[list[Any]]:
         values = [p.overlaps.get(key) for key in OVERLAPS]
         rows.append([p.case, p.method, p.reference_ml, p.predicted_ml, *values, p.subtype])
     return rows
-
-
-def csv_text(rows: Sequence[Sequence[Any]]) -> str:
-    """CSV with unrounded numbers; unknown is empty; no cell that a spreadsheet would run."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([[_cell(v) for v in row] for row in rows])
-    return text.getvalue()
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    text = repr(value) if isinstance(value, float) else str(value)
-    return "'" + text if isinstance(value, str) and text[:1] in tuple("=+@") else text

@@ -12,7 +12,8 @@ from tmtv_engine.files import dump_json, make_folder, write_bytes, write_text
 from tmtv_engine.report.cohort import Cohort
 from tmtv_engine.report.figures import draw
 from tmtv_engine.report.page import page
-from tmtv_engine.report.tables import csv_text, patients_of, tables_of
+from tmtv_engine.report.tables import patients_of, tables_of
+from tmtv_engine.text import csv_text
 
 
 def write_report(out: Path, cohort: Cohort, report: Mapping[str, Any]) -> list[Path]:

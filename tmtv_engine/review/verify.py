@@ -102,6 +102,8 @@ def _files(case: Case) -> Iterator[Finding]:
                 with open_own(path) as stream:
                     same = hashlib.file_digest(stream, "sha256").hexdigest() == digest
                 yield Finding(name, "ok" if same else "changed", "" if same else "its hash differs")
+            except PermissionError:
+                yield Finding(name, "unverified", "it is readable by its owner only")
             except OSError as error:
                 yield Finding(name, "changed", error.strerror or "it is no file of the case")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tmtv_engine.errors import InputError
 from tmtv_engine.suv.overrides import Overrides
-from tmtv_engine.text import clean
+from tmtv_engine.text import cell_text, clean
 
 DELIMITERS = "\t;,"
 PATHS = ("pet", "ct", "roi", "organs")
@@ -110,7 +110,7 @@ def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str], str]]:
         except csv.Error as error:
             yield reader.line_num, [], f"it is no CSV: {error}"
             continue
-        yield reader.line_num, cells, ""
+        yield reader.line_num, [cell_text(told) for told in cells], ""
 
 
 def path_of(table: Table, row: Row, column: str) -> Path | None:

@@ -46,6 +46,8 @@ def export(
         tell_empty(folder.name, kinds, written)
         for path in written:
             console.out(str(path))
+        if any(path.suffix == ".dcm" for path in written):
+            console.say(f"{folder.name}: DICOM names the patient: readable by you only (mode 600)")
     return 1 if failed else 0
 
 
