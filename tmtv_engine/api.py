@@ -50,14 +50,14 @@ def read_study(path: Path | str, *, pet_series: str | None = None, **overrides: 
 
     ``.suv`` and ``.ct`` are `Volume` (z, y, x), ``.info`` what the header says, ``.notices`` what
     to beware of. ``overrides`` replace the header's: ``weight_kg``, ``height_m``, ``dose_bq``,
-    ``injection_time``. Raises `InputError` naming file and tag; `AmbiguousInput` where several
-    studies lie there.
+    ``injection_time``; ``accepted`` is a set of codes, as of `--accept`. Raises `InputError`
+    naming file and tag; `AmbiguousInput` where several studies lie there.
 
     >>> study = read_study("pet.nii.gz")
     >>> study.suv.grid.shape, study.suv.grid.spacing_mm
     ((20, 24, 28), (4.0, 3.0, 2.0))
     >>> [notice.code for notice in study.notices]
-    ['no-ct']
+    ['no-ct', 'coverage']
     """
     from tmtv_engine.study.find import Failure, find_studies
     from tmtv_engine.study.load import load_study

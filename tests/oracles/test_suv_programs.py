@@ -26,7 +26,8 @@ def same(ours: Any, theirs: Any, rel: float) -> None:
 
 @pytest.mark.parametrize("name", sorted(VARIANTS))
 def test_we_agree_with_what_mirp_and_zrad_said(name: str, tmp_path: Path) -> None:
-    ours = told_of(read_study(write_variant(name, tmp_path)).suv.array)
+    looked = frozenset({"suv-max", "body-suv"})  # counts up to 3,000 stand for an SUV in GML
+    ours = told_of(read_study(write_variant(name, tmp_path), accepted=looked).suv.array)
     for theirs in SAID[name].values():
         same(ours, theirs, 1e-4)
     assert set(SAID[name]) == set(SUV_PROGRAMS)

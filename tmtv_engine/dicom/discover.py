@@ -52,10 +52,15 @@ class Series:
     files: tuple[Path, ...]
     corrected: tuple[str, ...] = ()
     kind: tuple[str, ...] = ()
-    extent_mm: float = 0.0
+    reach_mm: tuple[float, float] = (0.0, 0.0)
     frames: int = 0
     instances: tuple[str, ...] = ()
     copies: tuple[tuple[Path, Path], ...] = ()
+
+    @property
+    def extent_mm(self) -> float:
+        """From the lowest image to the highest, along z."""
+        return self.reach_mm[1] - self.reach_mm[0]
 
     @property
     def attenuation_corrected(self) -> bool:
@@ -170,7 +175,7 @@ def _series(heads: list[tuple[Path, Header]]) -> Series:
         files=tuple(path for path, _ in heads),
         corrected=tuple(str(v) for v in _list(first.get("CorrectedImage"))),
         kind=tuple(kind),
-        extent_mm=max(heights) - min(heights) if heights else 0.0,
+        reach_mm=(min(heights), max(heights)) if heights else (0.0, 0.0),
         frames=sum(_count(h) for _, h in heads),
         instances=tuple(str(h.get("SOPInstanceUID", "")) for _, h in heads),
         copies=tuple(copies),

@@ -25,7 +25,7 @@ _FILTER = re.compile(r"(?:GAUSS(?:IAN)?|FWHM)[ :=]*([0-9]+(?:\.[0-9]+)?)")
 
 def quality_of(
     suv: Volume,
-    ct: Volume | None,
+    ct: Volume | None = None,
     *,
     height_m: float | None = None,
     method: str = "",

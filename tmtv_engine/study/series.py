@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tmtv_engine.dicom.discover import Series
 
 WHOLE_SHARE = 0.6
+BEYOND_MM = 10.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def _study(own: Sequence[Series], wanted: Wanted, roots: Sequence[Path]) -> Stoc
             return Stock(leftovers=(Leftover(place_of(files), why),))
         ct = the_ct(own, pet)
         notices = _checked_copies([s for s in (pet, ct) if s])
+        if not wanted.pet_series:
+            notices += elsewhere(pet, pets)
         study = _of(pet, ct, _folder(pet, ct, roots), notices)
     except UsageError:
         raise
@@ -132,6 +135,21 @@ def the_pet(pets: Sequence[Series], wanted: Wanted) -> tuple[Series | None, dict
         what = f"several PET series could be meant: {listed_of(pets)}"
         raise AmbiguousInput(what, "--pet-series UID")
     return pets[0], passed
+
+
+def elsewhere(pet: Series, pets: Sequence[Series]) -> tuple[Notice, ...]:
+    """Who is left out although it shows what the PET does not: legs, a head, by name.
+
+    That is an attenuation-corrected static series that reaches beyond the PET by more than
+    `BEYOND_MM`; it has a decay correction of its own, and so is a case of its own.
+    """
+    low, high = pet.reach_mm
+    return tuple(
+        notice("series-left-out", str(s))
+        for s in pets
+        if s is not pet and s.attenuation_corrected and not s.dynamic
+        if s.reach_mm[0] < low - BEYOND_MM or s.reach_mm[1] > high + BEYOND_MM
+    )
 
 
 def _asked(series: Series, wanted: Wanted) -> bool:
