@@ -16,6 +16,7 @@ from tests.model.test_nnunet_folder import folder, plans
 from tests.model.test_nnunet_weights import saved
 from tmtv_engine.errors import DeviceError, InputError, UsageError
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
+from tmtv_engine.model import nnunet_predictor
 from tmtv_engine.model import registry as models
 from tmtv_engine.model.nnunet import Loaded, NnUnetSegmenter, along_axes
 from tmtv_engine.model.nnunet_folder import CHECKPOINTS, Folder, Heads
@@ -148,6 +149,16 @@ def test_without_the_extra_its_name_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not installed") as caught:
         models.load(f"nnunet:{made}", "cpu")
     assert "tmtv[nnunet]" in caught.value.remedy
+
+
+def test_a_module_that_nnunetv2_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'acvl_utils'", name="acvl_utils.padding")
+
+    monkeypatch.setattr(nnunet_predictor.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(nnunet_predictor, "import_module", missing)
+    with pytest.raises(UsageError, match=r"needs the module acvl_utils\.padding"):
+        nnunet_predictor._import()
 
 
 def test_folds_of_different_trainings_are_refused(tmp_path: Path) -> None:

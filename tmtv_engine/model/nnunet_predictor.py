@@ -123,6 +123,7 @@ def plan_of(folder: Folder, configuration: Mapping[str, Any]) -> Plan:
     Raises `UsageError` where nnunetv2 is absent, `InputError` for parts that it does not have.
     """
     _import()
+    from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
     from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
     class Frugal(ConfigurationManager):  # type: ignore[misc]
@@ -139,14 +140,16 @@ def plan_of(folder: Folder, configuration: Mapping[str, Any]) -> Plan:
     plans = PlansManager(dict(folder.plans))
     made = Frugal(dict(configuration))
     try:
-        missing = "" if made.preprocessor_class else clean(configuration["preprocessor_name"])
+        own = made.preprocessor_class
+        missing = not (isinstance(own, type) and issubclass(own, DefaultPreprocessor))
         resampling = (made.resampling_fn_data, made.resampling_fn_probabilities)
         plans.get_label_manager(dict(folder.dataset))
     except Exception as error:  # whatever nnunetv2's parts raise
         text = clean(f"{type(error).__name__}: {error}", 160)
         raise InputError(f"{folder.path}: nnunetv2 has no such plan ({text})", OWN) from error
     if missing or None in resampling:
-        raise InputError(f"{folder.path}: plans.json names {missing}, which is not here", OWN)
+        name = clean(configuration["preprocessor_name"])
+        raise InputError(f"{folder.path}: plans.json names {name}, which is not here", OWN)
     return Plan(configuration, made, plans, folder.dataset)
 
 
