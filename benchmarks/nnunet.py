@@ -140,10 +140,11 @@ def make_case(root: Path, shape: tuple[int, int, int], mm: float) -> None:
             sitk.WriteImage(image, str(root / f"{file}.nii.gz"))
 
 
-def measured(name: str, command: list[Any]) -> tuple[float, float]:
-    """Seconds, and peak GB of the command and all its children."""
+def measured(name: str, command: list[Any]) -> None:
+    """Print seconds, seconds of a core, and peak GB of the command and all its children."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "nnUNet_def_n_proc": "1"}
-    start = time.perf_counter()
+    start, earlier = time.perf_counter(), os.times()
+    before = earlier.children_user + earlier.children_system
     peak = [0]
     with subprocess.Popen(
         [str(word) for word in command],
@@ -165,9 +166,10 @@ def measured(name: str, command: list[Any]) -> tuple[float, float]:
         watcher.join()
     if process.returncode:
         raise SystemExit(said)
-    seconds = time.perf_counter() - start
-    print(f"{name:34} {seconds:7.0f} s {peak[0] / GB:6.1f} GB", flush=True)
-    return seconds, peak[0] / GB
+    seconds, after = time.perf_counter() - start, os.times()
+    cores = after.children_user + after.children_system - before
+    told = f"{seconds:6.0f} s, {cores:6.0f} s of a core, {peak[0] / GB:5.1f} GB"
+    print(f"{name:34} {told}", flush=True)
 
 
 def _family(root: int) -> list[int]:
@@ -202,11 +204,12 @@ def one_window(features: int, labels: int) -> None:
     made = network(features, labels).eval()
     with torch.inference_mode():
         image = torch.rand(1, 2, *PATCH)
-        start = time.perf_counter()
+        start, spent = time.perf_counter(), time.process_time()
         made(image)
-    seconds = time.perf_counter() - start
+    seconds, spent = time.perf_counter() - start, time.process_time() - spent
     threads = torch.get_num_threads()
-    print(f"a window of {PATCH}, {features} channels, {threads} threads: {seconds:.1f} s")
+    told = f"a window of {PATCH}, {features} channels, {threads} threads"
+    print(f"{told}: {seconds:.1f} s, {spent:.1f} s of a core")
 
 
 def main() -> None:

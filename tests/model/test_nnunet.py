@@ -155,7 +155,7 @@ def test_a_module_that_nnunetv2_needs_is_named(monkeypatch: pytest.MonkeyPatch) 
     def missing(name: str) -> None:
         raise ModuleNotFoundError("No module named 'acvl_utils'", name="acvl_utils.padding")
 
-    monkeypatch.setattr(nnunet_predictor.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr(nnunet_predictor, "import_module", missing)
     with pytest.raises(UsageError, match=r"needs the module acvl_utils\.padding"):
         nnunet_predictor._import()
