@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -146,14 +146,17 @@ def test_several_processes_write_one_whole_chain(tmp_path: Path) -> None:
         assert [x.lesions for x in lines if x.text == name] == [(k,) for k in range(25)]
 
 
-def test_no_acknowledged_decision_is_lost_to_sigkill(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_no_acknowledged_decision_is_lost_to_sigkill(
+    tmp_path: Path, count: Callable[[int, str], int]
+) -> None:
     path = journal_path(tmp_path, "AB")
     told: list[str] = []
-    for turn in range(8):
+    for turn in range(count(160, "writers killed")):
         writer = start(path, 200, "a")
         assert writer.stdout is not None
         told.append(writer.stdout.readline())
-        time.sleep(0.004 * turn)
+        time.sleep(0.004 * (turn % 8))
         os.kill(writer.pid, signal.SIGKILL)
         told += writer.stdout.read().splitlines()
         writer.stdout.close()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -354,15 +355,18 @@ for k in range(200):
 """
 
 
-def test_sigkill_at_any_moment_loses_no_acknowledged_decision(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_sigkill_at_any_moment_loses_no_acknowledged_decision(
+    tmp_path: Path, count: Callable[[int, str], int]
+) -> None:
     case = make_case(tmp_path)
-    for turn in range(6):
+    for turn in range(count(120, "sessions killed")):
         reader = f"R{turn % 2}"
         arguments = [sys.executable, "-c", SCRIPT, str(case.path), reader]
         child = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert child.stdout is not None
         told = [child.stdout.readline()]
-        time.sleep(0.03 * turn)
+        time.sleep(0.03 * (turn % 6))
         os.kill(child.pid, signal.SIGKILL)
         told += child.stdout.read().splitlines()
         child.stdout.close()
