@@ -221,8 +221,10 @@ def test_values_that_their_vr_forbids(old: bytes, new: bytes, refused: str, tmp_
     (study,) = find_studies(tmp_path)
     assert isinstance(study, Study)
     if refused:
-        with pytest.raises(InputError, match=refused):
+        with pytest.raises(InputError, match=refused) as caught:
             load_study(study)
+        option = {"PatientWeight": "--weight-kg", "RadionuclideTotalDose": "--dose-bq"}
+        assert option.get(refused, "") in caught.value.remedy
     else:
         assert load_study(study).info["pet"]["suv_factor"] == pytest.approx(FACTOR)
 

@@ -17,6 +17,16 @@ from tmtv_engine.suv.vendors import PRIVATE, Private
 from tmtv_engine.text import clean
 
 T = TypeVar("T")
+INSTEAD = MappingProxyType(
+    {
+        "weight_kg": "Give it: --weight-kg KG.",
+        "height_m": "Give it: --height-m M.",
+        "dose_bq": "Give it: --dose-bq BQ.",
+        "injection": "Give it: --injection-time 2020-03-01T09:30:00.",
+        "injection_time": "Give it: --injection-time 2020-03-01T09:30:00.",
+    }
+)
+"""The option that stands in for a field that cannot be read."""
 
 
 class Header(Protocol):
@@ -43,7 +53,8 @@ def pet_header(datasets: Sequence[Header], whole: Dataset | None = None) -> PetH
         try:
             return value()
         except BadTag as error:
-            unread[field] = error
+            what = error.what.removeprefix(f"{error.keyword}: ")
+            unread[field] = BadTag(error.keyword, what, INSTEAD.get(field, error.remedy))
             return None
 
     started, at = "RadiopharmaceuticalStartDateTime", "RadiopharmaceuticalStartTime"
