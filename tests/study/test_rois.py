@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 from collections.abc import Mapping, Sequence
@@ -349,6 +350,24 @@ def test_label_maps_of_every_format(suffix: str, tmp_path: Path) -> None:
     rois = read_rois(tmp_path / f"m{suffix}", labels.grid)
     np.testing.assert_array_equal(rois.labels.array, labels.array)
     assert (rois.kind, rois.notices) == ("labels", ())
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_no_change_of_bytes_raises_anything_else(tmp_path: Path) -> None:
+    path = tmp_path / "rs.dcm"
+    _write_rtstruct(path, {"a": [_box(z, (0.5, 0.5), (4.5, 5.5)) for z in (1, 2)]})
+    raw = path.read_bytes()
+    random = np.random.default_rng(5)
+    for _ in range(150):
+        spoilt = bytearray(raw)
+        at = int(random.integers(len(raw)))
+        if random.integers(2):
+            del spoilt[at : at + int(random.integers(1, 9))]
+        else:
+            spoilt[at] = int(random.integers(256))
+        path.write_bytes(bytes(spoilt))
+        with contextlib.suppress(InputError):
+            read_rois(path, GRID)
 
 
 @pytest.mark.parametrize("name", ["m.nii.gz", "m.nrrd", "rs.dcm"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from tmtv_engine.errors import GeometryError, InputError, UsageError
+from tmtv_engine.errors import GeometryError, InputError, TmtvError, UsageError
 from tmtv_engine.image.formats import read_image, suffix_of
 from tmtv_engine.image.resample import beyond_ml, resample
 from tmtv_engine.image.volume import Grid, Mask, Unit, Volume
@@ -159,7 +159,7 @@ def _overlap(own: Grid, grid: Grid, path: Path) -> None:
 
 def _dicom(path: Path, grid: Grid, names: Sequence[str] | None) -> _Read:
     """A SEG or an RTSTRUCT; whatever a broken one makes its parser raise is an `InputError`."""
-    from pydicom.errors import BytesLengthException, InvalidDicomError
+    from pydicom.errors import InvalidDicomError
 
     from tmtv_engine.dicom.parse import lenient, read_whole
 
@@ -169,11 +169,11 @@ def _dicom(path: Path, grid: Grid, names: Sequence[str] | None) -> _Read:
             dataset = read_whole(path)
             if dataset.get("Modality", "") in ("RTSTRUCT", "SEG"):
                 return _objects(dataset, grid, path, names)
+    except TmtvError:
+        raise
     except (OSError, InvalidDicomError, EOFError) as error:
         raise InputError(f"{path}: is no file of ROIs", remedy) from error
-    except (BytesLengthException, LookupError, RuntimeError) as error:
-        raise InputError(f"{path}: its ROIs are broken", "Export it anew.") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except Exception as error:  # what a broken file makes pydicom raise is not to be foreseen
         what = f"{path}: its ROIs are broken ({clean(error)})"
         raise InputError(what, "Export it anew.") from error
     raise InputError(f"{path}: Modality is not SEG or RTSTRUCT", remedy)

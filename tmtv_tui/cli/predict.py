@@ -17,9 +17,13 @@ from tmtv_tui.cli.export import tell_empty
 if TYPE_CHECKING:
     from tmtv_engine.batch import Outcome
     from tmtv_engine.case.folder import Case
+    from tmtv_engine.model.finders import Finder
+    from tmtv_engine.pipeline import CaseConfig
     from tmtv_engine.study.found import Stock
+    from tmtv_engine.suv.overrides import Overrides
 
 MANY = 20
+CASE_NAMES = ("hash", "folder", "patient-id")
 
 
 def predict(
@@ -61,46 +65,79 @@ def predict(
     quiet: bool = options.QUIET,
 ) -> int:
     """Measure studies: DICOM or NIfTI in, a case folder each out."""
-    from tmtv_engine.batch import run_batch
     from tmtv_engine.model import finders
     from tmtv_engine.model import registry as models
-    from tmtv_engine.pipeline import CaseConfig
-    from tmtv_engine.study.stock import take_stock
 
     console.VOICE.quiet = quiet
     kinds = kinds_of(write)
     options.choice(rule, ("paper", "vote"), "--rule")
-    options.choice(case_name, ("hash", "folder", "patient-id"), "--case-name")
-    config = CaseConfig(
-        out,
-        options.methods_of(method, liver_sphere),
-        options.overrides_of(
-            weight_kg, height_m, dose_bq, injection_time, allow_tracer, allow_gaps, accept
-        ),
-        console.numbers(liver_sphere, 3, "--liver-sphere") if liver_sphere else None,  # type: ignore[arg-type]
+    told = options.overrides_of(
+        weight_kg, height_m, dose_bq, injection_time, allow_tracer, allow_gaps, accept
     )
+    config = config_of(out, method, liver_sphere, told, not no_image)
+    options.choice(case_name, CASE_NAMES, "--case-name")
     chosen = models.load(model, device, models.told(channels, tumour_label, combine))
-    stock = take_stock(
+    finder = finders.finder_of(chosen, rule=rule, min_ml=min_ml, split=not no_split)  # type: ignore[arg-type]
+    stock = stock_of(studies, pet_series, pet_match, case_name, out)
+    return run(stock, finder, config, kinds, fresh=fresh, jobs=jobs, as_json=as_json)
+
+
+def config_of(
+    out: Path, method: list[str] | None, liver: str | None, told: Overrides, image: bool
+) -> CaseConfig:
+    """How cases are made, as the options say it."""
+    from tmtv_engine.pipeline import CaseConfig
+
+    centre = console.numbers(liver, 3, "--liver-sphere") if liver else None
+    methods = options.methods_of(method, liver)
+    return CaseConfig(out, methods, told, centre, image=image)  # type: ignore[arg-type]
+
+
+def stock_of(
+    studies: Sequence[Path],
+    pet_series: str | None,
+    pet_match: str | None,
+    case_name: str,
+    out: Path,
+) -> Stock:
+    """Everything below ``studies`` but the results' own folder."""
+    from tmtv_engine.study.stock import take_stock
+
+    return take_stock(
         studies,
         pet_series=pet_series,
         pet_match=pet_match,
         case_name=case_name,  # type: ignore[arg-type]
         without=[out],
     )
+
+
+def run(
+    stock: Stock,
+    finder: Finder,
+    config: CaseConfig,
+    kinds: Sequence[str],
+    *,
+    fresh: bool,
+    jobs: int,
+    as_json: bool,
+) -> int:
+    """Run the studies of ``stock`` and tell what became of everything; the exit status."""
+    from tmtv_engine.batch import run_batch
+
     tell_stock(stock)
     progress = console.Progress(len(stock.studies))
-    config = replace(config, say=progress.stage, image=not no_image)
-    finder = finders.finder_of(chosen, rule=rule, min_ml=min_ml, split=not no_split)  # type: ignore[arg-type]
+    config = replace(config, say=progress.stage)
     outcomes: list[Outcome] = []
-    run = run_batch(stock.studies, lambda: finder, config, fresh=fresh, jobs=jobs)
-    failed = tell(kept_in(run, outcomes), progress, as_json, kinds)
-    close(out, stock, outcomes)
+    batch = run_batch(stock.studies, lambda: finder, config, fresh=fresh, jobs=jobs)
+    failed = tell(kept_in(batch, outcomes), progress, as_json, kinds)
+    close(config.out, stock, outcomes)
     return 1 if failed or stock.failures or not stock.studies else 0
 
 
-def kept_in(run: Iterable[Outcome], outcomes: list[Outcome]) -> Iterator[Outcome]:
+def kept_in(batch: Iterable[Outcome], outcomes: list[Outcome]) -> Iterator[Outcome]:
     """The outcomes as they come, each kept in ``outcomes`` without its arrays."""
-    for outcome in run:
+    for outcome in batch:
         outcomes.append(outcome)
         yield outcome
 

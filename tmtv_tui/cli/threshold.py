@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from tmtv_engine.errors import AmbiguousInput
 from tmtv_tui.cli import console, options
-from tmtv_tui.cli.predict import complain, tell
+from tmtv_tui.cli.predict import CASE_NAMES, complain, config_of, stock_of, tell
+
+if TYPE_CHECKING:
+    from tmtv_engine.study.found import Stock, Study
 
 
 def threshold(
@@ -46,31 +50,33 @@ def threshold(
     """Cut and measure the ROIs of one PET by every method."""
     from tmtv_engine.batch import run_batch
     from tmtv_engine.model.finders import file_finder
-    from tmtv_engine.pipeline import CaseConfig
-    from tmtv_engine.study.find import Study, find_studies
 
     console.VOICE.quiet = quiet
     options.choice(rois, ("auto", "labels", "components"), "--rois")
-    options.choice(case_name, ("hash", "folder", "patient-id"), "--case-name")
-    methods = options.methods_of(method, liver_sphere)
     told = options.overrides_of(
         weight_kg, height_m, dose_bq, injection_time, allow_tracer, allow_gaps, accept
     )
-    liver = console.numbers(liver_sphere, 3, "--liver-sphere") if liver_sphere else None
-    found = find_studies(
-        pet,
-        pet_series=pet_series,
-        pet_match=pet_match,
-        case_name=case_name,  # type: ignore[arg-type]
-    )
-    studies = [s for s in found if isinstance(s, Study)]
-    for failure in found:
-        if not isinstance(failure, Study):
-            complain(failure.error, str(failure.path))
-    if len(found) != 1:
-        raise AmbiguousInput(f"{pet} holds {len(found)} PET studies", "Choose with --pet-series.")
+    config = config_of(out, method, liver_sphere, told, not no_image)
+    options.choice(case_name, CASE_NAMES, "--case-name")
+    study = the_study(stock_of([pet], pet_series, pet_match, case_name, out), pet)
     progress = console.Progress()
-    config = replace(CaseConfig(out, methods, told, liver), say=progress.stage, image=not no_image)  # type: ignore[arg-type]
+    config = replace(config, say=progress.stage)
     finder = file_finder(roi, mode=rois, names=name, accepted=told.accepted)  # type: ignore[arg-type]
-    outcomes = run_batch(studies, lambda: finder, config, fresh=fresh)
+    outcomes = run_batch([study], lambda: finder, config, fresh=fresh)
     return 1 if tell(outcomes, progress, as_json) else 0
+
+
+def the_study(stock: Stock, pet: Path) -> Study:
+    """The one study of ``stock``; raises what is wrong with it, or `AmbiguousInput`."""
+    from tmtv_engine.study.find import no_pet
+
+    if not stock.studies and not stock.failures:
+        raise no_pet(pet, stock)
+    if not stock.studies and len(stock.failures) == 1:
+        raise stock.failures[0].error
+    for failure in stock.failures:
+        complain(failure.error, str(failure.path))
+    if stock.failures or len(stock.studies) != 1:
+        count = len(stock.studies) + len(stock.failures)
+        raise AmbiguousInput(f"{pet} holds {count} PET studies", "Choose with --pet-series.")
+    return stock.studies[0]
