@@ -57,21 +57,21 @@ def draw_disease(r: np.random.Generator, places: Places | None = None) -> Diseas
     if r.random() < HEALTHY:
         return Disease("", "", ())
     subtype = str(r.choice(SUBTYPES, p=SHARES))
-    stage = str(r.choice(("I", "II", "III", "IV"), p=(0.16, 0.30, 0.24, 0.30)))
+    stage = str(r.choice(("I", "II", "III", "IV"), p=(0.20, 0.36, 0.20, 0.24)))
     base = log_uniform(r, *HOT_SUV[subtype])
     lesions: list[Lesion] = []
     for station in _stations(r, stage):
         lesions += _nodes(r, station, base)
     if stage == "IV":
-        for site in r.choice(EXTRANODAL, size=r.integers(1, 3), replace=False):
+        for site in r.choice(EXTRANODAL, size=1 + int(r.random() < 0.4), replace=False):
             lesions += _extranodal(r, places, str(site), base)
-    if r.random() < 0.12:
+    if r.random() < 0.08:
         lesions += _extranodal(r, places, "anywhere", base)
-    if r.random() < 0.25:
+    if r.random() < 0.2:
         lesions += _touching(r, places, base)
     if r.random() < 0.08:
         lesions += _mass(r, places, str(r.choice(("limb", "soft tissue"))), base)
-    if stage in ("III", "IV") and r.random() < 0.2:
+    if stage in ("III", "IV") and r.random() < 0.12:
         lesions += _extranodal(r, places, "spleen", base)
     diffuse = []
     for organ, chance in (("spleen", 0.07), ("marrow", 0.07)):
@@ -82,7 +82,7 @@ def draw_disease(r: np.random.Generator, places: Places | None = None) -> Diseas
 
 
 def _stations(r: np.random.Generator, stage: str) -> list[str]:
-    side = ABOVE if r.random() < 0.72 else BELOW
+    side = ABOVE if r.random() < 0.76 else BELOW
     weights = {ABOVE: (5, 4, 2.5, 5, 2, 1, 1, 1), BELOW: (5, 3, 1.5, 3, 2, 1.5, 1)}
 
     def some(of: tuple[str, ...], count: int) -> list[str]:
@@ -93,7 +93,7 @@ def _stations(r: np.random.Generator, stage: str) -> list[str]:
         return some(side, 1)
     if stage == "II":
         return some(side, int(r.integers(2, 4)))
-    both = some(ABOVE, int(r.integers(1, 4))) + some(BELOW, int(r.integers(1, 3)))
+    both = some(ABOVE, int(r.integers(1, 4))) + some(BELOW, 1 + int(r.random() < 0.35))
     if stage == "IV" and r.random() < 0.25:
         both = both[: r.integers(0, len(both))]
     return both

@@ -54,7 +54,7 @@ BELOW = (
     "liver's gate",
     "diaphragm",
 )
-BESIDE = ("bladder", "bladder", "kidney", "liver", "spleen", "stomach", "heart", "lung", "brain")
+BESIDE = ("bladder",) * 4 + ("kidney", "liver", "spleen", "stomach", "heart", "lung", "brain")
 
 
 @dataclass(frozen=True, eq=False)
