@@ -20,6 +20,7 @@ from tests.support.cases import make_case, make_volume, snapshot
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.export.objects import write_objects
+from tmtv_engine.files import aside
 from tmtv_engine.lesion.lists import from_labels
 from tmtv_engine.review.journal import Decision, Journal, alone
 from tmtv_engine.review.session import add_lesions, record
@@ -143,6 +144,20 @@ def test_who_holds_a_case_is_waited_for(tmp_path: Path, what: str) -> None:
     os.waitpid(child, 0)
     os.close(reader)
     os.close(writer)
+
+
+def test_what_a_killed_writer_left_in_a_case_does_not_go_aside_with_it(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    record(case, Decision("reject", (1,)), "AB")
+    child = os.fork()
+    if child == 0:
+        with aside(case.path / "case.json"), aside(case.path / "review" / "x"):
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert len(list(case.path.rglob("*.part"))) == 2
+    make_case(tmp_path)
+    assert (tmp_path / "aside").is_dir()
+    assert [str(p) for p in tmp_path.rglob("*.part")] == []
 
 
 def limited(limit: int, step: Callable[[], object]) -> int:

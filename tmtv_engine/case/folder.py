@@ -34,6 +34,7 @@ from tmtv_engine.files import (
     own_folder,
     part_folder,
     sha256_of,
+    sweep,
 )
 from tmtv_engine.image.projections import Mip
 from tmtv_engine.lesion.lists import Lesions
@@ -223,6 +224,8 @@ def _room(there: Path) -> Iterator[None]:
     own_folder(there, "review")
     with locked(there, LOCK):
         if is_reviewed(there):
+            for place in (there, there / "review", there / "export"):
+                sweep(place)  # nobody else will, once it is aside
             with kept(there):
                 yield
             return
