@@ -41,6 +41,7 @@ class Form:
     trainer: str | None = None
     organ_heads: bool = False
     steps: int = 30  # hardly any where thirty teach it to find nothing
+    lift: float = 0.0  # of the tumour's logit, where it is too unlikely beside so many
 
 
 FORMS: Mapping[str, Form] = {
@@ -57,7 +58,9 @@ FORMS: Mapping[str, Form] = {
         organ_heads=True,
         steps=3,
     ),
-    "lion": Form(("PET",), ("pet",), LION, trainer="nnUNetTrainerDA5_2000epochs", steps=3),
+    "lion": Form(
+        ("PET",), ("pet",), LION, trainer="nnUNetTrainerDA5_2000epochs", steps=3, lift=0.4
+    ),
     "autopet4": Form(("CT", "PET", "FG", "BG"), ("ct", "pet", "none", "none")),
 }
 
@@ -172,6 +175,18 @@ def dress(folder: Path, form: Form) -> None:
         torch.save(checkpoint, path)
 
 
+def lift(folder: Path, by: float) -> None:
+    """Raise the last label's logit."""
+    import torch
+
+    for path in folder.glob("fold_*/checkpoint_*.pth"):
+        checkpoint = torch.load(path, map_location="cpu", weights_only=False)
+        weights = checkpoint["network_weights"]
+        last = max(k for k in weights if k.startswith("decoder.seg_layers.") and "bias" in k)
+        weights[last][-1] += by
+        torch.save(checkpoint, path)
+
+
 def main(out: Path, names: list[str]) -> None:
     """Make the folders ``out``/NAME; a foreign one has the stock one beside it, NAME-stock."""
     import torch
@@ -185,6 +200,7 @@ def main(out: Path, names: list[str]) -> None:
         if names and name not in names:
             continue
         made = make(name, number, work)
+        lift(made, form.lift)
         shutil.copytree(made, out / name, dirs_exist_ok=True)
         if form.trainer:
             shutil.copytree(made, out / f"{name}-stock", dirs_exist_ok=True)
