@@ -323,6 +323,12 @@ def test_otsu_takes_the_first_of_equal_thresholds() -> None:
     assert otsu_threshold(np.array([3.0, 9.0], np.float32)) == pytest.approx(3 + width / 2)
 
 
+def test_a_voxel_at_otsus_threshold_goes() -> None:
+    lesions = _lesions([[0.0, 0.5, 256.0]])  # the first bin is 1 wide, its centre 0.5
+    assert thresholds(lesions, parse_method("otsu")).tolist() == [0.5]
+    assert _cut(lesions, "otsu") == [False, False, True]
+
+
 def test_no_method_keeps_a_voxel_at_its_threshold() -> None:
     lesions = _lesions([[8.0, 4.0, 2.0, 1.0]])
     for key, at in (("50", 4.0), ("2", 2.0), ("4", 4.0), ("liver", 3.0)):

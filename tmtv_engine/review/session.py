@@ -11,32 +11,27 @@ import io
 import os
 import socket
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from msgspec import UNSET, to_builtins
-from msgspec.structs import replace
+from msgspec import to_builtins
 
 from tmtv_engine.case.cuts import Cuts
-from tmtv_engine.case.folder import Case, lifted, read_case, with_review
+from tmtv_engine.case.folder import Case, read_case, with_review
 from tmtv_engine.case.guard import guarded
-from tmtv_engine.case.record import CaseRecord, LesionRow, Review
-from tmtv_engine.case.results import lesion_rows, standing
+from tmtv_engine.case.record import CaseRecord
 from tmtv_engine.case.tables import update_summary
 from tmtv_engine.errors import CaseError, DiskError, UsageError
 from tmtv_engine.files import (
     Record,
-    canonical,
     dump_json,
     jsonable,
     own_folder,
     write_bytes,
 )
 from tmtv_engine.lesion.lists import Lesions
-from tmtv_engine.lesion.origin import Origin, Status
-from tmtv_engine.notices import Notice
 from tmtv_engine.review.bound import Watch
 from tmtv_engine.review.journal import (
     Decision,
@@ -49,6 +44,7 @@ from tmtv_engine.review.journal import (
     login,
 )
 from tmtv_engine.review.line import UNDOABLE, Line
+from tmtv_engine.review.outcome import review_sha256, reviewed_record, totals_sha256
 from tmtv_engine.review.reading import SPLIT_MM, Reading, Replayer, of_record
 
 
@@ -214,109 +210,12 @@ def add_lesions(case: Case, lesions: Lesions, reader: str | None = None) -> Read
     return found
 
 
-def reviewed_record(case: Case, reading: Reading) -> CaseRecord:
-    """The case's `case.json` as ``reading`` leaves it; the prediction's part is untouched."""
-    record = case.record
-    cuts = Cuts.of_record(record, reading.lesions)
-    rows = (*_decided_rows(record, reading), *_new_rows(record, reading, cuts))
-    review = _review(case, reading)
-    done = replace(
-        record,
-        lesions=rows,
-        totals=cuts.totals(reading.accepted) if reading.decisions else record.predicted_totals,
-        review=review,
-        warnings=_warnings(case, rows, reading.signed is not None),
-    )
-    digest = review_sha256(with_review(case, done))
-    return replace(done, review=replace(review, sha256=digest))
-
-
-def _decided_rows(record: CaseRecord, reading: Reading) -> Iterator[LesionRow]:
-    """The prediction's lesions; of one that was split the parts count."""
-    for row in record.lesions:
-        if row.id <= record.provenance.last_id:
-            split = row.id in reading.splits
-            status = reading.status.get(row.id, Status.REJECTED)
-            by = reading.reader if split else reading.decided_by.get(row.id)
-            yield replace(row, status=status, decided_by=by)
-
-
-def _review(case: Case, reading: Reading) -> Review:
-    chains = [journal for path in journals(case.path) if (journal := Journal(path)).read()]
-    found = Review(
-        status=reading.state,
-        readers=tuple(journal.reader for journal in chains),
-        head=reading.head,
-        heads={journal.reader: journal.head for journal in chains},
-    )
-    if reading.reader is None:
-        return found
-    return replace(
-        found,
-        of_record=reading.reader,
-        signed=reading.signed,
-        splits={str(k): tuple(v) for k, v in reading.splits.items()},
-        reasons={str(k): v for k, v in sorted(reading.reasons.items())},
-        notes=tuple(reading.notes),
-        seconds=reading.seconds,
-    )
-
-
-def _warnings(case: Case, rows: Sequence[LesionRow], signed: bool) -> tuple[Notice, ...]:
-    """Those of the prediction, and those that follow from decisions as they are now."""
-    told, codes = case.record.warnings, lifted(case.raw)
-    fixed = [n for n in told if n.code not in codes]
-    before = {} if "below-floor" in codes else {n.code: n for n in told}  # in its old words
-    now = standing((), case.record.model, rows, signed)
-    return (*fixed, *(before.get(n.code, n) for n in now if n.code in codes))
-
-
-def review_sha256(record: Record) -> str:
-    """SHA-256 of what a review changed in a `case.json`, as canonical JSON."""
-    last = record["provenance"]["last_id"]
-    part = {
-        "totals": record["totals"],
-        "review": {k: v for k, v in record["review"].items() if k != "sha256"},
-        "status": [[r["id"], r["status"], r["decided_by"]] for r in record["lesions"]],
-        "new": [r for r in record["lesions"] if r["id"] > last],
-        "warnings": record["warnings"],
-    }
-    return hashlib.sha256(canonical(part)).hexdigest()
-
-
 def _signature(record: CaseRecord, reading: Reading) -> Decision:
     """What a signature vouches for: the totals of a reading by method, and their hash."""
     sums = Cuts.of_record(record, reading.lesions).totals(reading.accepted)
     told: Record = jsonable(to_builtins(sums))
     parameters = {"methods": list(told), "totals": told}
     return Decision("sign", text=totals_sha256(told), parameters=parameters)
-
-
-def totals_sha256(sums: Record) -> str:
-    """SHA-256 of totals by method, as canonical JSON."""
-    return hashlib.sha256(canonical(sums)).hexdigest()
-
-
-def _new_rows(record: CaseRecord, reading: Reading, cuts: Cuts) -> tuple[LesionRow, ...]:
-    """What the review made; a part was grown to the same floor as its lesion, and is what it is."""
-    last = record.provenance.last_id
-    new = cuts.take([k for k, i in enumerate(cuts.lesions.ids) if i > last])
-    ids = [int(i) for i in new.lesions.ids]
-    # cases of before 0.2 knew nothing of that, and their hashes neither
-    told = record.lesions if record.provenance.prediction_sha256 is not UNSET else ()
-    known = {row.id: row for row in told if row.id <= last}
-    origins = [_origin(reading, known, i) for i in ids]
-    return lesion_rows(new, origins, [(reading.status[i], reading.decided_by[i]) for i in ids])
-
-
-def _origin(reading: Reading, known: Mapping[int, LesionRow], number: int) -> Origin:
-    source, root = reading.sources[number], number
-    while root in reading.parents:
-        root = reading.parents[root]
-    if root not in known:
-        return Origin(source)
-    row = known[root]
-    return Origin(source, None, row.floor_suv, row.structure, row.region)
 
 
 def refresh(case: Case) -> Case:
