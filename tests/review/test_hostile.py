@@ -249,6 +249,26 @@ def test_nothing_is_written_through_a_link(sound: Path, tmp_path: Path, name: st
         assert mine.read_bytes() == b"keep me"
 
 
+@pytest.mark.parametrize("name", ["AB.jsonl", "ZZ.jsonl"])
+@pytest.mark.parametrize("target", ["/dev/zero", "fifo", "/proc/self/mem"])
+def test_a_device_in_place_of_a_journal_is_read_by_nobody(
+    sound: Path, tmp_path: Path, name: str, target: str
+) -> None:
+    """Before: the worklist read /dev/zero until the memory was gone."""
+    folder = tmp_path / "out" / sound.name
+    shutil.copytree(sound, folder)
+    path = folder / "review" / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path) if target == "fifo" else path.symlink_to(target)
+    begun = time.monotonic()
+    assert case_row(folder).broken
+    assert main(["verify", str(folder)]) == 1
+    assert main(["export", str(folder), "--write", "csv"]) == 1
+    with contextlib.suppress(TmtvError):
+        Opened.of(folder, "AB")
+    assert time.monotonic() - begun < 10
+
+
 def test_what_names_patients_is_readable_by_its_owner_only(
     sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

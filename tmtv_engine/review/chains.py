@@ -14,10 +14,10 @@ from msgspec import UNSET, to_builtins
 from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case
 from tmtv_engine.errors import TmtvError, UsageError
-from tmtv_engine.files import jsonable
+from tmtv_engine.files import jsonable, open_own
 from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.review.findings import Finding, State, equal
-from tmtv_engine.review.journal import Journal, journals
+from tmtv_engine.review.journal import JOURNAL_LIMIT, Journal, journals
 from tmtv_engine.review.line import Line
 from tmtv_engine.review.reading import Replayer
 from tmtv_engine.review.session import totals_sha256
@@ -111,7 +111,8 @@ def _signings(case: Case, replayer: Replayer, lines: Sequence[Line]) -> str | No
 
 
 def _tail(path: Path, lines: Sequence[Line]) -> str:
-    raw = path.read_bytes()
+    with open_own(path) as stream:
+        raw: bytes = stream.read(JOURNAL_LIMIT)
     if raw and not raw.endswith(b"\n"):
         return "a torn last line, which is no decision"
     return "" if lines else "it is empty"

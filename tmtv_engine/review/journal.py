@@ -28,7 +28,7 @@ from tmtv_engine.text import clean, safe_name
 
 TEXT_LIMIT = 2000
 REASON_LIMIT = 200
-JOURNAL_LIMIT = 64 * 2**20
+JOURNAL_LIMIT = 16 * 2**20
 ANEW = "this case was predicted anew: reopen it"
 
 

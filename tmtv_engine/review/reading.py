@@ -13,7 +13,7 @@ from tmtv_engine.case.folder import Case
 from tmtv_engine.case.guard import guarded
 from tmtv_engine.case.record import CaseRecord, ReviewState
 from tmtv_engine.errors import CaseError, UsageError
-from tmtv_engine.files import AGAIN
+from tmtv_engine.files import AGAIN, open_own
 from tmtv_engine.lesion.find import split_lesion
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.origin import Source, Status, first_status
@@ -29,6 +29,7 @@ from tmtv_engine.review.line import Line
 
 IntArray = npt.NDArray[np.int64]
 SPLIT_MM = (10.0, 5.0)
+ADDED_LIMIT = 2**30
 DECIDED = {"accept": Status.ACCEPTED, "reject": Status.REJECTED}
 
 
@@ -241,7 +242,8 @@ def read_added(case: Case, name: str) -> Lesions:
     """The lesions that an ``add`` brought in, from ``review/added-<sha256>.npz``."""
     path = case.path / "review" / f"added-{name}.npz"
     try:
-        raw = path.read_bytes()
+        with open_own(path) as stream:
+            raw = stream.read(ADDED_LIMIT)
     except OSError as error:
         raise CaseError(f"{path} is missing", "An imported lesion's voxels are lost.") from error
     if hashlib.sha256(raw).hexdigest() != name:

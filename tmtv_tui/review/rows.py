@@ -11,10 +11,11 @@ from pathlib import Path
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.case.record import CaseRecord, ReviewState
 from tmtv_engine.errors import TmtvError
+from tmtv_engine.files import open_own
 from tmtv_engine.lesion.measures import Total
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.notices import REVIEWED, Notice
-from tmtv_engine.review.journal import Journal, effective, journal_path, journals
+from tmtv_engine.review.journal import JOURNAL_LIMIT, Journal, effective, journal_path, journals
 from tmtv_engine.review.reading import predicted_status
 from tmtv_engine.review.session import Presence, who_has_open
 from tmtv_engine.text import clean
@@ -137,7 +138,8 @@ def _told(warnings: Sequence[Notice]) -> tuple[tuple[str, ...], tuple[str, ...]]
 def _present(path: Path) -> list[Presence]:
     """Who has the case open; the chain is read only where an ``open`` lacks its ``close``."""
     for journal in journals(path):
-        raw = journal.read_bytes()
+        with open_own(journal) as stream:  # a link or a device is no journal
+            raw = stream.read(JOURNAL_LIMIT)
         if raw.count(b'"action":"open"') > raw.count(b'"action":"close"'):
             break
     else:
