@@ -9,7 +9,7 @@ from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
 from tmtv_engine.lesion.origin import LESION, Source, Status, Structure, first_status
 from tmtv_engine.model.finders import finder_of
-from tmtv_engine.model.naming import Naming
+from tmtv_engine.model.naming import Naming, agreed
 from tmtv_engine.model.registry import Model
 from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.notices import Notice
@@ -60,6 +60,17 @@ def test_a_little_less_than_half_is_a_lesion() -> None:
     first, _ = naming([0.51, 0.0, 0.49, 0, 0], [1.0, 0, 0, 0, 0], 3).of(from_labels(labels, suv))
     assert first == Structure(LESION, 0.51, "network")
     assert first_status(Source.MODEL, "vnet", first) is Status.ACCEPTED
+
+
+def test_two_answers_become_one() -> None:
+    """A hot organ keeps its part; tumour takes its share of the rest; what is left is tissue's."""
+    names = ("other", "lung", "kidney", "marrow")
+    told = np.array([0.2, 0.0, 0.3, 0.5], np.float32).reshape(4, 1, 1, 1)
+    joint = agreed(np.full((1, 1, 1), 0.8, np.float32), told, names)[:, 0, 0, 0]
+    assert joint == pytest.approx([0.2 * 0.2 + 0.7 * 0.8, 0.0, 0.3, 0.5 * 0.2])
+    assert joint.sum() == pytest.approx(1.0)
+    sure = agreed(np.ones((1, 1, 1), np.float32), told, names)[:, 0, 0, 0]
+    assert sure == pytest.approx([0.7, 0.0, 0.3, 0.0])
 
 
 def test_a_lung_is_no_reason_to_refuse() -> None:

@@ -20,7 +20,7 @@ from tmtv_engine.lesion.structures import STRUCTURES
 from tmtv_engine.model.bodynet import FOLD, BodyPlan
 from tmtv_engine.model.channels import channels_of, grid_for, on_grid
 from tmtv_engine.model.checkpoint import network_of, read_model
-from tmtv_engine.model.naming import Naming
+from tmtv_engine.model.naming import Naming, agreed
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.notices import Notice, notice
@@ -108,10 +108,9 @@ class NetworkSegmenter:
             hu = torch.from_numpy(on_grid(ct, grid, self.recipe))
         seen = torch.from_numpy(on_grid(suv, grid, self.recipe))
         answer, notices = self._somewhere(channels_of(seen, hu, self.recipe))
-        chance = _recentred(answer[0], self.recipe.threshold)
-        naming = None
+        chance, naming = _recentred(answer[0], self.recipe.threshold), None
         if len(answer) > 1:
-            naming = Naming(answer[1:], self.names, grid)
+            naming = Naming(agreed(chance, answer[1:], self.names), self.names, grid)
             chance = np.minimum(chance, 1 - naming.physiologic())
         found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
         return Prediction(found, naming, notices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,21 @@ from tmtv_engine.lesion.structures import STRUCTURES
 
 Float = npt.NDArray[np.float32]
 PHYSIOLOGIC = {row.name for row in STRUCTURES if row.physiologic}
+TISSUE = {"vessel", "liver", "spleen", "marrow", "muscle"}
+"""Where lesions lie: what is named so is told from tumour by the other answer."""
+
+
+def agreed(chance: Float, probabilities: Float, names: Sequence[str]) -> Float:
+    """One answer of two: structures (S, z, y, x) beside the probability of tumour (z, y, x).
+
+    An organ that is hot by nature keeps what it has. The rest is shared by ``chance``: tumour's
+    part goes to the first structure, "other", and tissue keeps what is not tumour's.
+    """
+    organs = [name in PHYSIOLOGIC and name not in TISSUE for name in names]
+    share = np.where(np.array(organs)[:, None, None, None], 1.0, 1.0 - chance[None])
+    joint = np.asarray(probabilities * share, np.float32)
+    joint[0] += 1 - joint.sum(axis=0)
+    return joint
 
 
 @dataclass(frozen=True, eq=False)
