@@ -62,6 +62,7 @@ LOOSE = {  # what writes without files.py, and why it may
     "tmtv_engine/files.py": "it is the place",
     "tmtv_engine/train/digital.py": "a log that grows",
     "tmtv_engine/study/archive.py": "a folder of the moment, for what a zip holds",
+    "tmtv_engine/review/sign.py": "a signature of the moment, for ssh-keygen to read",
 }
 WRITES = {"write_text", "write_bytes", "mkstemp", "mkdtemp", "umask", "NamedTemporaryFile"}
 
