@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from tmtv_engine.image.resample import resample
 from tmtv_engine.image.volume import Grid, Unit, Volume
-from tmtv_engine.lesion.find import components
+from tmtv_engine.lesion.find import components, find_lesions
 from tmtv_engine.lesion.rules import paper_rule, vote
 from tmtv_engine.model import registry
 from tmtv_engine.model.naming import Naming
@@ -191,12 +191,24 @@ def answers(scan: Scan, segment: Segmenter) -> Iterator[Answer]:
             "paper": paper_rule(found.probability),
             "vote": vote(found.probability, change.suv),
         }
-        kept = {rule: change.back(mask).array > 0 for rule, mask in masks.items()}
+        kept = {
+            rule: change.back(_accepted(mask, change.suv, found.naming)).array > 0
+            for rule, mask in masks.items()
+        }
         names = None
         if found.naming is not None:
             labels = _labels(found.naming, change.suv.grid)
             names = np.array(("", *found.naming.names))[change.back(labels).array.astype(int)]
         yield Answer(change.name, change.seen, kept, names)
+
+
+def _accepted(mask: Volume, suv: Volume, naming: Naming | None) -> Volume:
+    """The mask of the lesions that start accepted: not of those that are named physiologic."""
+    if naming is None:
+        return mask
+    lesions = find_lesions(mask, suv)
+    rows = [k for k, name in enumerate(naming.of(lesions)) if not name.physiologic]
+    return mask.with_array(lesions.take(rows).labels().array > 0)
 
 
 def _labels(naming: Naming, grid: Grid) -> Volume:

@@ -10,6 +10,7 @@ from tmtv_engine.model.infer import BUNDLED, load_model
 from tmtv_engine.phantom.draw import draw_patient
 from tmtv_engine.phantom.person import TRAINING_SEEDS
 from tmtv_engine.report.agreement import dice
+from tmtv_engine.train.source import DIGITAL
 
 pytestmark = pytest.mark.skipif(not BUNDLED.is_dir(), reason="no weights are bundled")
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.skipif(not BUNDLED.is_dir(), reason="no weights are bun
 def test_it_fits_the_package_and_says_what_it_is() -> None:
     assert sum(p.stat().st_size for p in BUNDLED.iterdir()) < 25e6
     record = read_model(BUNDLED)[2]
-    assert record["trained_on"] == "digital patients only"
+    assert record["trained_on"] == DIGITAL
     assert record["seeds"][0] >= TRAINING_SEEDS
     assert len(record["sha256"]) == 64
 
@@ -28,4 +29,4 @@ def test_it_finds_the_disease_of_a_patient_it_has_not_seen() -> None:
     mask = vote(found.probability, patient.suv).array
     score = dice(mask, (patient.rois.array > 0) & (patient.suv.array > 2.5))
     assert score is not None
-    assert score > 0.3  # they learned from the first version's drawings: 0.38 on this one
+    assert score > 0.5  # 0.61; the first version's had 0.38
