@@ -104,7 +104,7 @@ def test_hostile_text_is_shown_and_never_obeyed(
     case = make_case(tmp_path)
     file = case.path / "case.json"
     record = json.loads(file.read_text())
-    record["case"] = record["patient"]["id"] = record["model"]["name"] = joined
+    record["patient"]["id"] = record["model"]["name"] = joined
     record["warnings"] = [{"code": text, "message": text} for text in HOSTILE]
     file.write_text(json.dumps(record))
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)

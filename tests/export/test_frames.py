@@ -33,13 +33,17 @@ def write_frames(folder: Path) -> Path:
         delattr(whole, name)
     del whole.SliceThickness
     whole.SOPClassUID, whole.SOPInstanceUID = ENHANCED_PET, "1.2.3.77"
+    whole.AttenuationCorrected = whole.DecayCorrected = "YES"
+    whole.DecayCorrectionDateTime = whole.SeriesDate + whole.SeriesTime
     shared, frames = Dataset(), []
     shared.PlaneOrientationSequence = _items(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
     shared.PixelMeasuresSequence = _items(PixelSpacing=[4.0, 2.0], SliceThickness=3.0)
     for k in reversed(range(SHAPE[0])):
         frame = Dataset()
         frame.PlanePositionSequence = _items(ImagePositionPatient=[-10.0, 20.0, -300.0 + 3 * k])
-        frame.PixelValueTransformationSequence = _items(RescaleSlope="1", RescaleIntercept="0")
+        frame.PixelValueTransformationSequence = _items(
+            RescaleSlope="1", RescaleIntercept="0", RescaleType="BQML"
+        )
         frames.append(frame)
     whole.SharedFunctionalGroupsSequence = Sequence([shared])
     whole.PerFrameFunctionalGroupsSequence = Sequence(frames)

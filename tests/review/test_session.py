@@ -285,7 +285,7 @@ def test_verify_tells_a_journal_that_lost_lines_and_one_that_went_on(tmp_path: P
     refresh(case)
     path = journals(case.path)[0]
     path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
-    assert failures(case) == ["case.json (review)"]
+    assert failures(case) == ["review/AB.jsonl", "case.json (review)"]
 
 
 def test_who_has_a_case_open(tmp_path: Path) -> None:

@@ -47,10 +47,11 @@ def hostile_case(out: Path, payloads: tuple[str, ...]) -> None:
     path = case.path / "case.json"
     found = json.loads(path.read_text())
     found["warnings"] = [{"code": p, "message": p} for p in payloads]
-    found["model"]["name"] = found["case"] = joined
+    found["model"]["name"] = joined
     path.write_text(json.dumps(found))
-    (out / "bad").mkdir()
-    (out / "bad" / "case.json").write_text(json.dumps({"schema": joined}))
+    for name, broken in (("bad", {"schema": joined}), ("named", {**found, "case": joined})):
+        (out / name).mkdir()
+        (out / name / "case.json").write_text(json.dumps(broken))
 
 
 @pytest.mark.parametrize("payloads", [VISIBLE, CONTROL], ids=["visible", "control"])
@@ -102,4 +103,4 @@ async def test_hostile_text_is_shown_and_never_obeyed(
             assert payload in seen[1], payload  # warnings in full
             assert k > 2 or payload in seen[-2], payload  # the log
         assert payloads[0] in seen[0]
-        assert payloads[-1] in seen[-1]
+        assert any(payload in seen[-1] for payload in payloads)  # why, beside the other's
