@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
+os.environ["TEXTUAL_COLOR_SYSTEM"] = "truecolor"
 
 from svg import svg
 from textual.pilot import Pilot
@@ -92,7 +93,7 @@ def main() -> None:
         for k, path in enumerate(cases):
             shutil.rmtree(path / "review", ignore_errors=True)
             case = read_case(path)
-            ids = [int(row["id"]) for row in case.record["lesions"]]
+            ids = [row.id for row in case.record.lesions]
             for number, reason in zip(ids[:5], REASONS, strict=False):
                 if k < 4:
                     record(case, Decision("reject", (number,), reason=reason), "CD")

@@ -170,6 +170,8 @@ def close(out: Path, stock: Stock, outcomes: Sequence[Outcome]) -> None:
     )
     told = f"{counts} ({', '.join(str(p) for p in files)})" if files else counts
     (console.complain if written else console.say)(told)
+    if "done" in states:
+        console.say("each case's source.json names its patient: only you may read it (mode 600)")
 
 
 def tell(
