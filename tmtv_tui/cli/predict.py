@@ -169,9 +169,9 @@ def close(out: Path, stock: Stock, outcomes: Sequence[Outcome]) -> None:
         f"{states.count('skipped')} already there, {len(stock.leftovers)} left over"
     )
     told = f"{counts} ({', '.join(str(p) for p in files)})" if files else counts
-    (console.complain if written else console.say)(told)
     if "done" in states:
         console.say("each case's source.json names its patient: only you may read it (mode 600)")
+    (console.complain if written else console.say)(told)
 
 
 def tell(
