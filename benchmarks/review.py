@@ -22,13 +22,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support import cases
-from tests.support.drive import opened
+from tests.support.drive import opened, running
 from tests.support.terminal import Terminal, review
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
 from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.model.finders import Finder, Found
-from tmtv_tui.app import ReviewApp
 from tmtv_tui.config import Config
 from tmtv_tui.widgets.mip import MipView
 
@@ -166,8 +165,8 @@ async def dots(out: Path) -> None:
     for size in ((80, 24), (100, 50), (200, 60)):
         found = []
         for mode in ("half", "quad", "sextant", "octant"):
-            app = ReviewApp(out, reader="AB", read_only=True, config=Config(image=mode))
-            async with app.run_test(size=size) as pilot:
+            asked = {"read_only": True, "config": Config(image=mode)}
+            async with running(out, size, **asked) as (app, pilot):
                 screen = await opened(app, pilot)
                 placed = screen.query_one("#front", MipView)._placed
                 assert placed is not None
