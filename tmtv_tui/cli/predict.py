@@ -225,7 +225,8 @@ def _exported(case: Case, kinds: Sequence[str]) -> bool:
 
 def complain(error: TmtvError, name: str = "") -> None:
     """Say which study failed, why, and what to do; its place once."""
-    named = name and not ("/" in name and name in error.what)
+    there = error.what.startswith(f"{name}:") or ("/" in name and name in error.what)
+    named = name and not there
     console.complain(f"failed: {name}: {error.what}" if named else f"failed: {error.what}")
     if error.remedy:
         console.complain(error.remedy)
