@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
@@ -18,12 +17,14 @@ from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.session import who_has_open
 from tmtv_tui.messages import CaseRead, LesionPicked, RegionDrawn
+from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.rows import day
 from tmtv_tui.review.rules import region_rule
 from tmtv_tui.review.state import REASONS, difference
 from tmtv_tui.screens.asking import AskingScreen
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, fit
+from tmtv_tui.screens.keys import CASE_KEYS, DIGITS
 from tmtv_tui.screens.pictures import WINDOWS
 from tmtv_tui.widgets.keybar import KeyBar
 from tmtv_tui.widgets.lesions import LesionTable
@@ -32,53 +33,12 @@ from tmtv_tui.widgets.mip import MipView, SliceView
 if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
 
-DIGITS = "1234567890"
-Hidden = partial(Binding, show=False)
-
 
 class CaseScreen(AskingScreen):
     """Decide lesion by lesion; every decision is on disk when its key has been answered."""
 
     app: ReviewApp
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "help", "help", key_display="?", id="help"),
-        Binding("q", "leave", "back", id="back"),
-        Binding("a", "decide('accept')", "accept", id="accept"),
-        Binding("x", "decide('reject')", "reject", id="reject"),
-        Binding("u", "step('undo')", "undo", id="undo"),
-        Binding("ctrl+r", "step('redo')", "redo", id="redo"),
-        Binding("p", "split", "split", id="split"),
-        Binding("S", "sign", "sign", key_display="S", id="sign"),
-        Binding("m", "method", "method", id="method"),
-        Binding("i", "slice", "slice", id="slice"),
-        Binding("r", "turn(1)", "rotate", id="rotate"),
-        Binding("e", "note", "note", id="note"),
-        Binding("f", "flag", "flag", id="flag"),
-        Hidden("j", "move(1)", "down", id="down"),
-        Hidden("k", "move(-1)", "up", id="up"),
-        Hidden("tab,n", "next", "next undecided", key_display="Tab n", id="next"),
-        Hidden(
-            "left_square_bracket", "patient(-1)", "previous case", key_display="[", id="previous"
-        ),
-        Hidden("right_square_bracket", "patient(1)", "next case", key_display="]", id="following"),
-        Hidden("space", "mark", "mark", id="mark"),
-        Hidden("v", "range", "mark up to here", id="range"),
-        Hidden("X", "many", "reject marked, or by rule", key_display="X", id="many"),
-        Hidden("t", "type_reason", "type a reason for the last reject", id="reason"),
-        Hidden("M", "type_method", "type a method", key_display="M", id="type_method"),
-        Hidden("R", "turn(-1)", "rotate back", key_display="R", id="rotate_back"),
-        Hidden("o", "outlines", "others' marks on or off", id="outlines"),
-        Hidden("b", "views", "front, side, both", id="views"),
-        Hidden("plus,equals_sign", "zoom(2)", "zoom in", key_display="+", id="zoom_in"),
-        Hidden("minus", "zoom(-2)", "zoom out", key_display="-", id="zoom_out"),
-        Hidden("comma", "window(-1)", "window: darker", key_display=",", id="darker"),
-        Hidden("full_stop", "window(1)", "window: lighter", key_display=".", id="lighter"),
-        Hidden("w", "warnings", "warnings", id="warnings"),
-        Hidden("c", "compare", "compare with another reader", id="compare"),
-        Hidden("l", "log", "decision log", id="log"),
-        *[Hidden(d, f"reason({k})") for k, d in enumerate(DIGITS)],
-        Hidden("ctrl+l", "redraw", "redraw", id="redraw"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = CASE_KEYS
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -279,6 +239,8 @@ class CaseScreen(AskingScreen):
         for view in self.query(MipView):
             view.choose(lesion)
         if self.opened is not None:
+            if lesion is not None:
+                self.point_at(Cursor.on_peak(self.opened.reading.lesions, lesion))
             self._put("#hint", Content(self._hint(self.opened)))
         if self.query_one("#slice").display:
             self.show_slice()

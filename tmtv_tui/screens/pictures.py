@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.screen import Screen
 
+from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.screens.dialogs import Page, help_lines
 from tmtv_tui.widgets.lesions import LesionTable
@@ -28,9 +29,14 @@ class PictureScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.opened: Opened | None = None
+        self.cursor: Cursor | None = None
         self.angle = 0
         self.white = WINDOWS.index(10.0)
         self.views = VIEWS[0]
+
+    def point_at(self, cursor: Cursor) -> None:
+        """Put the one cursor of all views on another voxel."""
+        self.cursor = cursor
 
     def say(self) -> None:
         """Bring the words of the screen up to what is shown."""
