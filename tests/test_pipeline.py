@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from tests.support.cases import make_case, make_loaded, make_volume
-from tmtv_engine import batch
-from tmtv_engine.case.folder import Case
 from tmtv_engine.case.picture import caption
 from tmtv_engine.errors import InputError, UsageError
 from tmtv_engine.files import inputs_sha256
@@ -21,7 +19,6 @@ from tmtv_engine.model.registry import Model, load
 from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.notices import Notice
 from tmtv_engine.pipeline import CaseConfig, liver_threshold, run_loaded
-from tmtv_engine.study.find import Study
 
 
 def _run(tmp_path: Path, finder: Finder, suv: Volume) -> dict[str, Any]:
@@ -164,30 +161,3 @@ def test_the_picture_shows_the_totals_and_the_lesions(tmp_path: Path) -> None:
 def test_unknown_models_are_wrong_usage(name: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         load(name)
-
-
-def test_a_batch_goes_on_skips_and_remakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_case(study: Any, finder: Any, config: CaseConfig) -> Case:
-        if study.case == "bad":
-            raise InputError("bad/slice.dcm: broken", "Send it again.")
-        return make_case(config.out, study.case)
-
-    monkeypatch.setattr(batch, "run_case", run_case)
-    studies = [Study(c, "nifti", ()) for c in ("a", "bad", "c")]
-    made = []
-
-    def finder() -> Any:
-        made.append(1)
-
-    def states(**options: Any) -> list[tuple[str, str]]:
-        found = batch.run_batch(studies, finder, CaseConfig(tmp_path), **options)
-        return sorted((o.name, o.state) for o in found)
-
-    assert states(jobs=2) == [("a", "done"), ("bad", "failed"), ("c", "done")]
-    assert states() == [("a", "skipped"), ("bad", "failed"), ("c", "skipped")]
-    assert states(fresh=True) == [("a", "done"), ("bad", "failed"), ("c", "done")]
-    studies.pop(1)
-    made.clear()
-    assert states() == [("a", "skipped"), ("c", "skipped")]
-    assert made == []
-    assert len((tmp_path / "summary.csv").read_text().splitlines()) == 7

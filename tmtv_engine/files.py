@@ -76,6 +76,19 @@ def inputs_sha256(files: Sequence[Path]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def stamps(files: Sequence[Path]) -> list[list[int]] | None:
+    """Size and time of change (ns) of each file, of one in a zip the zip's; None if one is gone."""
+    found = []
+    for path in files:
+        while not os.path.lexists(path) and path != path.parent:
+            path = path.parent
+        if not path.is_file():
+            return None
+        stat = path.stat()
+        found.append([stat.st_size, stat.st_mtime_ns])
+    return found
+
+
 def utc_now() -> str:
     """Now, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

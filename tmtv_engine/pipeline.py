@@ -35,7 +35,7 @@ from tmtv_engine.case.record import (
 from tmtv_engine.case.results import lesion_rows, standing
 from tmtv_engine.case.tables import lesions_csv
 from tmtv_engine.errors import InputError
-from tmtv_engine.files import inputs_sha256, utc_now, write_text
+from tmtv_engine.files import inputs_sha256, stamps, utc_now, write_text
 from tmtv_engine.image.projections import project
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.methods import DEFAULT_METHODS, Method, parse_method
@@ -108,13 +108,16 @@ def run_loaded(
     with _stage(seconds, "measure", 2, config):
         cuts = _cuts(found, loaded, config)
         record = _record(name, loaded, finder, found, cuts)
+        asked = {**finder.limits, "liver_mm": config.liver_mm}
     with _stage(seconds, "project", 3, config):
         mip, slices = project(loaded.suv), slices_of(loaded.suv, found.lesions)
     with _stage(seconds, "hash", 4, config):
         inputs = inputs_sha256(loaded.input_files) or None
-    told = replace(record.provenance, inputs_sha256=inputs, seconds=seconds)
+    told = replace(record.provenance, inputs_sha256=inputs, seconds=seconds, made_with=asked)
     record = replace(record, provenance=told)
-    source = {"inputs": [os.path.abspath(p) for p in loaded.input_files], **loaded.source}
+    paths = [os.path.abspath(p) for p in loaded.input_files]
+    source = {"inputs": paths, **loaded.source}
+    source["stamps"] = stamps([Path(p) for p in source["inputs"]])
     return write_case(
         config.out,
         record=record,

@@ -135,7 +135,11 @@ class Review(Struct, frozen=True, kw_only=True):
 
 
 class Provenance(Struct, frozen=True, kw_only=True):
-    """How the case came about. ``last_id`` is the highest number that the prediction gave."""
+    """How the case came about. ``last_id`` is the highest number that the prediction gave.
+
+    ``made_with``: what was asked for and stands nowhere else (limits, the liver sphere, which
+    ROIs), compared at a rerun; cases of before 0.2 do not tell it.
+    """
 
     tmtv: str
     python: str
@@ -143,6 +147,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
     device: str | None
     methods: tuple[str, ...]
     liver_threshold_suv: Number | None = None
+    made_with: Mapping[str, Any] | UnsetType = UNSET
     inputs_sha256: str | None
     seconds: Mapping[str, Amount]
     last_id: Count = 0

@@ -20,7 +20,7 @@ def lesion_rows(
     """The ``lesions`` of `case.json`: measures, where each comes from, its status and reader."""
     lesions = cuts.lesions
     centres, highest, peaks = centroid_mm(lesions), suv_max(lesions), suv_peak(lesions)
-    methods = _methods(cuts)
+    methods = cut_rows(cuts)
     rows = [
         {
             "id": lesions.ids[k],
@@ -49,7 +49,7 @@ def lesion_rows(
     )
 
 
-def _methods(cuts: Cuts) -> list[dict[str, Cut]]:
+def cut_rows(cuts: Cuts) -> list[dict[str, Cut]]:
     """Each lesion under every method."""
     found: list[dict[str, Cut]] = [{} for _ in range(len(cuts.lesions))]
     for method in cuts.methods:

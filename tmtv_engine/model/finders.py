@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from tmtv_engine.files import inputs_sha256
 from tmtv_engine.image.volume import FloatArray, Unit, Volume
 from tmtv_engine.lesion.drawn import RoiMode, lesions_of
 from tmtv_engine.lesion.find import SPLIT_OVER_ML, find_lesions
@@ -38,8 +39,9 @@ class Found:
 class Finder:
     """A way to find lesions: called with SUV and CT, and what `case.json` says of it.
 
-    ``takes_ct``: whether a CT that is not there is missed. It pickles (``find`` is a function or a
-    value that can be called): another process or machine may do the finding.
+    ``takes_ct``: whether a CT that is not there is missed. ``limits``: what else it was asked for
+    and decides what it finds; recorded in the case and compared at a rerun. It pickles (``find``
+    is a function or a value that can be called): another process or machine may do the finding.
     """
 
     find: Callable[[Volume, Volume | None], Found]
@@ -47,6 +49,7 @@ class Finder:
     device: str = "cpu"
     stage: str = "network"
     takes_ct: bool = True
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
 
 def finder_of(
@@ -60,7 +63,8 @@ def finder_of(
         return Finder(_hotspots, dict(model.record), "cpu", "hotspots", model.takes_ct)
     find = _Network(model.segment, model.warnings, rule, min_ml, split)
     record = {**model.record, "rule": rule, **({} if split else {"split": False})}
-    return Finder(find, record, model.device, takes_ct=model.takes_ct)
+    limits = {"min_ml": float(min_ml)}
+    return Finder(find, record, model.device, takes_ct=model.takes_ct, limits=limits)
 
 
 def _hotspots(suv: Volume, ct: Volume | None) -> Found:
@@ -125,7 +129,17 @@ def file_finder(
         "cpu",
         "rois",
         takes_ct=False,
+        limits={"rois": mode, "roi": chosen and list(chosen), "roi_sha256": _hash(path)},
     )
+
+
+def _hash(path: Path) -> str | None:
+    """The hash of the file (or of the folder's files) that holds the ROIs, None of none."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    try:
+        return inputs_sha256(files) or None
+    except OSError:  # reading it says so
+        return None
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def demo(
     progress = console.Progress()
     config = replace(CaseConfig(out / "cases", methods), say=progress.stage)
     finder = finders.finder_of(models.load(model, device))
-    outcomes = run_batch(studies, lambda: finder, config, fresh=True)
+    outcomes = run_batch(studies, finder, config, fresh=True)
     failed = tell(outcomes, progress, False)
     if failed:
         return 1

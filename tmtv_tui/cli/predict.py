@@ -129,7 +129,7 @@ def run(
     progress = console.Progress(len(stock.studies))
     config = replace(config, say=progress.stage)
     outcomes: list[Outcome] = []
-    batch = run_batch(stock.studies, lambda: finder, config, fresh=fresh, jobs=jobs)
+    batch = run_batch(stock.studies, finder, config, fresh=fresh, jobs=jobs)
     failed = tell(kept_in(batch, outcomes), progress, as_json, kinds)
     close(config.out, stock, outcomes)
     return 1 if failed or stock.failures or not stock.studies else 0
@@ -169,6 +169,9 @@ def close(out: Path, stock: Stock, outcomes: Sequence[Outcome]) -> None:
         f"{states.count('skipped')} already there, {len(stock.leftovers)} left over"
     )
     told = f"{counts} ({', '.join(str(p) for p in files)})" if files else counts
+    aside = sum(o.aside for o in outcomes)
+    if aside:
+        console.complain(f"{aside} reviewed cases moved to {out / 'aside'}")
     if "done" in states:
         console.say("each case's source.json names its patient: only you may read it (mode 600)")
     (console.complain if written else console.say)(told)
@@ -193,6 +196,8 @@ def tell(
             complain(outcome.error or TmtvError("no reason is known"), outcome.place)
             continue
         record = outcome.case.record
+        if outcome.note:
+            (console.complain if outcome.aside else console.say)(f"{outcome.name}: {outcome.note}")
         if outcome.state == "skipped":
             made = f"by {record.model.name}, methods {' '.join(record.totals)}"
             console.say(f"{outcome.name}: already there, made {made}; --fresh makes it anew")

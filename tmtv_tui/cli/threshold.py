@@ -42,7 +42,7 @@ def threshold(
     liver_sphere: str | None = options.LIVER,
     no_image: bool = options.NO_IMAGE,
     fresh: bool = typer.Option(
-        True, "--fresh/--resume", help="Make a finished case anew; a reviewed one moves aside."
+        False, "--fresh/--resume", help="Make a finished case anew; a reviewed one moves aside."
     ),
     as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
@@ -62,7 +62,7 @@ def threshold(
     progress = console.Progress()
     config = replace(config, say=progress.stage)
     finder = file_finder(roi, mode=rois, names=name, accepted=told.accepted)  # type: ignore[arg-type]
-    outcomes = run_batch([study], lambda: finder, config, fresh=fresh)
+    outcomes = run_batch([study], finder, config, fresh=fresh)
     return 1 if tell(outcomes, progress, as_json) else 0
 
 
