@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace as with_values
+
 from msgspec import UNSET
 from msgspec.structs import replace
 

@@ -40,7 +40,7 @@ def resumed(study: Study, finder: Finder, config: CaseConfig) -> Outcome:
         case = read_case(config.out / study.case)
         told = differences(case, study, finder, config)
         if told:
-            raise CaseError(f"{case.path} was made otherwise: {'; '.join(told)}", FRESH)
+            raise CaseError(f"{case.path} was made {'; '.join(told)}", FRESH)
         missing = [m for m in config.methods if m.key not in case.record.provenance.methods]
         if missing:
             case = recut(case, missing, config.liver_mm)
@@ -57,17 +57,18 @@ def differences(case: Case, study: Study, finder: Finder, config: CaseConfig) ->
     Permissions (`--accept`, `--allow-…`) that are given now and were not then change nothing in
     a case that was made without them; one that was made with them needs them again.
     """
-    told = [*_model(case.record, finder), *_limits(case.record, finder, config)]
-    told += _overrides(case.record, study.told(config.overrides or Overrides()))
-    if not same_files(case, study):
-        told.append(f"other files than {study.path}")
-    return told
+    asked = study.told(config.overrides or Overrides())
+    others = [*_model(case.record, finder), *_limits(case.record, finder, config)]
+    others += _overrides(case.record, asked)
+    told = [] if same_files(case, study) else [f"from other files than {study.path}"]
+    return told + ([f"otherwise: {'; '.join(others)}"] if others else [])
 
 
 def _model(record: CaseRecord, finder: Finder) -> Iterator[str]:
     then, now = record.model, dict(finder.record)
     if (then.sha256 or then.name) != (now.get("sha256") or now["name"]):
-        yield f"model {_named(then.name, then.sha256)}, now {_named(now['name'], now.get('sha256'))}"
+        made = _named(then.name, then.sha256)
+        yield f"model {made}, now {_named(now['name'], now.get('sha256'))}"
         return
     if then.rule != now.get("rule"):
         yield f"--rule {then.rule or 'paper'}, now {now.get('rule') or 'paper'}"
