@@ -13,7 +13,6 @@ from rich.segment import Segment
 from textual import work
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
-from textual.binding import Binding
 from textual.color import Color
 from textual.driver import Driver
 from textual.filter import LineFilter
@@ -35,7 +34,7 @@ from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.worklist import Worklist
 from tmtv_tui.terminal.thrift import ExactLayout, ExactUpdate, Shown
 from tmtv_tui.widgets.blocks import OWN
-from tmtv_tui.widgets.keybar import keys_of
+from tmtv_tui.widgets.keybar import KeyBar, bindings_of, keys_of
 
 if TYPE_CHECKING:
     from tmtv_tui.terminal.painter import Painter
@@ -79,8 +78,7 @@ def _harmless(segment: Segment) -> Segment:
 def _known_actions(keys: Iterable[str]) -> None:
     """Raise `UsageError` for settings of keys that no screen has."""
     screens = (Worklist, CaseScreen, CompareScreen)
-    bindings = [b for screen in screens for b in screen.BINDINGS if isinstance(b, Binding)]
-    known = sorted({b.id for b in bindings if b.id})
+    known = sorted({b.id for screen in screens for b in bindings_of(screen) if b.id})
     for name in keys:
         if name not in known:
             raise UsageError(f"no action is called {clean(name)!r}", f"Known: {', '.join(known)}.")
@@ -163,6 +161,15 @@ class ReviewApp(App[None]):
         if torn:
             self._shown.forget()
             self.call_next(self.refresh, repaint=True, layout=True)
+
+    def _refresh_notifications(self) -> None:
+        """What there is to say stands in the line of the keys, where it covers nothing."""
+        told = list(self._notifications)
+        for screen in reversed(self._screen_stack if self._running else []):
+            for bar in screen.query(KeyBar):
+                bar.tell(told)
+            if not isinstance(screen, ModalScreen):
+                return
 
     def farewell(self) -> str:
         """What takes the pictures in pixels off the terminal."""

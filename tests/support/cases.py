@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from tmtv_engine.case.tables import update_summary
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
 from tmtv_engine.lesion.methods import parse_method
-from tmtv_engine.lesion.origin import Origin, Source
+from tmtv_engine.lesion.origin import Origin, Source, Structure
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.notices import notice
 from tmtv_engine.pipeline import CaseConfig, run_loaded
@@ -58,15 +60,19 @@ def make_case(
     hotspots: bool = False,
     info: dict[str, Any] | None = None,
     source: dict[str, Any] | None = None,
+    known: Sequence[tuple[Structure | None, str | None]] = (),
 ) -> Case:
     """Write ``tmp_path/name`` as a network (or, with ``hotspots``, the hot spots) would.
 
     Two accepted lesions and one candidate; patient of 70 kg and 1.75 m. ``info`` and ``source``
-    replace keys of `case.json` and `source.json` (a DICOM header for export, say).
+    replace keys of `case.json` and `source.json` (a DICOM header for export, say). ``known``:
+    structure and region of the lesions, by number.
     """
     suv, labels = make_volume()
     config = CaseConfig(tmp_path, tuple(parse_method(key) for key in methods))
-    case = run_loaded(name, make_loaded(suv, info, source), _finder(labels, hotspots), config)
+    finder = _finder(labels, hotspots)
+    finder = _named(finder, known) if known else finder
+    case = run_loaded(name, make_loaded(suv, info, source), finder, config)
     update_summary(tmp_path, case.record)
     return case
 
@@ -116,6 +122,16 @@ def _finder(labels: Volume, hotspots: bool) -> Finder:
 
     record = {"name": "hotspot"} if hotspots else {"name": "vnet", "sha256": "0" * 64}
     return Finder(find, record if hotspots else {**record, "trained_on": "digital patients"})
+
+
+def _named(finder: Finder, known: Sequence[tuple[Structure | None, str | None]]) -> Finder:
+    def find(suv: Volume, ct: Volume | None) -> Found:
+        found = finder.find(suv, ct)
+        told = zip(found.origins, known, strict=True)
+        rows = (replace(o, structure=name, region=region) for o, (name, region) in told)
+        return replace(found, origins=tuple(rows))
+
+    return replace(finder, find=find)
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

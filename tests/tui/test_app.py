@@ -87,11 +87,11 @@ async def test_signing_closes_the_reading(tmp_path: Path) -> None:
     make_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         screen = await opened(app, pilot)
-        await pilot.press("S", "x")
+        await pilot.press("S", "enter", "x")
         assert screen.opened is not None
         assert screen.opened.reading.status[1] == "accepted"
         assert "SIGNED" in text_of(app)
-        await pilot.press("S", "x")
+        await pilot.press("S", "enter", "x")
         assert screen.opened.reading.status[1] == "rejected"
 
 

@@ -25,7 +25,7 @@ def top_mm(number: int) -> np.ndarray:
 
 
 def hits(case: Opened, rule: str) -> list[int]:
-    return rule_hits(case.table, case.reading, "41", rule)[0]
+    return list(rule_hits(case, "41", rule).ids)
 
 
 def test_positions_are_those_of_the_maximum(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tmtv_engine.errors import UsageError
+from tmtv_engine.review.reasons import Reason
 from tmtv_tui.cli import console, options, show
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def accept(
 def reject(
     case: Path = CASE,
     lesions: list[str] = LESIONS,
-    reason: str | None = typer.Option(None, "--reason", help="brain, heart, bladder …"),
+    reason: str | None = typer.Option(None, "--reason", help=f"{', '.join(Reason)} or any words."),
     reader: str | None = READER,
     as_json: bool = options.JSON,
 ) -> int:

@@ -23,14 +23,16 @@ def _always(opened: Opened) -> bool:
 class Column:
     """A column: its ``header`` and what its ``cell`` says of (case, method shown, lesion's number).
 
-    ``right``: numbers stand at the right; ``width``: fixed, else that of the longest cell;
-    ``there``: where the case has such a column at all.
+    ``right``: numbers stand at the right; ``width``: fixed, else that of the longest cell, which
+    shrinks to ``least`` where volume and SUVmax would not be seen; ``there``: where the case has
+    such a column at all.
     """
 
     header: str
     cell: Cell
     right: bool = False
     width: int | None = None
+    least: int | None = None
     there: Callable[[Opened], bool] = _always
 
 
@@ -91,12 +93,33 @@ def _region(o: Opened, method: str, number: int) -> str:
     return clean(known.region or "", 24) if known else ""
 
 
+def widths_of(columns: list[Column], rows: list[list[str]], room: int) -> list[int]:
+    """The columns' widths over ``rows`` (header and cells): words shrink until the numbers up to
+    SUVmax stand within ``room``."""
+    widths = [c.width or max(len(row[k]) for row in rows) for k, c in enumerate(columns)]
+    last = next((k for k, c in enumerate(columns) if c.header == "SUVmax"), len(columns) - 1)
+    over = sum(widths[: last + 1]) + last - room
+    for k, column in enumerate(columns):
+        if column.least is not None and over > 0:
+            less = min(over, max(0, widths[k] - column.least))
+            widths[k] -= less
+            over -= less
+    return widths
+
+
 OTHERS = Column("", lambda o, method, number: "")
 """Stands for the volumes by the methods that are not shown first."""
 COLUMNS: tuple[Column, ...] = (
     Column("", lambda o, method, number: ""),  # the mark
     Column("status", _status, width=12),
     Column("#", lambda o, method, number: str(number), right=True),
+    Column(
+        "structure",
+        _structure,
+        least=12,
+        there=lambda o: any(row.structure is not None for row in o.rows.values()),
+    ),
+    Column("region", _region, least=8, there=lambda o: any(r.region for r in o.rows.values())),
     Column(
         "mL {method}",
         lambda o, method, number: f"{o.table.volume_ml[method][_row(o, number)]:.1f}",
@@ -111,12 +134,6 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("p", _chance, right=True),
     Column("source", _source),
-    Column(
-        "structure",
-        _structure,
-        there=lambda o: any(row.structure is not None for row in o.rows.values()),
-    ),
-    Column("region", _region, there=lambda o: any(row.region for row in o.rows.values())),
     Column("where LPS mm", lambda o, m, number: position(o.table.centroid_mm[_row(o, number)])),
     OTHERS,
     Column("why", lambda o, method, number: o.reading.reasons.get(number, ""), width=30),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,20 +16,10 @@ from tmtv_engine.lesion.measures import centroid_mm, suv_max, suv_peak
 from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.text import clean
 
-REASONS = (
-    "brain",
-    "heart",
-    "kidney",
-    "bladder",
-    "bowel",
-    "marrow",
-    "muscle",
-    "brown fat",
-    "injection site",
-    "inflammation",
-    "artefact",
-    "other",
-)
+if TYPE_CHECKING:
+    from tmtv_tui.review.opened import Opened
+
+TOTALS_HEADER = " mL   predicted → reviewed    change   TLG g    n"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +83,14 @@ def difference(before: float, after: float) -> str:
     if abs(before - after) < 0.05:
         return ""
     return f"{'+' if after > before else '−'}{abs(after - before):.1f}"
+
+
+def total_line(opened: Opened, method: str) -> str:
+    """One method's predicted → reviewed mL, their difference, TLG g and lesions."""
+    volume, tlg, count = opened.table.total(method, opened.reading.accepted)
+    before = opened.before[method][0]
+    told = f"{method:>5} {before:>9.1f} → {volume:>8.1f} {difference(before, volume):>9}"
+    return f"{told} {tlg:>7.0f} {count:>4}"
 
 
 def describe(line: Any) -> str:

@@ -9,32 +9,25 @@ from tmtv_engine.review.journal import Decision, journals
 from tmtv_engine.review.reading import Reading, reading_of
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.rules import EXPLAINED, rule_hits
+from tmtv_tui.review.signing import sign_lines
 from tmtv_tui.review.state import describe
 from tmtv_tui.screens.compare import CompareScreen
-from tmtv_tui.screens.dialogs import Ask, Page
-from tmtv_tui.screens.pictures import PictureScreen
+from tmtv_tui.screens.dialogs import Ask, Confirm, Page
+from tmtv_tui.screens.lists import ListScreen
 from tmtv_tui.widgets.lesions import LesionTable
 
 if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
 
 
-class AskingScreen(PictureScreen):
+class AskingScreen(ListScreen):
     """`decide` records; what is asked here comes to it."""
 
     app: ReviewApp
 
-    def decide(self, decision: Decision) -> bool:
-        """Record a decision and show it; False where it was refused."""
-        raise NotImplementedError
-
     def settle(self, before: Reading) -> None:
         """Draw what decisions changed."""
         raise NotImplementedError
-
-    def complain(self, text: str) -> None:
-        """Say what was refused."""
-        self.notify(text, severity="error", markup=False)
 
     def reject_marked(self) -> None:
         """Reject the marked lesions."""
@@ -63,24 +56,27 @@ class AskingScreen(PictureScreen):
 
         def preview(rule: str) -> str:
             try:
-                ids, ml = rule_hits(o.table, o.reading, key, rule)
+                ids, ml, candidates = rule_hits(o, key, rule)
             except TmtvError as error:
                 return f"{error.what}\n{EXPLAINED}"
             count = f"{len(ids)} lesion{'' if len(ids) == 1 else 's'}"
-            return f"rejects {count}, {ml:.1f} mL by {key}: {' '.join(f'#{n}' for n in ids)}"
+            told = f"rejects {count}, {ml:.1f} mL by {key}: {' '.join(f'#{n}' for n in ids)}"
+            listed = " ".join(f"#{n}" for n in candidates)
+            return f"{told}\nand {len(candidates)} candidates: {listed}" if candidates else told
 
         def done(rule: str | None) -> None:
             if rule is None:
                 return
             try:
-                ids, _ = rule_hits(o.table, o.reading, key, rule)
+                ids, _, candidates = rule_hits(o, key, rule)
             except TmtvError as error:
                 self.complain(str(error))
                 return
-            if ids:
-                self.decide(Decision("reject", tuple(ids), reason=f"rule {rule.strip()}"))
+            if ids or candidates:
+                lesions = tuple(sorted((*ids, *candidates)))
+                self.decide(Decision("reject", lesions, reason=f"rule {rule.strip()}"))
 
-        title = "Reject by rule: ml<2, suvmax<3, z<-600 … or draw a box"
+        title = "Reject by rule: ml<2, suvmax<3, organ=bladder, z<-600 … or draw a box"
         self.app.push_screen(Ask(title, rule, preview), done)
 
     def action_method(self) -> None:
@@ -118,12 +114,24 @@ class AskingScreen(PictureScreen):
             self.decide(Decision("unflag" if self.opened.reading.flagged else "flag"))
 
     def action_sign(self) -> None:
-        """Sign, or re-open what is signed."""
-        if self.opened is None:
+        """Sign after a look at what is signed, or re-open what is signed."""
+        o = self.opened
+        if o is None:
             return
-        signed = self.opened.reading.signed
-        if self.decide(Decision("unsign" if signed else "sign")) and not signed:
-            self.notify(f"signed: {self.opened.reading.signed}", markup=False)
+        if self.app.read_only:
+            self.complain("read only: nothing is recorded")
+            return
+        name, signed = self.app.name_of(o.case.name), o.reading.signed
+        title = f"Re-open {name}?" if signed else f"Sign {name} as {self.app.reader}?"
+        lines = sign_lines(o, self.app.method_of(o))
+        if signed:
+            lines = [f"It is signed: {signed}", "Your decisions stay; it counts as unsigned then."]
+
+        def done(go: bool | None) -> None:
+            if go and self.decide(Decision("unsign" if signed else "sign")) and not signed:
+                self.notify(f"signed: {o.reading.signed}", markup=False)
+
+        self.app.push_screen(Confirm(title, lines), done)
 
     def action_warnings(self) -> None:
         """The warnings in full."""

@@ -15,13 +15,15 @@ from textual.widgets import Static
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import Reading
+from tmtv_engine.review.reasons import Reason
 from tmtv_engine.review.session import who_has_open
 from tmtv_tui.messages import CaseRead, LesionPicked, RegionDrawn
 from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.rows import day
 from tmtv_tui.review.rules import region_rule
-from tmtv_tui.review.state import REASONS, difference
+from tmtv_tui.review.sites import sites_of
+from tmtv_tui.review.state import TOTALS_HEADER, total_line
 from tmtv_tui.screens.asking import AskingScreen
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, fit
 from tmtv_tui.screens.keys import CASE_KEYS, DIGITS
@@ -185,14 +187,16 @@ class CaseScreen(AskingScreen):
         words += [f"reader {self.app.reader}", f"{o.angle(self.angle):.0f}°"]
         words.append(f"SUV 0–{WINDOWS[self.white]:g}")
         words += [f"also open: {' '.join(self._there)}"] if self._there else []
+        words.append(self.listed())
         self._put("#head", Content("  ·  ".join(w for w in words if w)))
+        self.footer()
         self._put("#totals", self._totals(o))
         self._put("#hint", Content(self._hint(o)))
 
     def _hint(self, o: Opened) -> str:
         if self._asked:
-            offered = (f"{d} {r}" for d, r in zip(DIGITS, REASONS, strict=False))
-            return f"why? {' '.join(offered)} t type"
+            offered = (f"{d} {r}" for d, r in zip(DIGITS, Reason, strict=False))
+            return f"{self.which(self._asked)}: why? {' '.join(offered)} t type"
         number = self.query_one(LesionTable).current()
         codes = " ".join(w.code for w in o.case.record.warnings)
         reason = o.reading.reasons.get(number or 0)
@@ -209,17 +213,12 @@ class CaseScreen(AskingScreen):
 
     def _totals(self, o: Opened) -> Content:
         key = self.app.method_of(o)
-        lines = [Content("  mL   predicted → reviewed    change   TLG g    n").stylize("bold")]
+        lines = [Content(f" {TOTALS_HEADER}").stylize("bold")]
         for method in o.table.volume_ml:
-            volume, tlg, count = o.table.total(method, o.reading.accepted)
-            before = o.before[method][0]
-            mark = "▸" if method == key else " "
-            line = Content(
-                f"{mark}{method:>5} {before:>9.1f} → {volume:>8.1f} {difference(before, volume):>9}"
-                f" {tlg:>7.0f} {count:>4}"
-            )
+            line = Content(f"{'▸' if method == key else ' '}{total_line(o, method)}")
             lines.append(line.stylize("bold") if method == key else line)
-        return Content("\n").join(lines)
+        sites = sites_of(o).words()
+        return Content("\n").join(lines + ([Content(sites)] if sites else []))
 
     def on_lesion_table_chosen(self, message: LesionTable.Chosen) -> None:
         """The table's cursor chooses in the picture."""
@@ -282,7 +281,7 @@ class CaseScreen(AskingScreen):
     def action_reason(self, which: int) -> None:
         """Say why the last lesion was rejected."""
         if self._asked:
-            self._because(REASONS[which])
+            self._because(list(Reason)[which])
 
     def _because(self, reason: str) -> None:
         """The reject just made, with its reason: one undo takes both back."""
@@ -302,8 +301,9 @@ class CaseScreen(AskingScreen):
             if text and text.strip():
                 self._because(text)
 
-        listed = "  ".join(REASONS)
-        self.app.push_screen(Ask("Why?", preview=lambda _: listed), done)
+        listed = "  ".join(Reason)
+        title = f"Why was {self.which(self._asked)} rejected?"
+        self.app.push_screen(Ask(title, preview=lambda _: listed), done)
 
     def action_move(self, step: int) -> None:
         """Up or down."""

@@ -64,6 +64,39 @@ class Ask(ModalScreen[str | None]):
         self.dismiss(None)
 
 
+class Confirm(ModalScreen[bool]):
+    """What would be done, in lines; Enter does it, nothing else."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "go", "do it"),
+        Binding("escape,q,ctrl+q", "leave", "leave it"),
+    ]
+
+    def __init__(self, title: str, lines: list[str]) -> None:
+        super().__init__()
+        self._title, self._lines = title, lines
+
+    def compose(self) -> ComposeResult:
+        """The title, the lines, the two keys."""
+        with Vertical(classes="dialog"):
+            yield Static(Content(self._title).stylize("bold"), markup=False)
+            with VerticalScroll(classes="lines"):
+                yield Static(Content("\n".join(self._lines)), markup=False)
+            yield Static(Content("Enter: do it   Escape: leave it"), classes="dim", markup=False)
+
+    def on_mount(self) -> None:
+        """Long lists scroll."""
+        self.query_one(VerticalScroll).focus()
+
+    def action_go(self) -> None:
+        """Yes."""
+        self.dismiss(True)
+
+    def action_leave(self) -> None:
+        """No."""
+        self.dismiss(False)
+
+
 class Page(ModalScreen[None]):
     """A page of text: help, warnings, the decision log."""
 

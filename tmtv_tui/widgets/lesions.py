@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from rich.segment import Segment
@@ -15,8 +16,10 @@ from textual.strip import Strip
 
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.reading import Reading
-from tmtv_tui.review.cells import Column, columns_of, header_of
+from tmtv_tui.review.cells import Column, columns_of, header_of, widths_of
+from tmtv_tui.review.names import fold_line, folded
 from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.order import FOLD, Order, arranged, undecided
 
 STYLES = {
     Status.ACCEPTED: Style(bold=True),
@@ -26,7 +29,8 @@ STYLES = {
 
 
 class LesionTable(ScrollView, can_focus=True):
-    """One row a lesion, by number; glyph and word tell the status, a star what is marked."""
+    """One row a lesion, one for all named candidates; glyph and word tell the status, a star what
+    is marked. ``order``: how they stand and which."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "go(-1)", show=False),
@@ -47,7 +51,11 @@ class LesionTable(ScrollView, can_focus=True):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.cursor_row = 0
+        self.order = Order()
         self._ids: list[int] = []
+        self._folded: list[int] = []  # of those shown
+        self._away: list[int] = []  # of all
+        self._toured: set[int] = set()
         self._marks: set[int] = set()
         self._last: int | None = None
         self._opened: Opened | None = None
@@ -64,31 +72,54 @@ class LesionTable(ScrollView, can_focus=True):
 
     def current(self) -> int | None:
         """The lesion under the cursor."""
+        return self._at() or None
+
+    @property
+    def on_fold(self) -> bool:
+        """Whether the cursor is on the line of the named candidates."""
+        return self._at() == FOLD
+
+    def _at(self) -> int | None:
         return self._ids[self.cursor_row] if 0 <= self.cursor_row < len(self._ids) else None
 
     def fill(self, opened: Opened, method: str) -> None:
         """Draw all rows; the cursor stays on its lesion."""
-        current = self.current()
+        current = self._at()
         self._opened, self._method = opened, method
-        self._ids = [int(i) for i in opened.reading.lesions.ids]
-        self._marks &= set(self._ids)
+        self._ids, self._folded = arranged(opened, method, self.order)
+        self._away = folded(opened)
+        numbers = [n for n in self._ids if n != FOLD]
+        self._marks &= set(numbers)
         self._columns = columns_of(opened, method)
         self._header = [header_of(column, method) for column in self._columns]
-        self._cells = {n: self._row(n) for n in self._ids}
-        rows = [self._header, *self._cells.values()]
-        self._widths = [
-            column.width or max(len(row[k]) for row in rows)
-            for k, column in enumerate(self._columns)
-        ]
-        self.virtual_size = Size(sum(self._widths) + 2 * len(self._widths), len(self._ids) + 1)
+        self._cells = {n: self._row(n) for n in numbers}
+        self._measure()
+        if current not in self._ids and current in self._folded:
+            current = FOLD
         self.cursor_row = self._ids.index(current) if current in self._ids else 0
         self.refresh()
 
+    def _measure(self) -> None:
+        rows = [self._header, *self._cells.values()]
+        self._widths = widths_of(self._columns, rows, self.size.width or 1000)
+        self.virtual_size = Size(sum(self._widths) + 2 * len(self._widths), len(self._ids) + 1)
+
+    def on_resize(self) -> None:
+        """Words shrink where numbers would not be seen."""
+        if self._opened is not None:
+            self._measure()
+            self.refresh()
+
     def settle(self, opened: Opened, before: Reading) -> None:
         """Draw the rows whose status or reason changed."""
+        if folded(opened) != self._away:
+            self.fill(opened, self._method)
+            return
         now = opened.reading
         for row, number in enumerate(self._ids):
-            if (
+            if number == FOLD:
+                self.refresh_line(row + 1)
+            elif (
                 now.status[number] != before.status[number]
                 or now.reasons.get(number) != before.reasons.get(number)
                 or now.decided_by[number] != before.decided_by[number]
@@ -96,8 +127,20 @@ class LesionTable(ScrollView, can_focus=True):
                 self._cells[number] = self._row(number)
                 self.refresh_line(row + 1)
 
+    def reorder(self, order: Order) -> None:
+        """Another order, or other lesions of the case."""
+        self.order = order
+        if self._opened is not None:
+            self.fill(self._opened, self._method)
+            self.post_message(self.Chosen(self.current()))
+
     def go(self, lesion: int) -> None:
-        """Put the cursor on a lesion."""
+        """Put the cursor on a lesion, also on one that is folded away or filtered out."""
+        if lesion not in self._ids and self._opened is not None:
+            known = lesion in self._opened.reading.status
+            only = self.order.only if lesion in self._folded else ""
+            if known:
+                self.reorder(replace(self.order, only=only, unfolded=True))
         if lesion in self._ids:
             self.move_cursor(self._ids.index(lesion))
 
@@ -116,19 +159,27 @@ class LesionTable(ScrollView, can_focus=True):
         self.post_message(self.Chosen(self.current()))
 
     def next(self, reading: Reading) -> bool:
-        """To the next lesion that nobody decided; False where there is none."""
-        count = len(self._ids)
-        for step in range(1, count + 1):
-            at = (self.cursor_row + step) % count
-            if reading.decided_by[self._ids[at]] is None:
-                self.move_cursor(at)
-                return True
-        return False
+        """To the largest lesion that nobody decided, with each call to the next smaller one, then
+        to the named candidates; False where all is decided."""
+        if self._opened is None:
+            return False
+        here = self._at()
+        left = undecided(self._opened, self._method, self._ids)
+        new = [n for n in left if n != here and n not in self._toured]
+        if not new:
+            self._toured.clear()
+            named = any(reading.decided_by[n] is None for n in self._folded)
+            new = [FOLD] if named and here != FOLD and FOLD in self._ids else []
+        new = new or [n for n in left if n != here]
+        if new:
+            self._toured.add(new[0])
+            self.move_cursor(self._ids.index(new[0]))
+        return bool(new or left)
 
     def mark(self) -> None:
         """Mark the lesion under the cursor, or unmark it."""
         number = self.current()
-        if number is not None:
+        if number:
             self._marks ^= {number}
             self._last = number
             self.refresh_line(self.cursor_row + 1)
@@ -137,7 +188,7 @@ class LesionTable(ScrollView, can_focus=True):
         """Mark all from the last marked to the cursor."""
         first = self._ids.index(self._last) if self._last in self._ids else self.cursor_row
         low, high = sorted((first, self.cursor_row))
-        self._marks |= set(self._ids[low : high + 1])
+        self._marks |= set(self._ids[low : high + 1]) - {FOLD}
         self.refresh()
 
     def unmark(self) -> None:
@@ -168,16 +219,24 @@ class LesionTable(ScrollView, can_focus=True):
         if y == 0:
             text, style = self._text(self._header), base + Style(bold=True, underline=True)
         elif at < len(self._ids):
-            number = self._ids[at]
-            mark = "*" if number in self._marks else ""
-            text = self._text([mark, *self._cells[number][1:]])
-            style = base + STYLES[self._status(number)]
+            text, style = self._line(self._ids[at])
+            style = base + style
             if at == self.cursor_row:
                 style += Style(reverse=True)
         else:
             text, style = "", base
         width = self.size.width
         return Strip([Segment(text[left : left + width].ljust(width), style)])
+
+    def _line(self, number: int) -> tuple[str, Style]:
+        if number == FOLD:
+            shown = "" if self._opened is None else self._fold(self._opened)
+            return f"  {shown}  ", STYLES[Status.CANDIDATE]
+        mark = "*" if number in self._marks else ""
+        return self._text([mark, *self._cells[number][1:]]), STYLES[self._status(number)]
+
+    def _fold(self, opened: Opened) -> str:
+        return fold_line(opened, self._folded, self.order.unfolded)
 
     def _row(self, number: int) -> list[str]:
         opened = self._opened
