@@ -17,7 +17,7 @@ from tmtv_engine.review.journal import Decision, Journal
 from tmtv_engine.review.verify import verify
 from tmtv_tui.review.names import folded, to_reject
 from tmtv_tui.review.opened import Opened
-from tmtv_tui.review.rules import Hits, Organ, Term, parse_rule, rule_hits
+from tmtv_tui.review.rules import Organ, Term, parse_rule, rule_hits
 from tmtv_tui.review.sites import Sites, sites_of
 from tmtv_tui.widgets.lesions import LesionTable
 
@@ -45,7 +45,8 @@ def row_of(text: str, number: int) -> list[str]:
 
 async def test_structure_and_place_lead_the_row_at_every_size(tmp_path: Path) -> None:
     named(tmp_path)
-    for size in ((80, 24), (100, 50), (200, 60)):
+    sizes: tuple[tuple[int, int], ...] = ((80, 24), (100, 50), (200, 60))
+    for size in sizes:
         async with running(tmp_path, size, read_only=True) as (app, pilot):
             await opened(app, pilot)
             words = row_of(text_of(app), 1)
@@ -155,7 +156,9 @@ def test_what_a_reader_decided_stays_and_one_half_is_enough_for_a_name(tmp_path:
     one.decide(Decision("accept", (2,)))
     assert folded(one) == [3]
     assert dict(to_reject(one)) == {"brown fat": (3,)}
-    assert rule_hits(one, "41", "organ=kidney") == Hits((1,), pytest.approx(tmtv_ml([1], "41")), ())
+    hits = rule_hits(one, "41", "organ=kidney")
+    assert (hits.ids, hits.candidates) == ((1,), ())
+    assert hits.ml == pytest.approx(tmtv_ml([1], "41"))
 
 
 def test_sites_are_counted_above_below_and_beside(tmp_path: Path) -> None:
