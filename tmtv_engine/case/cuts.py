@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,13 +30,27 @@ class Cuts:
     bsa_m2: float | None = None
 
     @classmethod
-    def of_record(cls, record: CaseRecord, lesions: Lesions) -> Cuts:
-        """``lesions`` as the case was cut; parts that review made have no background."""
-        known = {row.id: row.background_suv for row in record.lesions}
+    def of_record(
+        cls,
+        record: CaseRecord,
+        lesions: Lesions,
+        around: Callable[[], Mapping[int, float]] = dict,
+        methods: Iterable[str] | None = None,
+    ) -> Cuts:
+        """``lesions`` as the case was cut, or by ``methods``; split parts have no background.
+
+        ``around`` gives the backgrounds of what repairs changed, by number; it is asked only if
+        one of the methods needs them.
+        """
+        keys = record.provenance.methods if methods is None else methods
+        chosen = tuple(parse_method(key) for key in keys)
+        known = {row.id: row.predicted_row.background_suv for row in record.lesions}
+        if any(method.needs_background for method in chosen):
+            known |= around()
         background = [known.get(int(i)) for i in lesions.ids]
         return cls(
             lesions,
-            tuple(parse_method(key) for key in record.provenance.methods),
+            chosen,
             np.array([np.nan if b is None else b for b in background], np.float64),
             record.provenance.liver_threshold_suv,
             body_surface(record.patient),

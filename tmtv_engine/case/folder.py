@@ -107,7 +107,7 @@ def prediction_sha256(record: Record) -> str:
     part = {k: v for k, v in record.items() if k not in ("totals", "review")}
     last = record["provenance"]["last_id"]
     part["lesions"] = [
-        {k: v for k, v in lesion.items() if k not in ("status", "decided_by")}
+        {k: v for k, v in _predicted(lesion).items() if k not in ("status", "decided_by")}
         for lesion in record["lesions"]
         if lesion["id"] <= last
     ]
@@ -199,15 +199,30 @@ def with_review(case: Case, record: CaseRecord) -> Record:
     """What `case.json` holds once it is reviewed: nothing of the prediction is rewritten."""
     new, last = encode(record), record.provenance.last_id
     rows = {row["id"]: row for row in new["lesions"]}
-    told = ("status", "decided_by")
     lesions = [
-        {**row, **{key: rows[row["id"]][key] for key in told}}
+        _reviewed(_predicted(row), rows[row["id"]])
         for row in case.raw["lesions"]
         if row["id"] <= last
     ]
     lesions += [row for row in new["lesions"] if row["id"] > last]
     part = {key: new[key] for key in ("totals", "review", "warnings")}
     return {**case.raw, "lesions": lesions, **part}
+
+
+def _predicted(row: Record) -> Record:
+    """A lesion's row before any repair."""
+    told = row.get("predicted")
+    if not isinstance(told, dict):
+        return row
+    return {k: v for k, v in (row | told).items() if k != "predicted"}
+
+
+def _reviewed(row: Record, now: Record) -> Record:
+    """A predicted ``row`` with what of it a review changes, as it is ``now``."""
+    keys = ["status", "decided_by"]
+    if "predicted" in now:
+        keys += [*now["predicted"], "predicted"]
+    return {**row, **{key: now[key] for key in keys}}
 
 
 @contextmanager

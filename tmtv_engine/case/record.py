@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from tmtv_engine.errors import CaseError
 from tmtv_engine.files import AGAIN, Record, jsonable
@@ -98,8 +99,23 @@ class Cut(Struct, frozen=True, kw_only=True):
     threshold_suv: Number | None
 
 
+class Measured(Struct, frozen=True, kw_only=True):
+    """What is measured of a lesion's voxels, as the prediction had it before a repair."""
+
+    floor_suv: Number | None
+    background_suv: Number | None
+    centroid_mm: tuple[Number, Number, Number]
+    suv_max: Number
+    suv_peak: Number | None
+    voxels: Id
+    methods: Mapping[str, Cut]
+
+
 class LesionRow(Struct, frozen=True, kw_only=True):
-    """One lesion: ``centroid_mm`` (x, y, z) LPS; SUVs and ``voxels`` are uncut."""
+    """One lesion: ``centroid_mm`` (x, y, z) LPS; SUVs and ``voxels`` are uncut.
+
+    ``predicted``: of a lesion that a repair changed, what was measured before.
+    """
 
     id: Id
     component: int
@@ -116,6 +132,21 @@ class LesionRow(Struct, frozen=True, kw_only=True):
     suv_peak: Number | None
     voxels: Id
     methods: Mapping[str, Cut]
+    predicted: Measured | UnsetType = UNSET
+
+    @property
+    def measured(self) -> Measured:
+        """What a repair may change."""
+        return Measured(**{key: getattr(self, key) for key in Measured.__struct_fields__})
+
+    @property
+    def predicted_row(self) -> LesionRow:
+        """The row as the prediction had it, whatever was repaired since."""
+        if self.predicted is UNSET:
+            return self
+        told = {key: getattr(self.predicted, key) for key in Measured.__struct_fields__}
+        row: LesionRow = replace(self, **told, predicted=UNSET)
+        return row
 
 
 class Review(Struct, frozen=True, kw_only=True):
@@ -128,6 +159,7 @@ class Review(Struct, frozen=True, kw_only=True):
     of_record: str | UnsetType = UNSET
     signed: str | UnsetType | None = UNSET
     splits: Mapping[str, tuple[Id, ...]] | UnsetType = UNSET
+    merged: Mapping[str, Id] | UnsetType = UNSET
     reasons: Mapping[str, str] | UnsetType = UNSET
     notes: tuple[str, ...] | UnsetType = UNSET
     seconds: Amount | UnsetType = UNSET

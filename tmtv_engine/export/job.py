@@ -220,7 +220,7 @@ class Job:
 def job_of(case: Case) -> Job:
     """The export of a case's reading of record (the prediction where nobody has decided)."""
     reading = reading_of(case)
-    cuts = Cuts.of_record(case.record, reading.lesions)
+    cuts = Cuts.of_record(case.record, reading.lesions, reading.around)
     return Job(case, reading, cuts, tuple(reading.accepted), case.source())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -144,8 +144,8 @@ def otsu_threshold(values: npt.NDArray[np.float32]) -> float:
     return float(centres[int(np.argmax(between))])
 
 
-def background_suv(lesions: Lesions, suv: Volume) -> FloatRow:
-    """Mean SUV around each lesion, (n,); NaN where nothing is left to average.
+def background_suv(lesions: Lesions, suv: Volume, rows: Sequence[int] | None = None) -> FloatRow:
+    """Mean SUV around each lesion, or around those of ``rows``; NaN where nothing is left.
 
     The shell lies 10 to 20 mm outside the part above 70 % of SUVpeak; other lesions' voxels and
     voxels above SUV 2.5 do not count.
@@ -153,9 +153,8 @@ def background_suv(lesions: Lesions, suv: Volume) -> FloatRow:
     image = suv.require(Unit.SUV)
     taken = lesions.labels().array
     peaks = _highest(lesions, lesions.peak)
-    return np.array(
-        [_shell_mean(lesions, row, peaks[row], image, taken) for row in range(len(lesions))]
-    )
+    chosen = range(len(lesions)) if rows is None else rows
+    return np.array([_shell_mean(lesions, row, peaks[row], image, taken) for row in chosen])
 
 
 def _shell_mean(

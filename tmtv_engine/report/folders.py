@@ -28,7 +28,8 @@ from tmtv_engine.report.sides import (
     side_of,
 )
 from tmtv_engine.report.tables import faults
-from tmtv_engine.review.reading import Reading, predicted_status
+from tmtv_engine.review.reading import Reading
+from tmtv_engine.review.state import predicted_status
 from tmtv_engine.study.manifest import read_table
 from tmtv_engine.text import safe_name
 

@@ -21,8 +21,8 @@ from tmtv_engine.lesion.methods import Method
 from tmtv_engine.lesion.thresholds import background_suv
 from tmtv_engine.report.agreement import Overlap
 from tmtv_engine.report.cohort import OVERLAPS, Found
-from tmtv_engine.review.corrected import source_suv
 from tmtv_engine.review.reading import Reading, Replayer, reading_of
+from tmtv_engine.review.source import source_suv
 
 Voxels = npt.NDArray[np.int64]
 PREDICTION = "prediction"
@@ -54,7 +54,7 @@ def read_as(case: Case, reader: str | None) -> Reading:
 def side_of(case: Case, reading: Reading) -> Side:
     """The accepted lesions of a reading, cut as the case was."""
     lesions = reading.lesions.take(reading.accepted)
-    return Side(Cuts.of_record(case.record, lesions))
+    return Side(Cuts.of_record(case.record, lesions, reading.around))
 
 
 def roi_side(case: Case, path: Path | None, mode: RoiMode) -> Side:

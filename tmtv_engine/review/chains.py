@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +14,6 @@ from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.files import jsonable, open_own
-from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.review.findings import Finding, State, equal
 from tmtv_engine.review.journal import JOURNAL_LIMIT, Journal, journals
 from tmtv_engine.review.line import Line
@@ -96,11 +94,11 @@ def _signings(case: Case, replayer: Replayer, lines: Sequence[Line]) -> str | No
     """The first of the signatures whose totals are not those of the replay at its line."""
     for line in [x for x in lines if x.action == "sign"][-SIGNINGS:]:
         reading = replayer.replay(lines[: line.seq - 1], line.reader)
-        cuts = Cuts.of_record(case.record, reading.lesions)
         told: Any = (line.parameters or {}).get("totals")
+        keys = None if told is None else [str(key) for key in told]
+        cuts = Cuts.of_record(case.record, reading.lesions, reading.around, keys)
         if told is not None:
             named = [str(key) for key in (line.parameters or {}).get("methods", [])]
-            cuts = replace(cuts, methods=tuple(parse_method(str(key)) for key in told))
             if sorted(told) != sorted(named) or totals_sha256(told) != line.text:
                 return f"line {line.seq}: the signature's totals are not those that it hashes"
         found = jsonable(to_builtins(cuts.totals(reading.accepted)))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tmtv_engine.errors import UsageError
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.journal import Decision, effective
 from tmtv_engine.review.line import Line
-from tmtv_engine.review.reading import DECIDED, Reading, reading_of
+from tmtv_engine.review.reading import Reading, reading_of
 from tmtv_engine.review.session import Session
+from tmtv_engine.review.state import DECIDED
 
-SETTLES = ("accept", "reject", "split", "add")
+SETTLES = ("accept", "reject", "split", "add", "grow", "erase", "merge")
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,13 @@ def settle_as(session: Session, theirs: Reading, lesion: int) -> Reading:
         own = _by_root(session.reading).get(lesion, [])
         wanted = {_digest(theirs, n): n for n in _by_root(theirs).get(lesion, [])}
         strange = [n for n in own if _digest(session.reading, n) not in wanted]
-        if not strange:
+        if not strange and (own or not _repaired(theirs, lesion, wanted.values())):
             break
+        if _repaired(session.reading, lesion, own) or _repaired(theirs, lesion, wanted.values()):
+            raise UsageError(
+                f"lesion {lesion} was repaired by one of you",
+                "Repair it here, or begin with their reading (--from).",
+            )
         if len(own) > len(wanted):
             raise UsageError(f"lesion {lesion} is split otherwise here", "Undo the split first.")
         session.decide(Decision("split", (strange[0],)))
@@ -105,6 +111,10 @@ def settle_as(session: Session, theirs: Reading, lesion: int) -> Reading:
         for reason, some in reasons.items():
             session.decide(Decision(action, tuple(some), reason=reason))
     return session.reading
+
+
+def _repaired(reading: Reading, lesion: int, numbers: Iterable[int]) -> bool:
+    return lesion in reading.merged or any(n in reading.repaired for n in numbers)
 
 
 def _digest(reading: Reading, number: int) -> bytes:
@@ -138,7 +148,8 @@ def _gathered(lines: list[Line]) -> list[Decision]:
             lesions = tuple(dict.fromkeys([*last.lesions, *line.lesions]))
             found[-1] = Decision(line.action, lesions, reason=line.reason)
         else:
-            found.append(Decision(line.action, line.lesions, reason=line.reason, text=line.text))
+            told = {"reason": line.reason, "text": line.text, "parameters": line.parameters}
+            found.append(Decision(line.action, line.lesions, **told))  # type: ignore[arg-type]
     return found
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ import numpy.typing as npt
 from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case
 from tmtv_engine.case.guard import guarded
-from tmtv_engine.errors import CaseError, InputError, UsageError
+from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.files import sha256_of
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
@@ -29,6 +28,7 @@ from tmtv_engine.notices import Notice
 from tmtv_engine.review.journal import Decision, alone
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.session import Session, follow, summed
+from tmtv_engine.review.source import source_suv
 from tmtv_engine.study.rois import Rois, read_rois
 
 SAME = 0.5
@@ -115,7 +115,8 @@ def _imported(
     if reading.signed:
         raise CaseError(f"{case.name} is signed by {session.reader}", "Re-open it first (unsign).")
     rois = read_rois(path, reading.lesions.grid, names=names)
-    found = correct(reading, Cuts.of_record(case.record, reading.lesions), rois, same)
+    cuts = Cuts.of_record(case.record, reading.lesions, reading.around)
+    found = correct(reading, cuts, rois, same)
     added = _new_lesions(found, reading.lesions, image)  # before anything is decided
     told = f"{rois.kind} {sha256_of(path) if path.is_file() else ''}".strip()
     decisions = 0
@@ -260,55 +261,3 @@ def _new_lesions(
     if not labels.any():
         return None
     return from_labels(found.rois.labels.with_array(labels, Unit.LABEL), image())
-
-
-def source_suv(
-    case: Case, pet: Path | None = None, say: Callable[[str], None] = lambda text: None
-) -> Volume:
-    """The PET that a case was made from, in SUV, read anew from where it lies.
-
-    ``say`` is told of a folder that only `source.json` names before anything in it is read.
-
-    Raises `CaseError` where it is not there or is another.
-    """
-    from tmtv_engine.study.load import load_study
-    from tmtv_engine.suv.factor import Overrides
-
-    told = Overrides.of_record(dict(case.record.overrides))
-    known = case.voxels()
-    try:
-        loaded = load_study(_source_study(case, pet, say), told)
-    except InputError as error:
-        raise CaseError(
-            f"{case.name}: its PET cannot be read: {error.what}", "--pet says where it is now."
-        ) from error
-    suv = loaded.suv
-    same = suv.grid.shape == known.grid.shape and suv.grid.matches(known.grid)
-    if not same or not np.array_equal(suv.array.reshape(-1)[known.voxels], known.suv):
-        raise CaseError(
-            f"{case.name}: the PET there is not the one that it was made from",
-            "--pet says where that is.",
-        )
-    return Volume(suv.array, known.grid, Unit.SUV)
-
-
-def _source_study(case: Case, pet: Path | None, say: Callable[[str], None]) -> Any:
-    from tmtv_engine.study.find import Study, find_studies
-
-    uid = case.record.pet.series_uid
-    if pet is not None:
-        found = [s for s in find_studies(pet, pet_series=uid) if isinstance(s, Study)]
-        if len(found) != 1:
-            raise CaseError(f"{pet}: the PET of {case.name} is not there", "Name its folder.")
-        return replace(found[0], ct=())
-    source = case.source()
-    told = source["pet"]
-    if not told.get("folder") or not told.get("files"):
-        raise CaseError(f"{case.name}: does not say where its PET lies", "--pet says it.")
-    folder = Path(told["folder"])
-    say(f"the PET is read from {folder}, which {case.name}/source.json names")
-    files = tuple(folder / name for name in told["files"])
-    missing = next((p for p in files if not p.is_file()), None)
-    if missing is not None:
-        raise CaseError(f"{missing}: the PET is no longer there", "--pet says where it is now.")
-    return Study(case.name, source["kind"], tuple(dict.fromkeys(files)), (), folder)

@@ -23,7 +23,7 @@ from typing import Any
 from tmtv_engine.case.folder import LOCK
 from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.files import canonical, locked, open_own, own_folder, sync
-from tmtv_engine.review.line import ACTIONS, UNDOABLE, Line, line_hash, parse_line
+from tmtv_engine.review.line import ACTIONS, UNDOABLE, Action, Line, line_hash, parse_line
 from tmtv_engine.text import clean, safe_name
 
 TEXT_LIMIT = 2000
@@ -36,7 +36,7 @@ ANEW = "this case was predicted anew: reopen it"
 class Decision:
     """What a reader does. ``target`` is the line that an undo or redo means, or the reject that
     this one gives a reason for: it takes that one's place, so that one undo undoes both.
-    ``parameters``: what of an action is numbers (a signature's totals)."""
+    ``parameters``: what of an action is numbers (a signature's totals, a repair's place)."""
 
     action: str
     lesions: tuple[int, ...] = ()
@@ -48,6 +48,7 @@ class Decision:
     def __post_init__(self) -> None:
         if self.action not in ACTIONS:
             raise UsageError(f"no decision is called {clean(self.action)!r}")
+        object.__setattr__(self, "action", Action(self.action))
         object.__setattr__(self, "lesions", tuple(int(n) for n in self.lesions))
         for name, limit in (("reason", REASON_LIMIT), ("text", TEXT_LIMIT)):
             value = getattr(self, name)
@@ -156,7 +157,7 @@ class Journal:
         """
         with alone(self.path.parent.parent):
             self.read()
-            line = self._next(decide(self.lines), bound)
+            line = self.draft(decide(self.lines), bound)
             if seal is not None:
                 seal(line)
             try:
@@ -212,7 +213,8 @@ class Journal:
             raise CaseError(f"{where} is unbound after bound ones", "The journal was changed.")
         return line
 
-    def _next(self, decision: Decision, bound: Bound) -> Line:
+    def draft(self, decision: Decision, bound: Bound) -> Line:
+        """The line that `append` would write now; nothing is written."""
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         fields: dict[str, Any] = {
             **asdict(decision),

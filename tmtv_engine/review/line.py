@@ -9,13 +9,40 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from tmtv_engine.errors import CaseError
 from tmtv_engine.files import canonical
 
-UNDOABLE = frozenset({"accept", "reject", "split", "add", "note", "flag", "unflag"})
-ACTIONS = UNDOABLE | {"open", "close", "undo", "redo", "sign", "unsign"}
+
+class Action(StrEnum):
+    """What a line of a journal says was done."""
+
+    OPEN = "open"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    SPLIT = "split"
+    ADD = "add"
+    GROW = "grow"
+    ERASE = "erase"
+    MERGE = "merge"
+    NOTE = "note"
+    FLAG = "flag"
+    UNFLAG = "unflag"
+    UNDO = "undo"
+    REDO = "redo"
+    SIGN = "sign"
+    UNSIGN = "unsign"
+    CLOSE = "close"
+
+
+STEERS = frozenset(
+    {Action.OPEN, Action.CLOSE, Action.UNDO, Action.REDO, Action.SIGN, Action.UNSIGN}
+)
+UNDOABLE = frozenset(Action) - STEERS
+REPAIRS = frozenset({Action.ADD, Action.GROW, Action.ERASE, Action.MERGE})
+ACTIONS = frozenset(action.value for action in Action)
 BINDING = ("case", "prediction", "parameters")
 _BEFORE = "labels_sha256"
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -38,7 +65,7 @@ class Line:
     host: str
     case: str | None
     prediction: str | None
-    action: str
+    action: Action
     lesions: tuple[int, ...]
     target: int | None
     reason: str | None
@@ -89,7 +116,8 @@ def parse_line(raw: bytes, where: str) -> Line:
     wrong = _wrong(found)
     if wrong:
         raise CaseError(f"{where}: {wrong} is none that is written", CHANGED)
-    line = {**dict.fromkeys(ALL), **found, "lesions": tuple(found["lesions"])}
+    told_as = {"lesions": tuple(found["lesions"]), "action": Action(found["action"])}
+    line = {**dict.fromkeys(ALL), **found, **told_as}
     return Line(**line)
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case, lifted, with_review
-from tmtv_engine.case.record import CaseRecord, LesionRow, Review
+from tmtv_engine.case.record import CaseRecord, LesionRow, Measured, Review
 from tmtv_engine.case.results import lesion_rows, standing
 from tmtv_engine.files import Record, canonical
 from tmtv_engine.lesion.origin import Origin, Status
@@ -22,8 +22,8 @@ from tmtv_engine.review.reading import Reading
 def reviewed_record(case: Case, reading: Reading) -> CaseRecord:
     """The case's `case.json` as ``reading`` leaves it; the prediction's part is untouched."""
     record = case.record
-    cuts = Cuts.of_record(record, reading.lesions)
-    rows = (*_decided_rows(record, reading), *_new_rows(record, reading, cuts))
+    cuts = Cuts.of_record(record, reading.lesions, reading.around)
+    rows = (*_decided_rows(record, reading, cuts), *_new_rows(record, reading, cuts))
     review = _review(case, reading)
     done = replace(
         record,
@@ -36,14 +36,31 @@ def reviewed_record(case: Case, reading: Reading) -> CaseRecord:
     return replace(done, review=replace(review, sha256=digest))
 
 
-def _decided_rows(record: CaseRecord, reading: Reading) -> Iterator[LesionRow]:
-    """The prediction's lesions; of one that was split the parts count."""
-    for row in record.lesions:
-        if row.id <= record.provenance.last_id:
-            split = row.id in reading.splits
-            status = reading.status.get(row.id, Status.REJECTED)
-            by = reading.reader if split else reading.decided_by.get(row.id)
-            yield replace(row, status=status, decided_by=by)
+def _decided_rows(record: CaseRecord, reading: Reading, cuts: Cuts) -> Iterator[LesionRow]:
+    """The prediction's lesions; of one that was split or merged the parts, or the whole, count."""
+    last = record.provenance.last_id
+    before = {row.id: row.predicted_row for row in record.lesions if row.id <= last}
+    now = _measured_anew(reading, cuts, before)
+    for number, row in before.items():
+        gone = number in reading.splits or number in reading.merged
+        status = reading.status.get(number, Status.REJECTED)
+        by = reading.reader if gone else reading.decided_by.get(number)
+        yield replace(now.get(number, row), status=status, decided_by=by)
+
+
+def _measured_anew(
+    reading: Reading, cuts: Cuts, before: Mapping[int, LesionRow]
+) -> dict[int, LesionRow]:
+    """The predicted lesions that a repair changed, as they measure now."""
+    ids = [int(i) for i in cuts.lesions.ids]
+    some = [k for k, i in enumerate(ids) if i in reading.repaired and i in before]
+    origins = [Origin(reading.sources[ids[k]], None, reading.floors[ids[k]]) for k in some]
+    decided = [(reading.status[ids[k]], reading.decided_by[ids[k]]) for k in some]
+    found = {}
+    for new in lesion_rows(cuts.take(some), origins, decided):
+        told = {key: getattr(new.measured, key) for key in Measured.__struct_fields__}
+        found[new.id] = replace(before[new.id], **told, predicted=before[new.id].measured)
+    return found
 
 
 def _review(case: Case, reading: Reading) -> Review:
@@ -62,6 +79,7 @@ def _review(case: Case, reading: Reading) -> Review:
         signed=reading.signed,
         splits={str(k): tuple(v) for k, v in reading.splits.items()},
         reasons={str(k): v for k, v in sorted(reading.reasons.items())},
+        merged={str(k): v for k, v in reading.merged.items()} or UNSET,
         notes=tuple(reading.notes),
         seconds=reading.seconds,
     )
@@ -86,6 +104,9 @@ def review_sha256(record: Record) -> str:
         "new": [r for r in record["lesions"] if r["id"] > last],
         "warnings": record["warnings"],
     }
+    repaired = [r for r in record["lesions"] if "predicted" in r]
+    if repaired:
+        part["repaired"] = repaired
     return hashlib.sha256(canonical(part)).hexdigest()
 
 
@@ -101,7 +122,7 @@ def _new_rows(record: CaseRecord, reading: Reading, cuts: Cuts) -> tuple[LesionR
     ids = [int(i) for i in new.lesions.ids]
     # cases of before 0.2 knew nothing of that, and their hashes neither
     told = record.lesions if record.provenance.prediction_sha256 is not UNSET else ()
-    known = {row.id: row for row in told if row.id <= last}
+    known = {row.id: row.predicted_row for row in told if row.id <= last}
     origins = [_origin(reading, known, i) for i in ids]
     return lesion_rows(new, origins, [(reading.status[i], reading.decided_by[i]) for i in ids])
 
@@ -111,6 +132,7 @@ def _origin(reading: Reading, known: Mapping[int, LesionRow], number: int) -> Or
     while root in reading.parents:
         root = reading.parents[root]
     if root not in known:
-        return Origin(source)
+        return Origin(source, floor_suv=reading.floors.get(number))
     row = known[root]
-    return Origin(source, None, row.floor_suv, row.structure, row.region)
+    floor = reading.floors.get(number, row.floor_suv)
+    return Origin(source, None, floor, row.structure, row.region)

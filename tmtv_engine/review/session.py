@@ -12,7 +12,7 @@ import os
 import socket
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +43,12 @@ from tmtv_engine.review.journal import (
     journals,
     login,
 )
-from tmtv_engine.review.line import UNDOABLE, Line
+from tmtv_engine.review.line import REPAIRS, UNDOABLE, Line
 from tmtv_engine.review.outcome import review_sha256, reviewed_record, totals_sha256
-from tmtv_engine.review.reading import SPLIT_MM, Reading, Replayer, of_record
+from tmtv_engine.review.reading import Reading, Replayer, of_record
+from tmtv_engine.review.state import SPLIT_MM
+
+NEEDS_LESIONS = ("accept", "reject", "split", "grow", "erase", "merge")
 
 
 class Session:
@@ -81,6 +84,23 @@ class Session:
         self.reading = self.replayer.replay(self.journal.lines, self.reader)
         return self.reading
 
+    def preview(self, decision: Decision) -> Reading:
+        """What ``decide`` would return for a repair; nothing is written.
+
+        Raises `UsageError` for what cannot be done and `CaseError` where there is no PET for it.
+        """
+        return self._ahead(_numbered(decision, self.reading))
+
+    def tried(self, decision: Decision) -> Decision:
+        """A repair with its number filled in, once it has been seen to go."""
+        numbered = _numbered(decision, self.reading)
+        self._ahead(numbered)
+        return numbered
+
+    def _ahead(self, decision: Decision) -> Reading:
+        line = self.journal.draft(decision, self.watch.bound)
+        return self.replayer.ahead(self.reading, line)
+
     def refresh(self) -> Reading:
         """Take in what others have written to this journal."""
         self._sync(self.journal.read())
@@ -91,7 +111,7 @@ class Session:
         reading = self.reading
         if not lesions.grid.matches(reading.lesions.grid):
             raise UsageError("the lesions to add are not on the case's PET grid")
-        first = max([*reading.status, *reading.splits, 0]) + 1
+        first = reading.last + 1
         ids = np.arange(first, first + len(lesions), dtype=np.int64)
         stream = io.BytesIO()
         lesions.renumbered(ids, ids).save(stream)
@@ -127,15 +147,24 @@ def _checked(decision: Decision, session: Session) -> Decision:
         raise UsageError(
             f"{session.case.name} has no lesion {', '.join(unknown)}", _explain(decision, reading)
         )
-    if action in ("accept", "reject", "split") and not decision.lesions:
+    if action in NEEDS_LESIONS and not decision.lesions:
         raise UsageError(f"which lesion to {action}?", "Give its number.")
     if action in ("undo", "redo"):
         return _step(action, left)
     if action == "split":
         return _split(decision, session)
+    if action in REPAIRS and (action != "add" or decision.parameters is not None):
+        return session.tried(decision)
     if action == "sign":
         return _signature(session.case.record, reading)
     return decision
+
+
+def _numbered(decision: Decision, reading: Reading) -> Decision:
+    """An added lesion takes the next number."""
+    if decision.action != "add":
+        return decision
+    return replace(decision, lesions=(reading.last + 1,))
 
 
 def _explain(decision: Decision, reading: Reading) -> str:
@@ -143,6 +172,8 @@ def _explain(decision: Decision, reading: Reading) -> str:
         if number in reading.splits:
             parts = ", ".join(map(str, reading.splits[number]))
             return f"Lesion {number} was split into {parts}."
+        if number in reading.merged:
+            return f"Lesion {number} was merged into {reading.merged[number]}."
     return "See the numbers in case.json."
 
 
@@ -212,7 +243,7 @@ def add_lesions(case: Case, lesions: Lesions, reader: str | None = None) -> Read
 
 def _signature(record: CaseRecord, reading: Reading) -> Decision:
     """What a signature vouches for: the totals of a reading by method, and their hash."""
-    sums = Cuts.of_record(record, reading.lesions).totals(reading.accepted)
+    sums = Cuts.of_record(record, reading.lesions, reading.around).totals(reading.accepted)
     told: Record = jsonable(to_builtins(sums))
     parameters = {"methods": list(told), "totals": told}
     return Decision("sign", text=totals_sha256(told), parameters=parameters)

@@ -19,8 +19,9 @@ from tmtv_engine.lesion.origin import Status
 from tmtv_engine.lesion.slices import Slices
 from tmtv_engine.review.compare import settle_as, start_from
 from tmtv_engine.review.journal import Decision
-from tmtv_engine.review.reading import Reading, predicted_status
+from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.session import Session, session_text
+from tmtv_engine.review.state import predicted_status
 from tmtv_tui.review.picture import Pixels
 from tmtv_tui.review.state import Table
 
@@ -108,7 +109,8 @@ class Opened:
         """One more method; returns its key. Raises `UsageError` for none."""
         key = parse_method(text).key
         if key not in self.methods:
-            Table.of(self.case, self.reading.lesions, [key])  # refuses before anything changes
+            reading = self.reading  # refuses before anything changes
+            Table.of(self.case, reading.lesions, [key], reading.around)
             self.methods.append(key)
             self._measure()
         return key
@@ -149,5 +151,7 @@ class Opened:
         status = predicted_status(self.case.record)
         rows = [k for k, i in enumerate(base.ids) if status[int(i)] == Status.ACCEPTED]
         self.before = {key: first.total(key, rows) for key in first.volume_ml}
-        lesions = self.reading.lesions
-        self.table = first if lesions is base else Table.of(self.case, lesions, self.methods)
+        now = self.reading
+        if now.lesions is not base:
+            first = Table.of(self.case, now.lesions, self.methods, now.around)
+        self.table = first

@@ -16,8 +16,8 @@ from tmtv_engine.lesion.measures import Total
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.notices import REVIEWED, Notice
 from tmtv_engine.review.journal import JOURNAL_LIMIT, Journal, effective, journal_path, journals
-from tmtv_engine.review.reading import predicted_status
 from tmtv_engine.review.session import Presence, who_has_open
+from tmtv_engine.review.state import predicted_status
 from tmtv_engine.text import clean
 
 STATES = {**{state.value: state.glyph for state in ReviewState}, "broken": "#"}

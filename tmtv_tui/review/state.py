@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from tmtv_engine.case.folder import Case
 from tmtv_engine.image.volume import FloatArray
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.measures import centroid_mm, suv_max, suv_peak
-from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
@@ -39,12 +38,20 @@ class Table:
     top_mm: FloatArray
 
     @classmethod
-    def of(cls, case: Case, lesions: Lesions, methods: Iterable[str]) -> Table:
-        """Cut every lesion by every method; raises `UsageError` for a method that is none."""
-        cuts = Cuts.of_record(case.record, lesions)
+    def of(
+        cls,
+        case: Case,
+        lesions: Lesions,
+        methods: Iterable[str],
+        around: Callable[[], Mapping[int, float]] = dict,
+    ) -> Table:
+        """Cut every lesion by every method; raises `UsageError` for a method that is none.
+
+        ``around``: the SUV around what repairs changed, for the methods that need it.
+        """
+        cuts = Cuts.of_record(case.record, lesions, around, methods)
         volume, tlg = {}, {}
-        for key in methods:
-            method = parse_method(key)
+        for method in cuts.methods:
             m = cuts.measure(method)
             volume[method.key], tlg[method.key] = m.volume_ml, m.tlg_g
         peaks = suv_max(lesions), suv_peak(lesions), centroid_mm(lesions), top_mm(lesions)
