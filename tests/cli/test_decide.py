@@ -14,7 +14,10 @@ from tmtv_engine.review.journal import Journal
 from tmtv_tui.cli.app import main
 from tmtv_tui.cli.decide import numbers
 
-COMMANDS = ["accept", "reject", "split", "note", "flag", "undo", "redo", "sign", "verify"]
+COMMANDS = [
+    *("accept", "reject", "split", "add", "erase", "merge", "note", "flag", "unflag"),
+    *("undo", "redo", "sign", "unsign", "verify"),
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

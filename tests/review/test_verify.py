@@ -191,6 +191,9 @@ def test_clocks_that_run_wrong_are_told(tmp_path: Path, hours: int, told: str) -
     assert told in failed(case.path)["review/AB.jsonl"]
 
 
+SEED: Any = {"seed": [20.0, -36.0, 168.0], "threshold": 2.5, "reach": 60.0}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -210,6 +213,21 @@ def test_clocks_that_run_wrong_are_told(tmp_path: Path, hours: int, told: str) -
         {"action": "split", "text": "0"},
         {"action": "split", "text": "x"},
         {"action": "add", "text": "../../../etc/passwd"},
+        {"action": "add", "lesions": [4], "parameters": {"seed": [0, 0, 0]}},
+        {"action": "add", "lesions": [4], "parameters": {**SEED, "threshold": 1e30}},
+        {"action": "add", "lesions": [4], "parameters": {**SEED, "reach": 1e9}},
+        {"action": "add", "lesions": [4], "parameters": {**SEED, "seed": [1e5, 0, 0]}},
+        {"action": "add", "lesions": [9], "parameters": SEED},
+        {"action": "add", "lesions": [], "parameters": SEED},
+        {"action": "grow", "lesions": [9], "parameters": SEED},
+        {"action": "grow", "lesions": [1, 2], "parameters": SEED},
+        {"action": "erase", "parameters": {"spheres": [], "above": 3.0}},
+        {"action": "erase", "parameters": {"spheres": [[0, 0, 0]]}},
+        {"action": "erase", "parameters": {"below": 99.0}},
+        {"action": "erase", "parameters": {"above": True}},
+        {"action": "erase", "parameters": {}},
+        {"action": "merge", "lesions": [1]},
+        {"action": "merge", "lesions": [1, 1]},
         {"action": "sign", "parameters": {"totals": {"41": 1}, "methods": 3}},
         {"action": "undo", "target": 7},
     ],

@@ -43,15 +43,15 @@ def nearest(grid: Grid, point_mm: Point) -> IntArray:
 
     Raises `UsageError` where the point lies outside the image.
     """
-    index = np.ceil(grid.to_index(point_mm) - 0.5 - NOISE_MM).astype(np.int64)
-    if (index < 0).any() or (index >= np.array(grid.shape)).any():
+    index = np.ceil(grid.to_index(point_mm) - 0.5 - NOISE_MM)
+    if not ((index >= 0) & (index < np.array(grid.shape))).all():
         low, high = grid.to_mm([[0, 0, 0], [n - 1 for n in grid.shape]])
         spans = (f"{min(a, b):g} … {max(a, b):g}" for a, b in zip(low, high, strict=True))
         told = ",".join(f"{v:g}" for v in point_mm)
         raise UsageError(
             f"the point {told} lies outside the PET", f"x, y, z in LPS mm: {', '.join(spans)}."
         )
-    return index
+    return index.astype(np.int64)
 
 
 def box_around(grid: Grid, index: IntArray, reach_mm: float) -> tuple[IntArray, IntArray]:
@@ -102,10 +102,8 @@ def flood(window: Window, point_mm: Point, threshold: float, reach_mm: float) ->
 
 
 def around(region: Lesions, seed: IntArray, held: IntArray) -> Lesions:
-    """Of a flooded ``region`` what its ``seed`` (z, y, x) still reaches without ``held`` voxels.
-
-    Raises `UsageError` where the seed itself is held.
-    """
+    """Of a flooded ``region`` what its ``seed`` (z, y, x), which is free, still reaches without
+    ``held`` voxels."""
     free = ~np.isin(region.voxels, held)
     if free.all():
         return region
@@ -113,11 +111,9 @@ def around(region: Lesions, seed: IntArray, held: IntArray) -> Lesions:
     low = index.min(axis=0)
     mask = np.zeros(index.max(axis=0) - low + 1, bool)
     mask[tuple((index - low)[free].T)] = True
-    at = tuple(int(n) for n in seed - low)
-    if not mask[at]:
-        raise UsageError("another accepted lesion holds that point", "Reject it, or grow it.")
-    reached = _piece(mask, at)[tuple((index - low).T)]
-    return region.regrouped([np.flatnonzero(reached)], region.ids, region.components)
+    piece = _piece(mask, tuple(int(n) for n in seed - low))
+    reached = np.flatnonzero(piece[tuple((index - low).T)] & free)
+    return region.regrouped([reached], region.ids, region.components)
 
 
 def united(lesions: Lesions, numbers: Sequence[int]) -> Lesions:

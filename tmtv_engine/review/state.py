@@ -194,8 +194,12 @@ class State:
         self.merged |= dict.fromkeys(numbers[1:], numbers[0])
 
     def _flooded(self, growth: Growth, held: IntArray) -> Lesions:
-        region = self.tools.flood(growth)
-        return around(region, nearest(self.lesions.grid, growth.seed), held)
+        seed = nearest(self.lesions.grid, growth.seed)
+        flat = int(np.ravel_multi_index(tuple(seed), self.lesions.grid.shape))
+        if flat in held:
+            number = int(self.lesions.ids[self.lesions.owner[self.lesions.voxels == flat][0]])
+            raise UsageError(f"lesion {number} holds that point", "Grow that one, or reject it.")
+        return around(self.tools.flood(growth), seed, held)
 
     def _held(self, but: int | None = None) -> IntArray:
         """The voxels of accepted lesions."""

@@ -9,7 +9,18 @@ import typer
 
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_tui.cli import console
-from tmtv_tui.cli.decide import accept, flag, note, redo, reject, sign, split, undo
+from tmtv_tui.cli.decide import (
+    accept,
+    flag,
+    note,
+    redo,
+    reject,
+    sign,
+    split,
+    undo,
+    unflag,
+    unsign,
+)
 from tmtv_tui.cli.demo import demo
 from tmtv_tui.cli.doctor import doctor
 from tmtv_tui.cli.export import export
@@ -17,6 +28,7 @@ from tmtv_tui.cli.import_ import import_
 from tmtv_tui.cli.models import app as models
 from tmtv_tui.cli.phantom import phantom
 from tmtv_tui.cli.predict import predict
+from tmtv_tui.cli.repair import MINUS, add, erase, merge
 from tmtv_tui.cli.report import report
 from tmtv_tui.cli.review import review
 from tmtv_tui.cli.send import send
@@ -97,11 +109,28 @@ app.command(
 app.command(epilog=example("tmtv accept results/case-1 7 --reader AB"))(accept)
 app.command(epilog=example("tmtv reject results/case-1 3-5 --reason bladder"))(reject)
 app.command(epilog=example("tmtv split results/case-1 4"))(split)
+app.command(
+    epilog=example(
+        "tmtv add results/case-1 -40,0,-200 --above 41% --within 40",
+        "tmtv add results/case-1 12,-30,410 --above 2.5 --preview",
+        "tmtv add results/case-1 12,-30,410 --into 4",
+    ),
+    context_settings=MINUS,
+)(add)
+app.command(
+    epilog=example(
+        "tmtv erase results/case-1 4 --sphere -40,0,-200,12",
+        "tmtv erase results/case-1 4 --below 4.0",
+    )
+)(erase)
+app.command(epilog=example("tmtv merge results/case-1 3 5"))(merge)
 app.command(epilog=example("tmtv note results/case-1 'spleen at the border'"))(note)
 app.command(epilog=example("tmtv flag results/case-1", "tmtv flag results/case-1 --off"))(flag)
+app.command(epilog=example("tmtv unflag results/case-1"))(unflag)
 app.command(epilog=example("tmtv undo results/case-1"))(undo)
 app.command(epilog=example("tmtv redo results/case-1"))(redo)
 app.command(epilog=example("tmtv sign results/case-1 --reader AB"))(sign)
+app.command(epilog=example("tmtv unsign results/case-1 --reader AB"))(unsign)
 app.add_typer(models, name="models")
 app.command(epilog=example("tmtv verify results", "tmtv verify results/case-1 --json"))(verify)
 

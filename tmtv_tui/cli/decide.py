@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 CASE: Any = typer.Argument(..., metavar="CASE", help="A case folder.")
 LESIONS: Any = typer.Argument(..., metavar="N...", help="Numbers of lesions; 3-7 for several.")
-READER: Any = typer.Option(None, "--reader", help="Who decides (default: the login name).")
+READER: Any = typer.Option(
+    None, "--reader", help="Who decides (default: TMTV_READER, the settings, the login name)."
+)
 
 
 def accept(
@@ -52,7 +54,7 @@ def split(
     reading = _recorded(case, reader, "split", lesions=(lesion,))
     parts = ", ".join(str(n) for n in reading.splits[lesion])
     console.say(f"lesion {lesion} is now {parts}")
-    return _shown(case, as_json)
+    return shown(case, as_json)
 
 
 def note(
@@ -72,6 +74,12 @@ def flag(
 ) -> int:
     """Flag a case for somebody to look at."""
     _recorded(case, reader, "unflag" if off else "flag")
+    return 0
+
+
+def unflag(case: Path = CASE, reader: str | None = READER) -> int:
+    """Take the flag away."""
+    _recorded(case, reader, "unflag")
     return 0
 
 
@@ -96,17 +104,31 @@ def sign(
 ) -> int:
     """Sign the reading; prints the signature's hash, to be kept elsewhere."""
     if off:
-        _recorded(case, reader, "unsign")
-        return _shown(case, as_json)
+        return unsign(case, reader, as_json)
     from tmtv_engine.case.folder import read_case
     from tmtv_engine.review.sign import sign as signed
 
-    reading = signed(read_case(case), reader, key)
+    reading = signed(read_case(case), named(reader), key)
+    undecided = sum(reading.decided_by[int(n)] is None for n in reading.lesions.ids)
     console.say(f"signed by {reading.reader}: {reading.signed}")
+    console.say(f"{undecided} of {len(reading.lesions)} lesions were left as predicted")
     if as_json:
-        return _shown(case, as_json)
+        return shown(case, as_json)
     console.out(str(reading.signed))
     return 0
+
+
+def unsign(case: Path = CASE, reader: str | None = READER, as_json: bool = options.JSON) -> int:
+    """Take the signature back: the reading is open again."""
+    _recorded(case, reader, "unsign")
+    return shown(case, as_json)
+
+
+def named(reader: str | None) -> str | None:
+    """Who reads: as said, else by TMTV_READER or the settings; None: the login name."""
+    from tmtv_tui.config import read_config
+
+    return reader or read_config().reader
 
 
 def numbers(words: Iterable[str]) -> tuple[int, ...]:
@@ -128,15 +150,16 @@ def _recorded(path: Path, reader: str | None, action: str, **what: Any) -> Readi
     from tmtv_engine.review.session import Decision, record
 
     decision: Decision = Decision(action, **what)
-    return record(read_case(path), decision, reader)
+    return record(read_case(path), decision, named(reader))
 
 
 def _decide(path: Path, reader: str | None, as_json: bool, action: str, **what: Any) -> int:
     _recorded(path, reader, action, **what)
-    return _shown(path, as_json)
+    return shown(path, as_json)
 
 
-def _shown(path: Path, as_json: bool) -> int:
+def shown(path: Path, as_json: bool) -> int:
+    """The case as it is now: its totals, or its `case.json`."""
     from tmtv_engine.case.folder import read_case
 
     now = read_case(path)

@@ -27,7 +27,9 @@ def import_(
     from tmtv_engine.review.corrected import import_rois
 
     say = console.complain
-    found = import_rois(read_case(case), file, reader, same=same, names=roi, pet=pet, say=say)
+    found = import_rois(
+        read_case(case), file, decide.named(reader), same=same, names=roi, pet=pet, say=say
+    )
     for notice in found.notices:
         console.say(f"{notice.code}: {notice.message}")
     for match in found.correction.matches:
