@@ -433,3 +433,20 @@ def test_what_two_sessions_of_a_reader_add_has_two_numbers(tmp_path: Path) -> No
     assert two.decide(second).last == 5
     with pytest.raises(TmtvError, match="holds that point"):
         one.decide(second)
+
+
+def test_a_recut_keeps_repairs_and_the_prediction_s_numbers(tmp_path: Path) -> None:
+    from tmtv_engine.batch.recut import recut
+    from tmtv_engine.lesion.methods import parse_method
+
+    case = make_case(tmp_path)
+    record(case, erase(1, [(*mm(SPOT_1), 5.0)]), "AB")
+    recut(read_case(case.path), [parse_method("a50p"), parse_method("3.0")])
+    now = read_case(case.path).raw
+    left = (MAP == 1) & ~(distance(SPOT_1) <= 5.0)
+    row = now["lesions"][0]
+    assert row["methods"]["3.0"]["volume_ml"] == pytest.approx(summed(left, "3.0"))
+    predicted = row["predicted"]["methods"]
+    assert predicted["3.0"]["volume_ml"] == pytest.approx(summed(MAP == 1, "3.0"))
+    assert set(predicted) == {"41", "2.5", "4.0", "a50p", "3.0"}
+    assert failures(case) == []

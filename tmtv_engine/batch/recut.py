@@ -23,7 +23,8 @@ from tmtv_engine.lesion.origin import Status
 from tmtv_engine.pipeline import liver_threshold
 from tmtv_engine.review.journal import alone, journals
 from tmtv_engine.review.outcome import reviewed_record
-from tmtv_engine.review.reading import Replayer, of_record, predicted_status
+from tmtv_engine.review.reading import Replayer, of_record
+from tmtv_engine.review.state import predicted_status
 
 Sphere = tuple[float, float, float]
 
@@ -60,7 +61,9 @@ def _predicted(
     rows = tuple(
         replace(row, methods={**row.methods, **more}, status=status[row.id], decided_by=None)
         for row, more in zip(
-            (r for r in record.lesions if r.id <= last), cut_rows(new), strict=True
+            (r.predicted_row for r in record.lesions if r.id <= last),
+            cut_rows(new),
+            strict=True,
         )
     )
     counted = [k for k, row in enumerate(rows) if row.status == Status.ACCEPTED]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tmtv_engine.lesion.origin import Status
-from tmtv_engine.review.reading import predicted_status
+from tmtv_engine.review.state import predicted_status
 from tmtv_tui.review.names import folded
 from tmtv_tui.review.sites import sites_of
 from tmtv_tui.review.state import TOTALS_HEADER, total_line
