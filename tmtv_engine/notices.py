@@ -68,8 +68,9 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "Check the uptake time, or give --injection-time.",
         ),
         "scan-time": Code(
-            "no acquisition time is known: the series' time was taken for the scan's",
-            "Check that the series was not reconstructed later.",
+            "the series' time was taken for the scan's start: no acquisition time is known, or the "
+            "first lies more than half an hour later",
+            "Check SeriesTime and AcquisitionTime: activity is decayed to that moment.",
         ),
         "uptake": Code(
             "the uptake time cannot be that of a static FDG scan",
@@ -106,6 +107,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "RescaleSlope is negative or zero in a slice that is not all zero",
             "Export the series anew.",
             kind="refusal",
+        ),
+        "bits-stored": Code(
+            "pixels hold bits above BitsStored, which were not read",
+            "Compare the SUVs with another viewer's: the header may be wrong.",
         ),
         "coarse-voxels": Code(
             "voxels are too coarse for SUVpeak: its 1 mL sphere holds hardly more than one of them",

@@ -370,7 +370,21 @@ def test_unused_bits_are_not_read(signed: int, stored: int, high: int, tmp_path:
         ds.BitsStored, ds.HighBit, ds.PixelRepresentation = stored, high, signed
 
     files = write_series(tmp_path, words.view(np.int16), bend=store)
-    np.testing.assert_array_equal(read_series(files).array, values.astype(np.float32))
+    stack = read_series(files)
+    np.testing.assert_array_equal(stack.array, values.astype(np.float32))
+    told = ["bits-stored"] if high + 1 == stored < 16 else []
+    assert [n.code for n in stack.notices] == told
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_bits_that_only_carry_the_sign_are_no_surprise(signed: int, tmp_path: Path) -> None:
+    def store(_: int, ds: Dataset) -> None:
+        ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 12, 11, signed
+
+    values = np.arange(np.prod(SHAPE)).reshape(SHAPE) % 2048 - (1024 if signed else 0)
+    stack = read_series(write_series(tmp_path, values.astype(np.int16), bend=store))
+    np.testing.assert_array_equal(stack.array, values.astype(np.float32))
+    assert stack.notices == ()
 
 
 @pytest.mark.parametrize(("stored", "high"), [(0, 15), (17, 16), (12, 4)])

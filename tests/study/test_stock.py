@@ -380,7 +380,7 @@ def test_a_case_of_one_name_is_never_anothers(
 
 
 @pytest.mark.parametrize("kind", ["ct", "nothing", "absent"])
-def test_nothing_to_measure_is_status_1(
+def test_nothing_at_all_is_an_error_and_what_is_left_over_is_none(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "in"
@@ -388,8 +388,10 @@ def test_nothing_to_measure_is_status_1(
         root.mkdir()
     if kind == "ct":
         _patient(root, 10, modality="CT")
-    assert main(["predict", str(root), "-o", str(tmp_path / "out"), "--model", "hotspot"]) == 1
+    status = main(["predict", str(root), "-o", str(tmp_path / "out"), "--model", "hotspot"])
+    assert status == (0 if kind == "ct" else 1)
     err = capsys.readouterr().err
+    assert ("error:" in err) == (kind == "nothing")
     assert ("no such file" if kind == "absent" else "no PET") in err
     failed, left = int(kind == "absent"), int(kind != "absent")
     assert f"0 done, {failed} failed, 0 already there, {left} left over" in err

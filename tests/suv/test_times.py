@@ -146,6 +146,8 @@ TAKEN: dict[str, tuple[PetHeader, float, list[str]]] = {
     ),
     # emptied times
     "one slice's time emptied": (_with(acquisitions=(at(9, 15), at(0), at(9, 19))), 60, []),
+    "the series half an hour early": (_with(series=at(8, 45)), 30, []),
+    "the series more than half an hour early": (_with(series=at(8, 44)), 29, [SCAN_TIME]),
     "all slices' times emptied": (_with(acquisitions=(at(0),) * 3), 60, [SCAN_TIME]),
     "no slice has a time": (_with(acquisitions=(None,) * 3), 60, [SCAN_TIME]),
     "the series' time emptied": (_with(series=at(0)), 60, []),

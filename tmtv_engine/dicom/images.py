@@ -88,7 +88,19 @@ class Native:
 
     def read(self, path: Path, count: int) -> Array:
         """The stored values: bits above the highest one hold anything and are not read."""
-        values = np.fromfile(path, "<i2" if self.signed else "<u2", count, offset=self.at)
+        return self._stored(self._raw(path, count))
+
+    def spills(self, path: Path, count: int) -> bool:
+        """Whether bits above the highest one hold more than its sign."""
+        if self.stored == 16 or self.high + 1 != self.stored:
+            return False
+        raw = self._raw(path, count)
+        return not np.array_equal(raw, self._stored(raw))
+
+    def _raw(self, path: Path, count: int) -> Array:
+        return np.fromfile(path, "<i2" if self.signed else "<u2", count, offset=self.at)
+
+    def _stored(self, values: Array) -> Array:
         if self.stored == 16:
             return values
         lifted = values.view("<u2") << (15 - self.high)
@@ -115,6 +127,12 @@ class Image:
             rows if isinstance(rows, int) else 0,
             columns if isinstance(columns, int) else 0,
         )
+
+    @property
+    def spills(self) -> bool:
+        """Whether its pixels hold bits that its header does not speak of."""
+        rows, columns = self.shape
+        return self.native is not None and self.native.spills(self.path, rows * columns)
 
     def decoded(self) -> Array:
         """The stored values of the file, (frames, rows, columns)."""

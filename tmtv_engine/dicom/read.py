@@ -111,9 +111,14 @@ def _warned(
         told.append(notice("unreadable-files", _names(beside)))
     elif beside:
         told.append(refuse("unreadable-files", _names(beside), accepted))
-    late = numbered_late(slices) if slices[0].head.get("Modality") == "PT" else 0
+    if slices[0].head.get("Modality") != "PT":
+        return told
+    late = numbered_late(slices)
     if late and not asked:
         told.append(notice("numbered-late", f"from {late}"))
+    spilled = next((piece for piece in slices if piece.image.spills), None)
+    if spilled is not None:
+        told.append(notice("bits-stored", f"{spilled.path.name}: {spilled.head.get('BitsStored')}"))
     return told
 
 

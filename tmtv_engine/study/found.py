@@ -15,6 +15,9 @@ CaseName = Literal["hash", "folder", "patient-id"]
 Kind = Literal["dicom", "nifti"]
 
 
+EMPTY = "an empty folder"
+
+
 @dataclass(frozen=True)
 class Study:
     """A PET that can be loaded, with its CT if there is one; ``case`` names its folder.
@@ -95,6 +98,13 @@ class Stock:
     studies: tuple[Study, ...] = ()
     failures: tuple[Failure, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether not a single file was found."""
+        return (
+            not self.studies and not self.failures and all(o.why == EMPTY for o in self.leftovers)
+        )
 
     def __add__(self, other: Stock) -> Stock:
         return Stock(

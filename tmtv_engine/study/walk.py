@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tmtv_engine.study.found import Leftover
+from tmtv_engine.study.found import EMPTY, Leftover
 
 _KINDS = (
     (stat.S_ISFIFO, "a FIFO"),
@@ -101,7 +101,7 @@ def _entries(folder: Path, key: tuple[int, int], found: Walk) -> list[Path]:
         found.left.append(Leftover(folder, "a case folder of tmtv: a result, no study"))
         return []
     if not names:
-        found.left.append(Leftover(folder, "an empty folder"))
+        found.left.append(Leftover(folder, EMPTY))
     return [folder / name for name in names]
 
 

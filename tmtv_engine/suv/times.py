@@ -67,7 +67,10 @@ def scan_of(header: PetHeader, half_life_s: float) -> Scan:
         return replace(beds, start_s=series, first_s=series, how=how, notices=told)
     found = replace(beds, first_s=first)
     if series is not None and series <= first:
-        return replace(found, start_s=series, how="the series' time")
+        told = beds.notices
+        if first - series > HOUR_S / 2:
+            told = (*told, notice("scan-time", f"{(first - series) / 60:.0f} min before it"))
+        return replace(found, start_s=series, how="the series' time", notices=told)
     scanned = _ge_scan(header, found)
     if scanned is not None:
         return replace(found, start_s=scanned, how="GE's scan time (0009,100d)")

@@ -132,7 +132,7 @@ def run(
     batch = run_batch(stock.studies, finder, config, fresh=fresh, jobs=jobs)
     failed = tell(kept_in(batch, outcomes), progress, as_json, kinds)
     close(config.out, stock, outcomes)
-    return 1 if failed or stock.failures or not stock.studies else 0
+    return 1 if failed or stock.failures or stock.nothing else 0
 
 
 def kept_in(batch: Iterable[Outcome], outcomes: list[Outcome]) -> Iterator[Outcome]:
@@ -153,7 +153,7 @@ def tell_stock(stock: Stock) -> None:
         console.say(f"left over: {more} more")
     if not stock.studies and not stock.failures:
         what = "no PET was found: give DICOM with a PET series, or pet.nii.gz in SUV"
-        console.complain(f"error: {what}")
+        console.complain(f"error: {what}" if stock.nothing else what)
 
 
 def close(out: Path, stock: Stock, outcomes: Sequence[Outcome]) -> None:
