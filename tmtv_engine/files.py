@@ -149,6 +149,20 @@ def write_bytes(path: Path, data: bytes, mode: int = 0o666) -> None:
             stream.write(data)
 
 
+def append_line(path: Path, line: str, mode: int = PRIVATE) -> None:
+    """Put a line at the end of a log, whole, also beside other writers; never through a link.
+
+    Raises `DiskError` where the disk refuses.
+    """
+    with _told(path):
+        how = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(path, how, mode)
+        try:
+            os.write(handle, f"{line}\n".encode())
+        finally:
+            os.close(handle)
+
+
 @contextmanager
 def aside(path: Path) -> Iterator[Path]:
     """A path of the same name for a writer; what it wrote takes the place of ``path``.

@@ -13,7 +13,7 @@ from tmtv_engine.batch import Outcome
 from tmtv_engine.errors import InputError
 from tmtv_tui.cli import console, options, show
 from tmtv_tui.cli.app import main
-from tmtv_tui.cli.predict import tell
+from tmtv_tui.cli.telling import tell
 
 COMMANDS = ["predict", "threshold", "phantom", "demo", "doctor"]
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
-from tmtv_engine.batch.accounts import FAILURE_KEYS, failures_of, write_failures
+from tmtv_engine.batch.accounts import (
+    CASES,
+    FAILURE_KEYS,
+    bring_up,
+    failures_of,
+    to_retry,
+    write_failures,
+)
+from tmtv_engine.batch.log import RunLog
 from tmtv_engine.batch.outcome import Outcome, State
 from tmtv_engine.batch.resume import gives_way, refuse_another, resumed
+from tmtv_engine.batch.workers import Until, in_threads, still_at_work
 from tmtv_engine.case.folder import is_complete
-from tmtv_engine.case.tables import update_summary, write_summary
+from tmtv_engine.case.tables import update_summary
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.model.finders import Finder
 from tmtv_engine.pipeline import CaseConfig, run_case
@@ -21,11 +31,15 @@ if TYPE_CHECKING:
     from tmtv_engine.study.found import Study
 
 __all__ = [
+    "CASES",
     "FAILURE_KEYS",
     "Outcome",
+    "RunLog",
     "State",
     "failures_of",
     "run_batch",
+    "still_at_work",
+    "to_retry",
     "write_failures",
 ]
 
@@ -44,7 +58,8 @@ def run_batch(
     unless ``fresh``: then it is made anew and a reviewed one moved aside, which its note says. A
     case of that name that is another study's stays and is this one's failure. With ``jobs`` above
     1 that many cases are in work at once, in threads: the heavy parts (reading, filters, the
-    network) run outside Python's lock.
+    network) run outside Python's lock. Whoever closes the iterator, or is interrupted while it
+    waits, has it back within a second: what is in work ends at its next stage.
     """
     todo = []
     for study in studies:
@@ -52,9 +67,12 @@ def run_batch(
             yield _there(study, finder, config)
         else:
             todo.append(study)
-    yield from _run(todo, finder, config, jobs)
-    if config.out.is_dir():
-        write_summary(config.out)
+    stop = Event()
+    config = replace(config, say=Until(stop, config.say))
+    try:
+        yield from in_threads(lambda study: _one(study, finder, config), todo, jobs, stop)
+    finally:
+        bring_up(config.out)
 
 
 def _there(study: Study, finder: Finder, config: CaseConfig) -> Outcome:
@@ -62,18 +80,6 @@ def _there(study: Study, finder: Finder, config: CaseConfig) -> Outcome:
     if found.state == "done" and found.case is not None:
         update_summary(config.out, found.case.record)
     return found
-
-
-def _run(todo: Sequence[Study], finder: Finder, config: CaseConfig, jobs: int) -> Iterator[Outcome]:
-    if jobs == 1:
-        yield from (_one(study, finder, config) for study in todo)
-        return
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        for future in as_completed([pool.submit(_one, s, finder, config) for s in todo]):
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _one(study: Study, finder: Finder, config: CaseConfig) -> Outcome:

@@ -1,28 +1,75 @@
-"""The books of a batch: `failures.csv`."""
+"""The books of a batch: `summary.csv`, `cases.csv`, `failures.csv`; what is to be tried again."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tmtv_engine.batch.outcome import Outcome
+from tmtv_engine.case.record import CaseRecord
+from tmtv_engine.case.tables import write_summary
+from tmtv_engine.case.timepoints import Seat, seats
 from tmtv_engine.errors import CaseError, TmtvError
-from tmtv_engine.files import PRIVATE, make_folder, write_text
-from tmtv_engine.text import clean, csv_text
+from tmtv_engine.files import PRIVATE, load_json, make_folder, write_text
+from tmtv_engine.study.found import Failure, place_of
+from tmtv_engine.text import cell_text, clean, csv_text
 
 if TYPE_CHECKING:
-    from tmtv_engine.study.found import Failure, Leftover
+    from tmtv_engine.study.found import Leftover, Stock
 
 FAILURES = "failures.csv"
+CASES = "cases.csv"
+CASE_KEYS = ("case", "patient_id", "study_date", "timepoint", "subject", "source")
 FAILURE_KEYS = ("path", "patient_id", "study_date", "what", "tag", "way_out", "kind")
 _CELL = 2000
 
 
+def bring_up(out: Path) -> None:
+    """Write `summary.csv` and `cases.csv` anew from every case that is in ``out``."""
+    if not out.is_dir():
+        return
+    records = write_summary(out)
+    placed = seats(records)
+    rows = [_row(out, record, placed[record.case]) for record in records]
+    if rows:
+        write_text(out / CASES, csv_text([CASE_KEYS, *rows]), PRIVATE)
+
+
+def _row(out: Path, record: CaseRecord, seat: Seat) -> list[str | None]:
+    who = [record.case, record.patient.id, record.study.date]
+    return [*who, seat.timepoint, seat.subject, _source(out / record.case)]
+
+
+def _source(folder: Path) -> str:
+    """The file or folder that a case was made from, empty where it does not tell."""
+    try:
+        named = load_json(folder / "source.json").get("inputs") or ()
+    except TmtvError:
+        return ""
+    paths = [Path(clean(p, _CELL)) for p in named if isinstance(p, str)]
+    return str(place_of(paths)) if paths else ""
+
+
+def to_retry(out: Path, stock: Stock) -> Stock:
+    """Of ``stock`` the studies that `failures.csv` says failed; nothing where it is not there."""
+    failed: set[Path] = set()
+    path = out / FAILURES
+    if path.is_file():
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        failed = {
+            Path(cell_text(row["path"] or "")).absolute()
+            for row in rows
+            if row.get("kind") == "failure"
+        }
+    return replace(stock, studies=tuple(s for s in stock.studies if s.path.absolute() in failed))
+
+
 def failures_of(outcomes: Sequence[Outcome]) -> list[Failure]:
     """The failed ones of a batch, each with its place and whose study it is."""
-    from tmtv_engine.study.found import Failure
-
     return [
         Failure(
             Path(o.place),

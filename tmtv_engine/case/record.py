@@ -54,11 +54,12 @@ class Patient(Struct, frozen=True, kw_only=True):
     age_years: Number | None
 
 
-class StudyInfo(Struct, frozen=True, kw_only=True):
-    """The study that the PET is of."""
+class StudyInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The study that the PET is of; ``timepoint`` as a manifest called it."""
 
     uid: str | None
     date: str | None
+    timepoint: str | None = None
 
 
 class PetInfo(Struct, frozen=True, kw_only=True):

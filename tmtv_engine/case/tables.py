@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, fields
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from tmtv_engine.case.folder import find_cases, read_case
 from tmtv_engine.case.record import CaseRecord, Cut, LesionRow
+from tmtv_engine.case.timepoints import Seat, seat_of, seats
 from tmtv_engine.errors import CaseError
 from tmtv_engine.files import locked, write_text
 from tmtv_engine.lesion.measures import Total
@@ -42,6 +44,8 @@ SUMMARY_COLUMNS: Mapping[str, Callable[[CaseRecord, str, Total], Any]] = {
     "warnings": lambda record, key, sums: " ".join(w.code for w in record.warnings),
 }
 """The columns of `summary.csv`: a row a case and method."""
+SEATS = tuple(f.name for f in fields(Seat))
+"""Its last columns, which take all cases of a patient to tell."""
 
 
 def lesions_csv(record: CaseRecord) -> str:
@@ -56,37 +60,62 @@ def lesions_csv(record: CaseRecord) -> str:
     return csv_text([header, *rows])
 
 
-def summary_rows(record: CaseRecord) -> list[list[Any]]:
+def summary_rows(record: CaseRecord, seat: Seat | None = None) -> list[list[Any]]:
     """The rows of `summary.csv` of one case, one a method."""
+    own = seat or seat_of(record)
     return [
-        [cell(record, key, sums) for cell in SUMMARY_COLUMNS.values()]
+        [*(cell(record, key, sums) for cell in SUMMARY_COLUMNS.values()), *astuple(own)]
         for key, sums in record.totals.items()
     ]
 
 
 def update_summary(out: Path, record: CaseRecord) -> None:
-    """Replace one case's rows in ``out/summary.csv``, under a lock, atomically."""
+    """Replace one case's rows in ``out/summary.csv``, under a lock, atomically.
+
+    Its seat among its patient's cases stays what it was; `write_summary` tells it anew.
+    """
     with locked(out, ".summary.lock", timeout=600):
         path = out / "summary.csv"
-        rows = _read_rows(path) if path.exists() else []
+        header, rows = _read_rows(path) if path.exists() else ([], [])
+        if header != [*SUMMARY_COLUMNS, *SEATS]:  # none, or one of before these columns
+            rows = [] if not header else [list(map(_text, r)) for r in _all_rows(_records(out))]
+        own = [row for row in rows if row[0] == record.case]
+        seat = Seat(*own[0][-2:]) if own and not record.study.timepoint else seat_of(record)
+        mine = [list(map(_text, row)) for row in summary_rows(record, seat)]
         others = [row for row in rows if row[0] != record.case]
-        mine = [[cell_text(cell(v)) for v in row] for row in summary_rows(record)]
-        write_text(
-            path, csv_text([list(SUMMARY_COLUMNS), *sorted(others + mine, key=lambda r: r[0])])
-        )
+        _write(path, sorted(others + mine, key=lambda r: r[0]))
 
 
-def write_summary(out: Path) -> None:
-    """Write ``out/summary.csv`` anew from every case in ``out``."""
+def write_summary(out: Path) -> list[CaseRecord]:
+    """Write ``out/summary.csv`` anew from every case in ``out``; returns their records."""
     with locked(out, ".summary.lock", timeout=600):
-        rows = []
-        for folder in find_cases(out):
-            with contextlib.suppress(CaseError):  # a broken case has no row; others keep theirs
-                rows += summary_rows(read_case(folder).record)
-        write_text(out / "summary.csv", csv_text([list(SUMMARY_COLUMNS), *rows]))
+        records = _records(out)
+        _write(out / "summary.csv", _all_rows(records))
+    return records
 
 
-def _read_rows(path: Path) -> list[list[str]]:
+def _records(out: Path) -> list[CaseRecord]:
+    found = []
+    for folder in find_cases(out):
+        with contextlib.suppress(CaseError):  # a broken case has no row; others keep theirs
+            found.append(read_case(folder).record)
+    return found
+
+
+def _all_rows(records: Sequence[CaseRecord]) -> list[list[Any]]:
+    placed = seats(records)
+    return [row for record in records for row in summary_rows(record, placed[record.case])]
+
+
+def _write(path: Path, rows: Sequence[Sequence[Any]]) -> None:
+    write_text(path, csv_text([[*SUMMARY_COLUMNS, *SEATS], *rows]))
+
+
+def _text(value: object) -> str:
+    return cell_text(cell(value))
+
+
+def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
     with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.reader(stream))[1:]
-    return [[cell_text(told) for told in row] for row in rows if row]
+        header, *rows = list(csv.reader(stream)) or [[]]
+    return header, [[cell_text(told) for told in row] for row in rows if row]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ import numpy as np
 from tmtv_engine import __version__
 from tmtv_engine.case.folder import Case, find_cases, read_case
 from tmtv_engine.case.guard import guarded
+from tmtv_engine.case.record import CaseRecord
+from tmtv_engine.case.tables import SEATS
+from tmtv_engine.case.timepoints import Seat, seats
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.files import utc_now
 from tmtv_engine.lesion.origin import Status
@@ -48,6 +51,7 @@ class Patient:
     model: str
     digest: str
     read: tuple[Read, ...] = ()
+    seat: Seat = field(default_factory=lambda: Seat("", ""))
 
 
 def patients_in(
@@ -59,13 +63,18 @@ def patients_in(
     """
     folders = [folder for source in sources for folder in find_cases(source)]
     patients: list[Patient] = []
+    records: list[CaseRecord] = []
     excluded: list[Excluded] = []
     for folder in folders:
         try:
             with guarded(folder):
-                patients.append(_patient(read_case(folder), reader))
+                case = read_case(folder)
+                patients.append(_patient(case, reader))
+                records.append(case.record)
         except TmtvError as error:
             excluded.append(Excluded(folder.name, error.what))
+    placed = seats(records)
+    patients = [replace(p, seat=placed[p.case]) for p in patients]
     if not patients:
         if excluded:
             first = excluded[0].why
@@ -106,6 +115,7 @@ def described(patients: Sequence[Patient], excluded: Sequence[Excluded] = ()) ->
         "created": utc_now(),
         "tmtv": __version__,
         "n": len(patients),
+        "patients": len({p.seat.subject for p in patients}),
         "methods": {key: _volumes(patients, key) for key in methods},
         "lesions": stats.describe([p.lesions for p in patients]),
         "candidates": stats.describe([p.candidates for p in patients]),
@@ -169,13 +179,13 @@ def _table1(report: Mapping[str, Any]) -> list[list[Any]]:
 def _rows(patients: Sequence[Patient], keys: Sequence[str]) -> list[list[Any]]:
     head = [f"{side}_{key}" for key in keys for side in ("predicted_ml", "tmtv_ml")]
     rows: list[list[Any]] = [
-        ["case", "status", "readers", "lesions", "candidates", *head, "minutes", "warnings"]
+        ["case", "status", "readers", "lesions", "candidates", *head, "minutes", "warnings", *SEATS]
     ]
     for p in patients:
         volumes = [side.get(key) for key in keys for side in (p.predicted_ml, p.tmtv_ml)]
         minutes = next((r.minutes for r in p.read), None)
         told_of = [p.case, p.state, " ".join(p.readers), p.lesions, p.candidates]
-        rows.append([*told_of, *volumes, minutes, " ".join(p.warnings)])
+        rows.append([*told_of, *volumes, minutes, " ".join(p.warnings), *astuple(p.seat)])
     return rows
 
 
@@ -184,7 +194,7 @@ def _page(patients: Sequence[Patient], report: Mapping[str, Any], picture: Pictu
     review = report["review"]
     states = ", ".join(f"{n} {state}" for state, n in review["states"].items())
     said = (
-        f"{report['n']} patients, {report['created']}; {states}. Reviewed and signed: "
+        f"{people(report)}, {report['created']}; {states}. Reviewed and signed: "
         f"{100 * review['reviewed_share']:.0f} %."
     )
     caption = "TMTV of the patients for each method, as it stands now. Scale: log."
@@ -196,11 +206,18 @@ def _page(patients: Sequence[Patient], report: Mapping[str, Any], picture: Pictu
         section("Warnings", Table(["Code", "Patients"], list(report["warnings"].items()))),
         section("Reading", *reading_of_page(report["reading"])) if report["reading"] else None,
         section("Seconds per stage", _seconds(report)),
-        section("Patients", _patients(patients, keys)),
+        section("Cases", _patients(patients, keys)),
         left_out(report),
         section("Versions and hashes", *hashes_of(report)),
     ]
     return render("TMTV of a cohort", parts)
+
+
+def people(report: Mapping[str, Any]) -> str:
+    """How many were measured: a case is not a patient."""
+    cases, patients = report["n"], report["patients"]
+    named = "1 patient" if patients == 1 else f"{patients} patients"
+    return named if cases == patients else f"{cases} cases of {named}"
 
 
 def _volume_table(report: Mapping[str, Any]) -> Table:
@@ -229,12 +246,13 @@ def _seconds(report: Mapping[str, Any]) -> Table:
 
 
 def _patients(patients: Sequence[Patient], keys: Sequence[str]) -> Sortable:
-    columns = [Column("Patient"), Column("Status"), Column("Readers")]
+    columns = [Column("Case"), Column("Patient's first"), Column("Time point")]
+    columns += [Column("Status"), Column("Readers")]
     columns += [Column("Lesions", 0), Column("Candidates", 0)]
     columns += [Column(f"{key} {side} mL", 1) for key in keys for side in ("predicted", "now")]
     columns += [Column("Warnings")]
     rows = [
-        [p.case, p.state, " ".join(p.readers), p.lesions, p.candidates]
+        [p.case, *astuple(p.seat), p.state, " ".join(p.readers), p.lesions, p.candidates]
         + [side.get(key) for key in keys for side in (p.predicted_ml, p.tmtv_ml)]
         + [" ".join(p.warnings)]
         for p in patients

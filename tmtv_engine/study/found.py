@@ -25,8 +25,8 @@ class Study:
     ``kind`` "nifti" stands for every image that is no DICOM. The files of a study in a zip have
     the ``archive`` before their name in it and are there while it is `archive.unpacked`.
     ``overrides`` are those of its row in a manifest, ``extra`` the row's further columns; a row
-    ``named`` its case. Of DICOM, as its headers say: whose it is and when, the SOP instances of
-    the PET, its ``shape`` without axes of one, and the first file's first pixel (LPS mm).
+    ``named`` its case, its patient and its ``timepoint``. Of DICOM, as its headers say: whose it
+    is and when, the SOP instances of the PET, its ``shape`` without axes of one, and the first file's first pixel (LPS mm).
     ``home`` is the highest folder that holds nothing of other studies.
     """
 
@@ -43,6 +43,7 @@ class Study:
     named: bool = False
     patient_id: str = ""
     study_date: str = ""
+    timepoint: str = ""
     instances: frozenset[str] = frozenset()
     shape: tuple[int, ...] = ()
     corner_mm: tuple[float, float, float] | None = None

@@ -69,7 +69,7 @@ def _load_nifti(study: Study, overrides: Overrides) -> Loaded:
             "height_m": overrides.height_m,
             "age_years": None,
         },
-        "study": {"uid": None, "date": None},
+        "study": {"uid": None, "date": None, **_timepoint(study)},
         "pet": _pet_info(suv, None, "SUV", 1.0, "the file is in SUVbw already", None),
         "ct": ct_record,
         "overrides": overrides.record(),
@@ -140,10 +140,11 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
     notices += told
     uid = str(head.get("SeriesInstanceUID", ""))
     info = {
-        "patient": _patient(head, known.known("weight_kg") or None, height),
+        "patient": _patient(study, head, known.known("weight_kg") or None, height),
         "study": {
             "uid": str(head.get("StudyInstanceUID", "")) or None,
             "date": clean(head.get("StudyDate", "")) or None,
+            **_timepoint(study),
         },
         "pet": _pet_info(
             suv, uid, header.units, found.value, found.rule, header.manufacturer or None
@@ -186,11 +187,18 @@ def _load_ct(study: Study, notices: list[Notice]) -> tuple[Volume | None, dict[s
     return Volume(stack.array, stack.grid, Unit.HU), {"series_uid": uid}
 
 
-def _patient(head: Dataset, weight: float | None, height: float | None) -> dict[str, Any]:
+def _timepoint(study: Study) -> dict[str, str]:
+    return {"timepoint": study.timepoint} if study.timepoint else {}
+
+
+def _patient(
+    study: Study, head: Dataset, weight: float | None, height: float | None
+) -> dict[str, Any]:
+    """Who was scanned: as the manifest's row calls them, else the header."""
     age = re.fullmatch(r"(\d{1,3})([DWMY])", clean(head.get("PatientAge", "")))
     years = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
     return {
-        "id": clean(head.get("PatientID", "")) or None,
+        "id": (study.named and study.patient_id) or clean(head.get("PatientID", "")) or None,
         "sex": clean(head.get("PatientSex", "")) or None,
         "weight_kg": weight,
         "height_m": height,

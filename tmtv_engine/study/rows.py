@@ -19,9 +19,9 @@ from tmtv_engine.study.manifest import (
     read_table,
 )
 from tmtv_engine.study.pairs import image_at
-from tmtv_engine.text import safe_name
+from tmtv_engine.text import clean, safe_name
 
-KNOWN = ("case", "pet", "ct", "roi", *OVERRIDES)
+KNOWN = ("case", "pet", "ct", "roi", "timepoint", *OVERRIDES)
 
 
 def find_rows(path: Path, search: Callable[[Path], Stock]) -> Stock:
@@ -77,7 +77,8 @@ def _study(table: Table, row: Row, case: str, search: Callable[[Path], Stock]) -
         extra=extra,
         overrides=overrides_of(table, row),
         named=True,
-        patient_id=row.get("patient") or found.patient_id,
+        patient_id=clean(row.get("patient")) or found.patient_id,
+        timepoint=clean(row.get("timepoint")),
     )
 
 

@@ -99,7 +99,9 @@ class Progress:
 
     cases: int = 1
     done: int = 0
-    begun: float = field(default_factory=time.monotonic)
+    made: int = 0
+    spent_s: float = 0.0
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def shown(self) -> bool:
@@ -117,9 +119,18 @@ class Progress:
             sys.stderr.write(f"\r\x1b[K{text}")
             sys.stderr.flush()
 
-    def case_done(self) -> None:
-        """One case more is done; the line is cleared."""
+    def case_done(self, made: bool = True) -> None:
+        """One case more is done; the line is cleared.
+
+        The time until now tells what a case takes only if it was ``made``: one that was there or
+        that failed was quick.
+        """
+        now = time.monotonic()
         self.done += 1
+        if made:
+            self.made += 1
+            self.spent_s += now - self.at
+        self.at = now
         self.clear()
 
     def clear(self) -> None:
@@ -129,9 +140,9 @@ class Progress:
             sys.stderr.flush()
 
     def _left(self) -> str:
-        if not self.done or self.cases == 1:
+        if not self.made or self.cases == 1:
             return ""
-        seconds = (time.monotonic() - self.begun) / self.done * (self.cases - self.done)
+        seconds = self.spent_s / self.made * (self.cases - self.done)
         return f"  about {int(seconds // 60)}:{int(seconds % 60):02d} left"
 
 

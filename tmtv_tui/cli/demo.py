@@ -9,7 +9,7 @@ import typer
 
 from tmtv_engine.errors import TmtvError
 from tmtv_tui.cli import console, options
-from tmtv_tui.cli.predict import tell
+from tmtv_tui.cli.telling import tell
 
 
 def demo(

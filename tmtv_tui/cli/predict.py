@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from tmtv_engine.errors import TmtvError
 from tmtv_engine.export.writers import WRITERS, kinds_of
-from tmtv_tui.cli import console, options, show
-from tmtv_tui.cli.export import tell_empty
+from tmtv_tui.cli import console, options, running, settings
 
 if TYPE_CHECKING:
-    from tmtv_engine.batch import Outcome
-    from tmtv_engine.case.folder import Case
-    from tmtv_engine.model.finders import Finder
     from tmtv_engine.pipeline import CaseConfig
     from tmtv_engine.study.found import Stock
     from tmtv_engine.suv.overrides import Overrides
 
-MANY = 20
 CASE_NAMES = ("hash", "folder", "patient-id")
 
 
 def predict(
+    ctx: typer.Context,
     studies: list[Path] = typer.Argument(
         ..., metavar="STUDY...", help="Folder or zip of DICOM or NIfTI (SUV), or a CSV manifest."
     ),
@@ -61,6 +55,22 @@ def predict(
     fresh: bool = typer.Option(
         False, "--fresh/--resume", help="Make finished cases anew; reviewed ones move aside."
     ),
+    retry: bool = typer.Option(
+        False, "--retry", help="Only the studies that OUT/failures.csv says failed."
+    ),
+    watch: bool = typer.Option(
+        False, "--watch", help="Go on taking studies as they become complete, until Ctrl-C."
+    ),
+    settle: float = typer.Option(
+        30.0, "--settle", min=0.1, help="With --watch: seconds without change that complete one."
+    ),
+    config_file: Path | None = typer.Option(
+        None,
+        "--config",
+        is_eager=True,
+        callback=settings.from_file,
+        help="TOML with any of these options; the command line goes before it.",
+    ),
     as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
 ) -> int:
@@ -78,8 +88,12 @@ def predict(
     options.choice(case_name, CASE_NAMES, "--case-name")
     chosen = models.load(model, device, models.told(channels, tumour_label, combine))
     finder = finders.finder_of(chosen, rule=rule, min_ml=min_ml, split=not no_split)  # type: ignore[arg-type]
-    stock = stock_of(studies, pet_series, pet_match, case_name, out)
-    return run(stock, finder, config, kinds, fresh=fresh, jobs=jobs, as_json=as_json)
+    asked = running.Asked(finder, config, kinds, ctx.params, fresh, jobs, retry, as_json)
+
+    def look() -> Stock:
+        return stock_of(studies, pet_series, pet_match, case_name, out)
+
+    return running.watch(asked, studies, look, settle) if watch else running.run(asked, look())
 
 
 def config_of(
@@ -110,128 +124,3 @@ def stock_of(
         case_name=case_name,  # type: ignore[arg-type]
         without=[out],
     )
-
-
-def run(
-    stock: Stock,
-    finder: Finder,
-    config: CaseConfig,
-    kinds: Sequence[str],
-    *,
-    fresh: bool,
-    jobs: int,
-    as_json: bool,
-) -> int:
-    """Run the studies of ``stock`` and tell what became of everything; the exit status."""
-    from tmtv_engine.batch import run_batch
-
-    tell_stock(stock)
-    progress = console.Progress(len(stock.studies))
-    config = replace(config, say=progress.stage)
-    outcomes: list[Outcome] = []
-    batch = run_batch(stock.studies, finder, config, fresh=fresh, jobs=jobs)
-    failed = tell(kept_in(batch, outcomes), progress, as_json, kinds)
-    close(config.out, stock, outcomes)
-    return 1 if failed or stock.failures or stock.nothing else 0
-
-
-def kept_in(batch: Iterable[Outcome], outcomes: list[Outcome]) -> Iterator[Outcome]:
-    """The outcomes as they come, each kept in ``outcomes`` without its arrays."""
-    for outcome in batch:
-        outcomes.append(outcome)
-        yield outcome
-
-
-def tell_stock(stock: Stock) -> None:
-    """What cannot be taken, and what is left over: all of the first, the beginning of the last."""
-    for failure in stock.failures:
-        complain(failure.error, str(failure.path))
-    for left in stock.leftovers[:MANY]:
-        console.say(f"left over: {left.path}: {left.why}")
-    more = len(stock.leftovers) - MANY
-    if more > 0:
-        console.say(f"left over: {more} more")
-    if not stock.studies and not stock.failures:
-        what = "no PET was found: give DICOM with a PET series, or pet.nii.gz in SUV"
-        console.complain(f"error: {what}" if stock.nothing else what)
-
-
-def close(out: Path, stock: Stock, outcomes: Sequence[Outcome]) -> None:
-    """The closing line: how many of each, and where they are named."""
-    from tmtv_engine.batch import failures_of, write_failures
-
-    failures = [*stock.failures, *failures_of(outcomes)]
-    written = write_failures(out, failures, stock.leftovers)
-    states = [o.state for o in outcomes]
-    files = [p for p in (out / "summary.csv", written) if p is not None and p.is_file()]
-    counts = (
-        f"{states.count('done')} done, {len(failures)} failed, "
-        f"{states.count('skipped')} already there, {len(stock.leftovers)} left over"
-    )
-    told = f"{counts} ({', '.join(str(p) for p in files)})" if files else counts
-    aside = sum(o.aside for o in outcomes)
-    if aside:
-        console.complain(f"{aside} reviewed cases moved to {out / 'aside'}")
-    if "done" in states:
-        console.say("each case's source.json names its patient: only you may read it (mode 600)")
-    (console.complain if written else console.say)(told)
-
-
-def tell(
-    outcomes: Iterable[Outcome],
-    progress: console.Progress,
-    as_json: bool,
-    kinds: Sequence[str] = (),
-) -> int:
-    """Say what became of each case as it comes and show the totals; the number that failed.
-
-    Each is exported as ``kinds``; one that cannot be stands, and counts as failed.
-    """
-    failed = 0
-    records = []
-    for outcome in outcomes:
-        progress.case_done()
-        if outcome.case is None:
-            failed += 1
-            complain(outcome.error or TmtvError("no reason is known"), outcome.place)
-            continue
-        record = outcome.case.record
-        if outcome.note:
-            (console.complain if outcome.aside else console.say)(f"{outcome.name}: {outcome.note}")
-        if outcome.state == "skipped":
-            made = f"by {record.model.name}, methods {' '.join(record.totals)}"
-            console.say(f"{outcome.name}: already there, made {made}; --fresh makes it anew")
-        show.warnings(record)
-        failed += not _exported(outcome.case, kinds)
-        if as_json:
-            console.out_json(outcome.case.raw)
-        else:
-            records.append(record)
-    if records:
-        show.totals(records)
-    return failed
-
-
-def _exported(case: Case, kinds: Sequence[str]) -> bool:
-    """Export a case; whether that went well (it does where nothing is asked for)."""
-    if not kinds:
-        return True
-    from tmtv_engine.export.objects import write_objects
-
-    try:
-        written = write_objects(case, kinds)
-    except TmtvError as error:
-        complain(error, f"{case.name}: export")
-        return False
-    tell_empty(case.name, kinds, written)
-    console.say(f"{case.name}: {len(written)} files in {case.path / 'export'}")
-    return True
-
-
-def complain(error: TmtvError, name: str = "") -> None:
-    """Say which study failed, why, and what to do; its place once."""
-    there = error.what.startswith(f"{name}:") or ("/" in name and name in error.what)
-    named = name and not there
-    console.complain(f"failed: {name}: {error.what}" if named else f"failed: {error.what}")
-    if error.remedy:
-        console.complain(error.remedy)

@@ -139,7 +139,7 @@ def _compared(asked: _Asked) -> Cohort:
 
 
 def _described(asked: _Asked, out: Path, as_json: bool) -> int:
-    from tmtv_engine.report.description import described, patients_in, write_description
+    from tmtv_engine.report.description import described, patients_in, people, write_description
 
     patients, excluded = patients_in(asked.source, asked.reader)
     found = described(patients, excluded)
@@ -154,7 +154,7 @@ def _described(asked: _Asked, out: Path, as_json: bool) -> int:
         console.table(("method", "n", *(f"{k} mL" for k in SHORT)), rows)
     _tell_left_out(found)
     states = ", ".join(f"{n} {state}" for state, n in found["review"]["states"].items())
-    console.say(f"{_patients(found['n'])} ({states}); the report is in {files[0].parent}")
+    console.say(f"{people(found)} ({states}); the report is in {files[0].parent}")
     return 0
 
 

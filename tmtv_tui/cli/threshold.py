@@ -10,7 +10,8 @@ import typer
 
 from tmtv_engine.errors import AmbiguousInput
 from tmtv_tui.cli import console, options
-from tmtv_tui.cli.predict import CASE_NAMES, complain, config_of, stock_of, tell
+from tmtv_tui.cli.predict import CASE_NAMES, config_of, stock_of
+from tmtv_tui.cli.telling import complain, tell
 
 if TYPE_CHECKING:
     from tmtv_engine.study.found import Stock, Study

@@ -103,7 +103,7 @@ def _row(path: Path, record: CaseRecord) -> CaseRow:
         tuple(clean(p.reader) for p in _present(path)),
         *_told(record.warnings),
         clean(record.patient.id or ""),
-        day(record.study.date),
+        " ".join(filter(None, (day(record.study.date), clean(record.study.timepoint or "")))),
     )
 
 
