@@ -26,7 +26,8 @@ class Study:
     the ``archive`` before their name in it and are there while it is `archive.unpacked`.
     ``overrides`` are those of its row in a manifest, ``extra`` the row's further columns; a row
     ``named`` its case, its patient and its ``timepoint``. Of DICOM, as its headers say: whose it
-    is and when, the SOP instances of the PET, its ``shape`` without axes of one, and the first file's first pixel (LPS mm).
+    is and when, the SOP instances of the PET, its ``shape`` without axes of one, and the first
+    file's first pixel (LPS mm).
     ``home`` is the highest folder that holds nothing of other studies.
     """
 
