@@ -251,7 +251,7 @@ def test_a_study_is_taken_once_its_files_have_come_to_rest(tmp_path: Path) -> No
 
 def test_the_time_left_does_not_count_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("tmtv_tui.cli.console.time.monotonic", lambda: now[0])
     progress = console.Progress(10)
     for seconds, made in ((1.0, False), (60.0, True), (0.5, False), (40.0, True)):
         now[0] += seconds
