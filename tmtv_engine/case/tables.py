@@ -60,11 +60,10 @@ def lesions_csv(record: CaseRecord) -> str:
     return csv_text([header, *rows])
 
 
-def summary_rows(record: CaseRecord, seat: Seat | None = None) -> list[list[Any]]:
-    """The rows of `summary.csv` of one case, one a method."""
-    own = seat or seat_of(record)
+def summary_rows(record: CaseRecord) -> list[list[Any]]:
+    """The rows of `summary.csv` of one case, one a method, less its seat."""
     return [
-        [*(cell(record, key, sums) for cell in SUMMARY_COLUMNS.values()), *astuple(own)]
+        [cell(record, key, sums) for cell in SUMMARY_COLUMNS.values()]
         for key, sums in record.totals.items()
     ]
 
@@ -81,7 +80,7 @@ def update_summary(out: Path, record: CaseRecord) -> None:
             rows = [] if not header else [list(map(_text, r)) for r in _all_rows(_records(out))]
         own = [row for row in rows if row[0] == record.case]
         seat = Seat(*own[0][-2:]) if own and not record.study.timepoint else seat_of(record)
-        mine = [list(map(_text, row)) for row in summary_rows(record, seat)]
+        mine = [list(map(_text, [*row, *astuple(seat)])) for row in summary_rows(record)]
         others = [row for row in rows if row[0] != record.case]
         _write(path, sorted(others + mine, key=lambda r: r[0]))
 
@@ -104,7 +103,7 @@ def _records(out: Path) -> list[CaseRecord]:
 
 def _all_rows(records: Sequence[CaseRecord]) -> list[list[Any]]:
     placed = seats(records)
-    return [row for record in records for row in summary_rows(record, placed[record.case])]
+    return [[*row, *astuple(placed[r.case])] for r in records for row in summary_rows(r)]
 
 
 def _write(path: Path, rows: Sequence[Sequence[Any]]) -> None:
