@@ -87,4 +87,4 @@ def test_series_are_numbered_by_the_table(tmp_path: Path) -> None:
 
 
 def test_what_needs_dicom_says_so(tmp_path: Path) -> None:
-    assert {row.kind for row in WRITERS.values() if not row.of_dicom} == {"nifti", "csv"}
+    assert {row.kind for row in WRITERS.values() if not row.of_dicom} == {"nifti", "csv", "page"}

@@ -118,6 +118,15 @@ def _csv(job: Job, folder: Path) -> list[Path]:
     return [path]
 
 
+def _page(job: Job, folder: Path) -> list[Path]:
+    from tmtv_engine.export.chart import write_chart
+    from tmtv_engine.files import PRIVATE
+
+    path = folder / "page.html"
+    write_chart(job, path, PRIVATE)
+    return [path]
+
+
 @contextmanager
 def _private(path: Path) -> Iterator[Path]:
     """As `files.aside`, for a file that names the patient: readable by its owner only."""
@@ -177,6 +186,12 @@ WRITERS: Mapping[str, Writer] = MappingProxyType(
                 _nifti,
             ),
             Writer("csv", "lesions.csv", "every lesion, its status and its measures", _csv),
+            Writer(
+                "page",
+                "page.html",
+                "one page of the reading for the chart: picture, totals, lesions, who signed",
+                _page,
+            ),
         )
     }
 )
