@@ -34,6 +34,7 @@ from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.worklist import Worklist
 from tmtv_tui.terminal.thrift import ExactLayout, ExactUpdate, Shown
 from tmtv_tui.widgets.blocks import OWN
+from tmtv_tui.widgets.canvas import Canvas
 from tmtv_tui.widgets.keybar import KeyBar, bindings_of, keys_of
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class ReviewApp(App[None]):
         if self._driver is None:
             return
         below = isinstance(self.screen, ModalScreen)
-        views: Any = None if below else self.screen.query("MipView, SliceView").nodes
+        views: Any = None if below else self.screen.query(Canvas).nodes
         text, torn = painter.follow(views, frame.written)
         if text:
             self._driver.write(text)

@@ -38,6 +38,14 @@ class LesionPicked(Message):
         self.lesion = lesion
 
 
+class PointPicked(Message):
+    """A pixel (row, col) of projection ``angle`` was clicked, where no lesion is."""
+
+    def __init__(self, angle: int, row: int, col: int) -> None:
+        super().__init__()
+        self.angle, self.row, self.col = angle, row, col
+
+
 class RegionDrawn(Message):
     """A region was drawn in projection ``angle``: image (row, col) of its corners."""
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.image.projections import Mip, project_points
+from tmtv_engine.image.volume import Grid
 from tmtv_engine.lesion.lists import Lesions
 
 GREYS = 24
@@ -123,19 +124,24 @@ def place(
     white_suv: float,
     mode: str = "half",
     greys: int = GREYS,
+    *,
+    mm: tuple[float, float] = (1.0, 1.0),
+    mean: bool = False,
 ) -> Placed:
     """Fit the ``box`` of an image in SUV into ``cols`` × ``rows`` cells, dark where hot.
 
-    Shrinking takes the maximum (averaging loses half of a small lesion's contrast), enlarging
+    ``mm``: a pixel's height and width; a cell is twice as high as wide. Shrinking takes the
+    maximum (averaging loses half of a small lesion's contrast) unless ``mean``, enlarging
     repeats. Fewer than 16 ``greys`` are dithered (Bayer, 4 × 4), lest brain and muscle look alike.
     """
     top, bottom, left, right = box
     part = suv[top:bottom, left:right]
     down, across = CELLS[mode]
-    scale = max(part.shape[0] / max(2 * rows, 1), part.shape[1] / max(cols, 1), 1e-6)
-    lines = max(1, min(rows, round(part.shape[0] / scale / 2)))
-    wide = max(1, min(cols, round(part.shape[1] / scale)))
-    small = pool(pool(part, lines * down, 0), wide * across, 1)
+    tall_mm, wide_mm = part.shape[0] * mm[0], part.shape[1] * mm[1]
+    scale = max(tall_mm / max(2 * rows, 1), wide_mm / max(cols, 1), 1e-6)
+    lines = max(1, min(rows, round(tall_mm / scale / 2)))
+    wide = max(1, min(cols, round(wide_mm / scale)))
+    small = pool(pool(part, lines * down, 0, mean), wide * across, 1, mean)
     light = 1 - np.clip(small / white_suv, 0, 1)
     return Placed(_levels(light, greys), box, mode)
 
@@ -162,12 +168,15 @@ def _first(at: int, size: int, count: int) -> int:
     return found
 
 
-def pool(image: npt.NDArray[Any], count: int, axis: int) -> npt.NDArray[Any]:
-    """``count`` dots along an axis: the maximum of what falls into one, or pixels repeated."""
+def pool(image: npt.NDArray[Any], count: int, axis: int, mean: bool = False) -> npt.NDArray[Any]:
+    """``count`` dots along an axis: the maximum (mean) of what falls into each, or repeated."""
     edges = (np.arange(count) * (image.shape[axis] / count)).astype(np.int64)
     if count >= image.shape[axis]:
         return np.asarray(np.take(image, edges, axis=axis))
-    return np.asarray(np.maximum.reduceat(image, edges, axis=axis))
+    if not mean:
+        return np.asarray(np.maximum.reduceat(image, edges, axis=axis))
+    sizes = np.diff(edges, append=image.shape[axis]).reshape((-1, 1) if axis == 0 else (1, -1))
+    return np.asarray(np.add.reduceat(image, edges, axis=axis) / sizes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +200,26 @@ def footprints(lesions: Lesions, mip: Mip, angle: int) -> Footprints:
             best = span.start + int(np.argmax(lesions.suv[span]))
             peaks[number] = (int(row[best]), int(col[best]))
     return Footprints(pixels, peaks)
+
+
+def ray(grid: Grid, mip: Mip, angle: int, row: int, col: int) -> Pixels:
+    """The voxels (n, 3) that projection ``angle`` shows at a pixel."""
+    step = min(grid.spacing_mm) / 2
+    reach = mip.images.shape[2] * mip.pixel_mm / 2
+    near = np.arange(-mip.pixel_mm, mip.pixel_mm + step, step)
+    u, v, t = np.meshgrid(
+        mip.u0_mm + col * mip.pixel_mm + near,
+        mip.v0_mm - row * mip.pixel_mm + near,
+        np.arange(-reach, reach + step, step),
+        indexing="ij",
+    )
+    turn = np.deg2rad(float(mip.angles_deg[angle]))
+    x = mip.centre_mm[0] + u * np.cos(turn) - t * np.sin(turn)
+    y = mip.centre_mm[1] + u * np.sin(turn) + t * np.cos(turn)
+    index = np.rint(grid.to_index(np.stack([x, y, v], axis=-1).reshape(-1, 3))).astype(np.int64)
+    index = np.unique(index[((index >= 0) & (index < grid.shape)).all(axis=1)], axis=0)
+    rows, cols = project_points(grid.affine, index, angle, mip)
+    return np.asarray(index[(rows == row) & (cols == col)])
 
 
 def outline(placed: Placed, pixels: tuple[Pixels, Pixels]) -> set[tuple[int, int]]:

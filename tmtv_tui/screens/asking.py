@@ -14,13 +14,14 @@ from tmtv_tui.review.state import describe
 from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.dialogs import Ask, Confirm, Page
 from tmtv_tui.screens.lists import ListScreen
+from tmtv_tui.screens.slices import SliceScreen
 from tmtv_tui.widgets.lesions import LesionTable
 
 if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
 
 
-class AskingScreen(ListScreen):
+class AskingScreen(SliceScreen, ListScreen):
     """`decide` records; what is asked here comes to it."""
 
     app: ReviewApp

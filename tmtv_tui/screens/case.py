@@ -28,9 +28,11 @@ from tmtv_tui.screens.asking import AskingScreen
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, fit
 from tmtv_tui.screens.keys import CASE_KEYS, DIGITS
 from tmtv_tui.screens.pictures import WINDOWS
+from tmtv_tui.screens.slices import slice_panes
+from tmtv_tui.widgets.canvas import Canvas
 from tmtv_tui.widgets.keybar import KeyBar
 from tmtv_tui.widgets.lesions import LesionTable
-from tmtv_tui.widgets.mip import MipView, SliceView
+from tmtv_tui.widgets.mip import MipView
 
 if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
@@ -55,7 +57,7 @@ class CaseScreen(AskingScreen):
             with Horizontal(id="pictures"):
                 yield MipView(0, id="front")
                 yield MipView(0, id="side")
-                yield SliceView(id="slice")
+                yield from slice_panes()
             with Vertical(id="numbers"):
                 yield LesionTable(id="lesions")
                 yield Static(id="totals", markup=False)
@@ -70,16 +72,14 @@ class CaseScreen(AskingScreen):
 
     def on_mount(self) -> None:
         """Blank at first, filled when the files are read."""
-        self.query_one("#slice").display = False
         self.lay_views()
         name = self.app.name_of(self.path.name)
         self.query_one("#head", Static).update(Content(f"{name}  reading …"))
         wanted = self.app.config.white_suv
         self.white = min(range(len(WINDOWS)), key=lambda k: abs(WINDOWS[k] - wanted))
-        for view in (*self.query(MipView), *self.query(SliceView)):
+        for view in self.query(Canvas):
             view.mode, view.greys = self.app.config.image, self.app.greys
-        for picture in self.query(MipView):
-            picture.signs = self.app.no_color
+            view.signs = self.app.no_color
         self.query_one(LesionTable).focus()
         self.load()
 
@@ -241,8 +241,6 @@ class CaseScreen(AskingScreen):
             if lesion is not None:
                 self.point_at(Cursor.on_peak(self.opened.reading.lesions, lesion))
             self._put("#hint", Content(self._hint(self.opened)))
-        if self.query_one("#slice").display:
-            self.show_slice()
 
     def decide(self, decision: Decision) -> bool:
         """Record a decision and show it; False where it was refused."""

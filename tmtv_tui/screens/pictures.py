@@ -1,4 +1,4 @@
-"""How a case is looked at: rotation, zoom, window, slice; nothing here decides anything."""
+"""How projections are looked at: rotation, zoom, window; nothing here decides anything."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from textual.screen import Screen
 from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.screens.dialogs import Page, help_lines
-from tmtv_tui.widgets.lesions import LesionTable
-from tmtv_tui.widgets.mip import MipView, SliceView
+from tmtv_tui.widgets.mip import MipView
 
 LEGEND = (
     "In the picture a lesion has a mark at its maximum: orange (+)",
@@ -24,7 +23,7 @@ WINDOWS = (4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 25.0)
 
 
 class PictureScreen(Screen[None]):
-    """A screen with the projections ``#front`` and ``#side``, a slice and a lesion table."""
+    """A screen with the projections ``#front`` and ``#side`` and a lesion table."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,6 +32,7 @@ class PictureScreen(Screen[None]):
         self.angle = 0
         self.white = WINDOWS.index(10.0)
         self.views = VIEWS[0]
+        self.marking = True
 
     def point_at(self, cursor: Cursor) -> None:
         """Put the one cursor of all views on another voxel."""
@@ -43,8 +43,9 @@ class PictureScreen(Screen[None]):
 
     def action_outlines(self) -> None:
         """The marks of the lesions that are not chosen, on or off."""
+        self.marking = not self.marking
         for view in self.query(MipView):
-            view.others = not view.others
+            view.others = self.marking
             view.turn(view.angle)
 
     def action_views(self) -> None:
@@ -54,10 +55,9 @@ class PictureScreen(Screen[None]):
         self.say()
 
     def lay_views(self) -> None:
-        """Show what was asked for; where there is room for one only, a slice goes before."""
-        slice_, room = bool(self.query_one("#slice").display), self.size.width >= ROOM
-        self.query_one("#side").display = self.views != "front" and not slice_
-        self.query_one("#front").display = (self.views != "side") if not slice_ else room
+        """Show what was asked for."""
+        self.query_one("#side").display = self.views != "front"
+        self.query_one("#front").display = self.views != "side"
 
     def action_turn(self, step: int) -> None:
         """Rotate both projections."""
@@ -81,22 +81,7 @@ class PictureScreen(Screen[None]):
         self.white = min(len(WINDOWS) - 1, max(0, self.white + step))
         for view in self.query(MipView):
             view.window(WINDOWS[self.white])
-        if self.query_one("#slice").display:
-            self.show_slice()
         self.say()
-
-    def action_slice(self) -> None:
-        """The axial slice, or back."""
-        shown = self.query_one("#slice")
-        shown.display = not shown.display
-        self.lay_views()
-        self.show_slice()
-
-    def show_slice(self) -> None:
-        o, number = self.opened, self.query_one(LesionTable).current()
-        found = None if o is None or number is None else o.slice_of(number)
-        image, pixels = found or (None, None)
-        self.query_one(SliceView).show(image, WINDOWS[self.white], pixels)
 
     def action_help(self) -> None:
         """The keys."""

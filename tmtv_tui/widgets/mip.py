@@ -1,4 +1,4 @@
-"""A projection or slice drawn line by line: only the cells that changed go to the terminal."""
+"""A projection with its lesions, and what the mouse does in it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from rich.segment import Segment
 from textual import events
-from textual.geometry import Region, Size
-from textual.strip import Strip
-from textual.widget import Widget
 
-from tmtv_engine.image.projections import Mip
+from tmtv_engine.image.projections import Mip, project_points
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.origin import Status
-from tmtv_tui.messages import LesionPicked, RegionDrawn
+from tmtv_tui.messages import LesionPicked, PointPicked, RegionDrawn
+from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.picture import (
     CELLS,
-    GREYS,
     Footprints,
-    Pixels,
     Placed,
     body_box,
     field_box,
@@ -31,7 +26,7 @@ from tmtv_tui.review.picture import (
     place,
     sides,
 )
-from tmtv_tui.widgets.blocks import draw_line
+from tmtv_tui.widgets.canvas import LETTERS, SIGNED, Canvas, cross
 
 if TYPE_CHECKING:
     from tmtv_tui.terminal.pixels import Layer
@@ -39,20 +34,6 @@ if TYPE_CHECKING:
 # Okabe and Ito's vermilion, blue and bluish green, as near as the 256 colours have them
 COLOURS = {"accepted": "rgb(215,95,0)", "candidate": "rgb(0,95,175)", "rejected": "rgb(95,95,95)"}
 CHOSEN = "rgb(0,175,135)"
-LETTERS = "rgb(68,68,68)"
-SIGNED = ("ascii", "braille", "kitty", "sixel")
-Pixels2 = tuple[Pixels, Pixels]
-
-
-def _runs(columns: list[int]) -> list[tuple[int, int]]:
-    """Neighbouring columns as (first, last)."""
-    found: list[tuple[int, int]] = []
-    for x in sorted(set(columns)):
-        if found and x - found[-1][1] <= 1:
-            found[-1] = (found[-1][0], x)
-        else:
-            found.append((x, x))
-    return found
 
 
 def _dot(placed: Placed, spot: tuple[int, int]) -> list[tuple[int, int]]:
@@ -67,25 +48,21 @@ def _dot(placed: Placed, spot: tuple[int, int]) -> list[tuple[int, int]]:
     ]
 
 
-class MipView(Widget):
+class MipView(Canvas):
     """Shows one projection: the chosen lesion outlined, the others marked at their maxima.
 
     What is rejected has no mark; ``others`` off leaves the chosen one's alone. Marks are dots, but
     signs in letters, in pixels and where there are no colours (``signs``).
     """
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "MipView { width: 1fr; height: 1fr; }"
 
     def __init__(self, angle: int = 0, **kwargs: str) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type]
+        super().__init__(**kwargs)
         self.angle = angle
         self.others = True
-        self.signs = False
         self.white_suv = 10.0
         self.zoom = 1
-        self.mode = "half"
-        self.greys = GREYS
         self._pressed: tuple[int, int] | None = None
         self._dragged = False
         self._mip: Mip | None = None
@@ -94,11 +71,8 @@ class MipView(Widget):
         self._lesions: Lesions | None = None
         self._status: Mapping[int, Status] = {}
         self._chosen: int | None = None
-        self._placed: Placed | None = None
         self._prints = Footprints({}, {})
-        self._marks: dict[tuple[int, int], str] = {}
-        self._glyphs: dict[tuple[int, int], tuple[str, str]] = {}
-        self._strips: dict[int, Strip] = {}
+        self._cursor: Cursor | None = None
 
     def show(self, mip: Mip, lesions: Lesions, status: Mapping[int, Status]) -> None:
         """Another case, or other lesions of it."""
@@ -132,19 +106,16 @@ class MipView(Widget):
         else:
             self._mark_anew()
 
+    def point(self, cursor: Cursor | None) -> None:
+        """Show where the cursor of all views is, or no longer."""
+        if cursor is not self._cursor:
+            self._cursor = cursor
+            self._mark_anew()
+
     def settle(self, status: Mapping[int, Status]) -> None:
         """Lesions changed their status; repaints their cells only."""
         self._status = dict(status)
         self._mark_anew()
-
-    def _mark_anew(self) -> None:
-        """Mark, and repaint the cells whose marks are others than before."""
-        marks, glyphs = self._marks, self._glyphs
-        self._mark()
-        down, across = CELLS[self.mode]
-        dots = {at for at, _ in marks.items() ^ self._marks.items()}
-        cells = {(y // down, x // across) for y, x in dots}
-        self._repaint(cells | {at for at, _ in glyphs.items() ^ self._glyphs.items()})
 
     def on_resize(self) -> None:
         """Fit the picture to the new size."""
@@ -177,16 +148,21 @@ class MipView(Widget):
         found = nearest(self._prints, self._placed, y, x)
         if found is not None:
             self.post_message(LesionPicked(found))
+        elif self._image is not None:
+            row, col = self._hottest(event.y - top, event.x - left)
+            self.post_message(PointPicked(self.angle, row, col))
 
-    def render_line(self, y: int) -> Strip:
-        """One line of cells."""
-        if y not in self._strips:
-            self._strips[y] = self._line(y)
-        return self._strips[y]
-
-    def get_content_width(self, container: Size, viewport: Size) -> int:
-        """As wide as there is room."""
-        return container.width
+    def _hottest(self, line: int, column: int) -> tuple[int, int]:
+        """The pixel (row, col) that a cell shows: of several the highest."""
+        assert self._placed is not None
+        assert self._image is not None
+        edges = self._placed.pixel(line, column), self._placed.pixel(line + 1, column + 1)
+        (top, left), (bottom, right) = ((int(row), int(col)) for row, col in edges)
+        high, wide = self._image.shape
+        top, left = min(max(0, top), high - 1), min(max(0, left), wide - 1)
+        part = self._image[top : max(bottom, top + 1), left : max(right, left + 1)]
+        row, col = np.unravel_index(int(np.argmax(part)), part.shape)
+        return top + int(row), left + int(col)
 
     def picture(self) -> Layer | None:
         """What a picture in pixels shows of it."""
@@ -246,6 +222,12 @@ class MipView(Widget):
         if placed is None or self._mip is None:
             return
         self._letter(placed, float(self._mip.angles_deg[self.angle]))
+        if self._cursor is not None:
+            affine, index = self._cursor.grid.affine, self._cursor.index
+            row, col = project_points(affine, index, self.angle, self._mip)
+            at = placed.spot(int(row), int(col))
+            cell = None if at is None else (at[0] // placed.cell[0], at[1] // placed.cell[1])
+            self._glyphs |= cross(placed, cell)
         for number, peak in self._prints.peaks.items():
             status = self._status.get(number, Status.CANDIDATE)
             spot = placed.spot(*peak)
@@ -270,113 +252,3 @@ class MipView(Widget):
         first = placed.cells[1] - len(right)
         for at, word in ((0, left), (first, right)):
             self._glyphs |= {(0, at + k): (c, LETTERS) for k, c in enumerate(word)}
-
-    def _repaint(self, cells: set[tuple[int, int]]) -> None:
-        left, top = self._offset()
-        rows: dict[int, list[int]] = {}
-        for line, column in cells:
-            rows.setdefault(line, []).append(column)
-        for row, columns in rows.items():
-            self._strips.pop(int(row + top), None)
-            for first, last in _runs(columns):
-                self.refresh(Region(int(first + left), int(row + top), int(last - first + 1), 1))
-
-    def _offset(self) -> tuple[int, int]:
-        """Cells left and above the picture, which is centred."""
-        if self._placed is None:
-            return 0, 0
-        high, wide = self._placed.cells
-        return max(0, (self.size.width - wide) // 2), max(0, (self.size.height - high) // 2)
-
-    def _line(self, y: int) -> Strip:
-        width = self.size.width
-        if self._placed is None:
-            return Strip.blank(width, self.rich_style)
-        left, top = self._offset()
-        row = y - top
-        high, wide = self._placed.cells
-        if not 0 <= row < high:
-            return Strip.blank(width, self.rich_style)
-        base = self.rich_style
-        segments = [Segment(" " * left, base)] if left else []
-        segments += draw_line(self._placed, row, self._marks, self._glyphs, base)
-        right = width - left - wide
-        if right > 0:
-            segments.append(Segment(" " * right, base))
-        return Strip(segments, width).simplify()
-
-
-class SliceView(Widget):
-    """The axial slice through a lesion's maximum."""
-
-    DEFAULT_CSS = "SliceView { width: 1fr; height: 1fr; }"
-
-    def __init__(self, **kwargs: str) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type]
-        self.mode = "half"
-        self.greys = GREYS
-        self._image: npt.NDArray[np.floating] | None = None
-        self._pixels: Pixels2 | None = None
-        self._white = 10.0
-        self._placed: Placed | None = None
-        self._marks: dict[tuple[int, int], str] = {}
-
-    def show(
-        self,
-        image: npt.NDArray[np.floating] | None,
-        white_suv: float,
-        pixels: Pixels2 | None = None,
-    ) -> None:
-        """Another slice (y, x) in SUV, patient's right on the left, and the lesion's pixels in
-        it; None: there is none."""
-        self._image, self._white, self._pixels = image, white_suv, pixels
-        self._lay_out()
-
-    def on_resize(self) -> None:
-        """Fit the slice to the new size."""
-        self._lay_out()
-
-    def _lay_out(self) -> None:
-        self._placed, self._marks = None, {}
-        if self._image is not None and self.size.area:
-            image = self._image.astype(np.float32)
-            box = _body(image)
-            wide, high = self.size
-            self._placed = place(image, box, wide, high, self._white, self.mode, self.greys)
-            if self._pixels is not None:
-                self._marks = dict.fromkeys(outline(self._placed, self._pixels), CHOSEN)
-        self.refresh()
-
-    def picture(self) -> Layer | None:
-        """What a picture in pixels shows of it."""
-        if self._placed is None or self._image is None or not self.region.area:
-            return None
-        from tmtv_tui.terminal.pixels import Layer
-
-        x, y = self.region.offset
-        letters = self._letters(self._placed.cells[1])
-        return Layer(y, x, self._placed, self._image, self._white, self._pixels, CHOSEN, letters)
-
-    def _letters(self, wide: int) -> dict[tuple[int, int], tuple[str, str]]:
-        return {(0, 0): ("R", LETTERS), (0, wide - 1): ("L", LETTERS)}
-
-    def render_line(self, y: int) -> Strip:
-        """One line of cells."""
-        width = self.size.width
-        if self._placed is None:
-            text = "no slice is stored for this lesion" if y == 0 else ""
-            return Strip([Segment(text[:width].ljust(width), self.rich_style)])
-        high, wide = self._placed.cells
-        if y >= high:
-            return Strip.blank(width, self.rich_style)
-        line = draw_line(self._placed, y, self._marks, self._letters(wide), self.rich_style)
-        return Strip(line).simplify().adjust_cell_length(width, self.rich_style)
-
-
-def _body(image: npt.NDArray[np.float32], floor_suv: float = 0.2) -> tuple[int, int, int, int]:
-    """(top, bottom, left, right) of what is not air in a slice."""
-    seen = image > floor_suv
-    rows, cols = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    if not len(rows):
-        return 0, image.shape[0], 0, image.shape[1]
-    return int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
