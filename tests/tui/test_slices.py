@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.support.cases import SHAPE, make_case, make_volume
@@ -26,11 +27,12 @@ from tmtv_tui.widgets.slices import SliceView
 GRID = Grid.axial((7, 11, 13), (4.0, 3.0, 2.0), (-10.0, 20.0, -300.0))
 
 
-def noise(shape: tuple[int, ...]) -> np.ndarray:
-    return np.random.default_rng(3).random(shape).astype(np.float32) * 9
+def noise(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    found = np.random.default_rng(3).random(shape).astype(np.float32) * 9
+    return np.asarray(found, np.float32)
 
 
-def with_ct(case: Case) -> np.ndarray:
+def with_ct(case: Case) -> npt.NDArray[np.float32]:
     """Put a CT of its own into a case, after the fact; its HU."""
     suv, _ = make_volume()
     hu = np.rint(noise(SHAPE) * 100 - 400).astype(np.float32)
@@ -158,8 +160,8 @@ class _Whole:
     def __init__(self, volume: Volume) -> None:
         self.grid, self._array = volume.grid, volume.array
 
-    def part(self, z: slice, y: slice, x: slice) -> np.ndarray:
-        return self._array[z, y, x]
+    def part(self, z: slice, y: slice, x: slice) -> npt.NDArray[np.float32]:
+        return np.asarray(self._array[z, y, x])
 
 
 def where(screen: CaseScreen) -> str:

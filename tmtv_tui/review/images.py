@@ -89,7 +89,7 @@ class Images:
         ``say`` is told of that place first. Raises `CaseError` where neither can be read, or is
         not what the case was made from.
         """
-        from tmtv_engine.review.corrected import source_suv
+        from tmtv_engine.review.source import source_suv
 
         stored = case.image()
         if stored is None:

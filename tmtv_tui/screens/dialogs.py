@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 
 from tmtv_tui.widgets.keybar import keys_of
 
+TWO_COLUMNS = 100
 TOO_SMALL = "The terminal is too small: 60 × 16 at least, 80 × 24 to read well."
 
 
@@ -120,6 +121,12 @@ class Page(ModalScreen[None]):
 
 
 def help_lines(screen: Screen[Any]) -> list[str]:
-    """Key and meaning of all that a screen can do."""
-    more = ["", f"{'^p':<12} all commands and themes, by name", f"{'^q':<12} quit"]
-    return [f"{key.name:<12} {key.words}" for key in keys_of(screen)] + more
+    """Key and meaning of all that a screen can do, in two columns where there is room."""
+    found = [f"{key.name:<10} {key.words}" for key in keys_of(screen)]
+    found += [f"{'^p':<10} all commands and themes, by name", f"{'^q':<10} quit"]
+    if screen.size.width < TWO_COLUMNS:
+        return found
+    half = (len(found) + 1) // 2
+    wide = max(map(len, found[:half])) + 2
+    rest = [*found[half:], ""]
+    return [f"{left:<{wide}}{right}" for left, right in zip(found[:half], rest, strict=False)]

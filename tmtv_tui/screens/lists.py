@@ -72,6 +72,8 @@ class ListScreen(PictureScreen):
             task = "marked"
         elif table.on_fold:
             task = "fold"
+        elif self.slices:
+            task = "slices"
         self.query_one(KeyBar).show(task)
 
     def action_names(self) -> None:

@@ -14,6 +14,8 @@ LEGEND = (
     "accepted, blue (?) candidate; rejected ones have none. The one",
     "chosen is framed in green. R L A P: the patient's sides.",
     "Click a lesion to choose it, draw a box to reject what lies in it.",
+    "In slices (i) every lesion is outlined in its colour, the arms of",
+    "a cross point at the cursor; arrows move it, < > { } the slice.",
     "In the table: ! decided by a reader, * marked.",
 )
 VIEWS = ("front", "side", "both")
@@ -33,10 +35,14 @@ class PictureScreen(Screen[None]):
         self.white = WINDOWS.index(10.0)
         self.views = VIEWS[0]
         self.marking = True
+        self.slices = False
 
     def point_at(self, cursor: Cursor) -> None:
         """Put the one cursor of all views on another voxel."""
         self.cursor = cursor
+
+    def footer(self) -> None:
+        """Show the keys of what is being done."""
 
     def say(self) -> None:
         """Bring the words of the screen up to what is shown."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from functools import partial
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
@@ -27,10 +29,10 @@ from tmtv_tui.widgets.slices import SliceView
 
 Laid = Literal["three", "axial", "coronal", "sagittal"]
 Shown = Literal["pet", "beside", "fused", "ct"]
+Hidden = partial(Binding, show=False)
 LAYOUTS: tuple[Laid, ...] = ("three", "axial", "coronal", "sagittal")
 WITH_CT: tuple[Shown, ...] = ("pet", "beside", "fused", "ct")
 TOLD = {"pet": "PET", "beside": "PET | CT", "fused": "PET on CT", "ct": "CT"}
-KEYS = "arrows: move  < >: slice  { }: ten  b: planes  d: distance  C: CT"
 ZOOMS = (0, 1, 2, 4, 8)
 THREE_LINES = 30  # below so many, one plane only
 
@@ -50,9 +52,22 @@ def slice_panes() -> Iterator[Widget]:
 class SliceScreen(ImageScreen):
     """``slices``: whether they are shown; ``laid``: which; ``shown``: PET, CT, or both."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Hidden("less_than_sign", "scroll(-1)", "slice before", key_display="<", id="slice_back"),
+        Hidden("greater_than_sign", "scroll(1)", "next slice", key_display=">", id="slice_on"),
+        Hidden("left_curly_bracket,pageup", "scroll(-10)", "ten slices back", id="slices_back"),
+        Hidden("right_curly_bracket,pagedown", "scroll(10)", "ten slices on", id="slices_on"),
+        Hidden("left", "walk(-1, 0)", "cursor to the left in a slice", id="cursor_left"),
+        Hidden("right", "walk(1, 0)", "cursor to the right", id="cursor_right"),
+        Hidden("up", "walk(0, -1)", "cursor up", id="cursor_up"),
+        Hidden("down", "walk(0, 1)", "cursor down", id="cursor_down"),
+        Hidden("C", "ct", "CT beside, PET on it, CT alone", key_display="C", id="ct"),
+        Hidden("W", "ct_window", "CT: soft tissue, lung, bone", key_display="W", id="ct_window"),
+        Hidden("d", "measure", "distance from here; to here", id="distance"),
+    ]
+
     def __init__(self) -> None:
         super().__init__()
-        self.slices = False
         self.laid: Laid = "three"
         self.shown: Shown = "pet"
         self.ct_window = 0
@@ -89,6 +104,7 @@ class SliceScreen(ImageScreen):
         """Slices, or back to the projections alone."""
         self.slices = not self.slices
         self.lay_views()
+        self.footer()
         (self.query_one("#slice") if self.slices else self.query_one(LesionTable)).focus()
         if self.opened is not None and self.slices and not self._asked_for:
             self._asked_for = True
@@ -273,7 +289,6 @@ class SliceScreen(ImageScreen):
             more.append(f"SUV 0–{WINDOWS[self.white]:g}")
         if self.shown != "pet":
             more.append(CT_WINDOWS[self.ct_window][0])
-        more.append(KEYS)
         lines = ("  ".join(words), "  ".join(more))
         self.query_one("#where", Static).update(Content("\n".join(lines)))
 
