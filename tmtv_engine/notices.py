@@ -68,9 +68,9 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "Check the uptake time, or give --injection-time.",
         ),
         "scan-time": Code(
-            "the series' time was taken for the scan's start: no acquisition time is known, or the "
-            "first lies more than half an hour later",
-            "Check SeriesTime and AcquisitionTime: activity is decayed to that moment.",
+            "the scan's start is not that of its acquisitions: none is known and the series' time "
+            "was taken, or it lies more than half an hour before the first",
+            "Check SeriesTime and AcquisitionTime: activity is decayed to that start.",
         ),
         "uptake": Code(
             "the uptake time cannot be that of a static FDG scan",
@@ -109,7 +109,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
             kind="refusal",
         ),
         "bits-stored": Code(
-            "pixels hold bits above BitsStored, which were not read",
+            "pixels hold bits that the header does not count as stored, which were not read",
             "Compare the SUVs with another viewer's: the header may be wrong.",
         ),
         "coarse-voxels": Code(

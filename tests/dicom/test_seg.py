@@ -131,6 +131,21 @@ def test_a_turned_segment_lies_where_it_says(tmp_path: Path) -> None:
     assert rois.notices == ()
 
 
+@pytest.mark.parametrize("extra", [-1, 1])
+def test_as_many_groups_as_frames(extra: int, tmp_path: Path) -> None:
+    """A group that is gone would leave each later frame where its neighbour was."""
+
+    def bend(ds: Dataset) -> None:
+        groups = list(ds.PerFrameFunctionalGroupsSequence)
+        groups = groups[:-1] if extra < 0 else [*groups, groups[-1]]
+        ds.PerFrameFunctionalGroupsSequence = Sequence(groups)
+
+    positions = [(-10.0, 20.0, -300.0 + 4 * k) for k in range(3)]
+    path = _write(tmp_path / "s.dcm", [_frame()] * 3, positions, (3.0, 2.0), bend=bend)
+    with pytest.raises(InputError, match=f"3 frames for {3 + extra} groups"):
+        read_rois(path, GRID)
+
+
 @pytest.mark.parametrize("aligned", [True, False])
 def test_what_lies_beyond_the_pet_is_told(aligned: bool, tmp_path: Path) -> None:
     start = -308.0 if aligned else -307.0

@@ -196,6 +196,8 @@ def moved(files: Files, chance: Chance) -> str:
 def gone(files: Files, chance: Chance) -> str:
     """Slices that were never copied."""
     names = sorted(n for n in files if n.startswith("PT"))
+    if not names:
+        return "gone nothing"
     where = chance.choice(("first", "last", "middle", "ends", "every other", "all but one", "some"))
     out = {
         "first": names[: chance.randrange(1, 4)],

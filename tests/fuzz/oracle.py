@@ -70,7 +70,7 @@ def _factors(slices: Sequence[Dataset]) -> Float:
             return count * float(block[0x00].value)
         count = count * float(block[0x09].value)
     drug = head.RadiopharmaceuticalInformationSequence[0]
-    half = float(drug.RadionuclideHalfLife)
+    half = float(drug.get("RadionuclideHalfLife") or 6586.2)
     beds = [_moment(ds.get("AcquisitionDate"), ds.get("AcquisitionTime")) for ds in slices]
     injected = _injected(head, drug)
     series = _moment(head.get("SeriesDate"), head.get("SeriesTime"))
@@ -78,6 +78,10 @@ def _factors(slices: Sequence[Dataset]) -> Float:
     start = series if not known or (series and series <= min(known)) else min(known)
     if start is None:
         raise ValueError("no time")
+    reference = float(head.get("FrameReferenceTime") or 0) / 1000
+    if known and start == min(known) != series and head.Manufacturer == "SIEMENS" and reference > 0:
+        length = float(head.ActualFrameDuration) / 1000
+        start += timedelta(seconds=_middle(length, half) - reference)
     if injected > start:
         injected -= timedelta(days=1)
     waits = np.full(len(slices), (start - injected).total_seconds())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,35 @@ def test_one_changed_byte_is_seen(tmp_path: Path) -> None:
         read_model(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", None),
+        ("trained_on", 3),
+        ("schema", "tmtv.model/9"),
+        ("recipe.spacing_mm", "8"),
+        ("recipe.spacing_mm", float("nan")),
+        ("recipe.shape", [16, 0, 16]),
+        ("recipe.threshold", 1.0),
+        ("recipe.mirrored", "yes"),
+        ("recipe.unknown", 1),
+        ("recipe.architecture.channels", 10**9),
+        ("recipe.architecture.unknown", 1),
+    ],
+)
+def test_a_record_that_cannot_be_is_refused(tmp_path: Path, key: str, value: object) -> None:
+    _written(tmp_path)
+    record = json.loads((tmp_path / "model.json").read_text())
+    *path, last = key.split(".")
+    at = record
+    for name in path:
+        at = at[name]
+    at[last] = value
+    (tmp_path / "model.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"trained model|names no model"):
+        read_model(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"recipe": {"architecture": {}}}', "[1]"])
 def test_what_is_no_model_is_refused(tmp_path: Path, text: str) -> None:
     _written(tmp_path)
@@ -62,7 +93,4 @@ def test_what_is_no_model_is_refused(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_recipes_survive_json(name: str) -> None:
-    import dataclasses
-    import json
-
     assert recipe_of(json.loads(json.dumps(dataclasses.asdict(RECIPES[name])))) == RECIPES[name]

@@ -18,6 +18,7 @@ PET, CT = "1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.2"
 SHAPE, SPACING = (7, 11, 13), (3.0, 4.0, 2.0)  # (z, y, x), mm
 FACTOR = 70.0 * 1000 / (2.5e8 * 2 ** (-3600 / 6586.2))
 Bend = Callable[[int, Dataset], None]
+Change = Callable[[Dataset], None]
 
 
 def pixels(seed: int = 0) -> npt.NDArray[np.int16]:
@@ -62,6 +63,21 @@ def write_series(
             save(ds, path)
         files.append(path)
     return files
+
+
+def only(number: int, change: Change) -> Bend:
+    """``change`` in slice ``number`` alone."""
+    return lambda k, ds: change(ds) if k == number else None
+
+
+def tags(**values: object) -> Change:
+    """Other values of attributes."""
+
+    def change(ds: Dataset) -> None:
+        for keyword, value in values.items():
+            setattr(ds, keyword, value)
+
+    return change
 
 
 def save(dataset: Dataset, path: Path) -> None:

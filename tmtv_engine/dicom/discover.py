@@ -250,4 +250,5 @@ def same_image(one: Path, other: Path) -> bool:
 def _list(value: Any) -> list[Any]:
     if value is None or value == "":
         return []
-    return [value] if isinstance(value, str) else list(value)
+    many = hasattr(value, "__iter__") and not isinstance(value, (str, bytes))
+    return list(value) if many else [value]

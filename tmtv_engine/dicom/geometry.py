@@ -17,6 +17,7 @@ from tmtv_engine.dicom.images import Image
 from tmtv_engine.errors import BadTag, GeometryError, MissingTag
 from tmtv_engine.image.volume import Array, FloatArray, Grid
 
+MOST = 1e30  # what single precision holds with room for a factor
 _AGAIN = "Copy the series again, or take it as it is with --allow-gaps."
 
 
@@ -89,7 +90,11 @@ def _scaling(path: Path, head: Header) -> tuple[float, float]:
     if intercept is None and modality == "CT":
         what = f"{path}: RescaleIntercept is missing"
         raise MissingTag("RescaleIntercept", what, "Export it anew.")
-    return (1.0 if slope is None else slope), intercept or 0.0
+    scaling = (1.0 if slope is None else slope), intercept or 0.0
+    if max(map(abs, scaling)) > MOST:
+        what = f"{path}: {scaling[0]:g} and {scaling[1]:g} are no scaling"
+        raise BadTag("RescaleSlope", what, "Export it anew.")
+    return scaling
 
 
 def _numbers(path: Path, head: Header, keyword: str, count: int) -> FloatArray:

@@ -114,7 +114,8 @@ def several(value: Any) -> Sequence[Any]:
     """The values of an attribute that may have several."""
     if value is None or value == "":
         return ()
-    return [value] if isinstance(value, str) else list(value)
+    many = hasattr(value, "__iter__") and not isinstance(value, (str, bytes))
+    return list(value) if many else [value]
 
 
 def acquired(dataset: Header) -> Stamp | None:

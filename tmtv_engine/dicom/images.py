@@ -91,11 +91,11 @@ class Native:
         return self._stored(self._raw(path, count))
 
     def spills(self, path: Path, count: int) -> bool:
-        """Whether bits above the highest one hold more than its sign."""
-        if self.stored == 16 or self.high + 1 != self.stored:
+        """Whether the other bits hold more than the sign above and nothing below."""
+        if self.stored == 16:
             return False
         raw = self._raw(path, count)
-        return not np.array_equal(raw, self._stored(raw))
+        return not np.array_equal(raw, self._stored(raw) << (self.high + 1 - self.stored))
 
     def _raw(self, path: Path, count: int) -> Array:
         return np.fromfile(path, "<i2" if self.signed else "<u2", count, offset=self.at)

@@ -35,10 +35,14 @@ class DrawnRoi:
 
 @dataclass(frozen=True, eq=False)
 class Filled:
-    """An ROI on a grid, (z, y, x), and how many of its voxels would lie beyond it."""
+    """An ROI on a grid, (z, y, x), and how many of its voxels would lie beyond it.
+
+    ``unused``: planes that are as far apart as slices, or further, and yet no slice's nearest.
+    """
 
     mask: Mask
     outside: int = 0
+    unused: int = 0
 
 
 def read_contours(dataset: Dataset, path: Path) -> tuple[list[DrawnRoi], str]:
@@ -103,12 +107,13 @@ def fill(contours: Iterable[FloatArray], grid: Grid, path: Path) -> Filled:
     apart = float(np.median(np.diff(heights))) if len(heights) > 1 else 1.0
     reach = 0.5 * (1.0 if _on_edges(planes) else max(1.0, apart))
     mask = np.zeros(grid.shape, bool)
-    outside = 0
+    outside, used = 0, set()
     for z in range(int(np.floor(heights[0] - reach)), int(np.ceil(heights[-1] + reach)) + 1):
-        nearest = planes[int(np.argmin(np.abs(heights - z)))]
-        if -reach <= nearest.height - z < reach:
-            outside += _fill_slice(mask, z, nearest.polygons)
-    return Filled(mask, outside)
+        k = int(np.argmin(np.abs(heights - z)))
+        if -reach <= planes[k].height - z < reach:
+            outside += _fill_slice(mask, z, planes[k].polygons)
+            used.add(k)
+    return Filled(mask, outside, len(planes) - len(used) if apart > 0.99 else 0)
 
 
 def _planes(contours: Iterable[FloatArray], grid: Grid, path: Path) -> list[_Plane]:

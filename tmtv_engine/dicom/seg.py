@@ -98,11 +98,11 @@ def _frames(
     """The frames of a SEG and how they all lie."""
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     groups = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
-    if not groups or len(groups) > len(images):
+    if not groups or len(groups) != len(images):
         raise InputError(f"{path}: has {len(images)} frames for {len(groups)} groups", "Again.")
     labelmap = dataset.get("SegmentationType", "") == "LABELMAP"
     frames, lying = [], []
-    for own, image in zip(groups, images, strict=False):
+    for own, image in zip(groups, images, strict=True):
         try:
             turned = _group(own, shared, "PlaneOrientationSequence").ImageOrientationPatient
             size = _group(own, shared, "PixelMeasuresSequence")

@@ -8,10 +8,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
+import msgspec
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -24,6 +26,7 @@ from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.model.vnet import Architecture, VNet
 
 SCHEMA = "tmtv.model/1"
+MOST_CHANNELS, MOST_LEVELS, MOST_VOXELS = 4096, 10, 1 << 27
 WEIGHTS = "weights.safetensors"
 RECORD = "model.json"
 
@@ -68,9 +71,12 @@ def read_model(folder: Path) -> tuple[dict[str, Tensor], Recipe, dict[str, Any]]
     try:
         record = json.loads((folder / RECORD).read_text("utf-8"))
         data = (folder / WEIGHTS).read_bytes()
-        recipe = recipe_of(record["recipe"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        recipe = _sound(recipe_of(record["recipe"]))
+        named = all(isinstance(record[key], str) for key in ("name", "sha256", "trained_on"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{folder}: is no trained model", remedy) from error
+    if not named or record.get("schema") != SCHEMA:
+        raise InputError(f"{folder}: its {RECORD} names no model of {SCHEMA}", remedy)
     if hashlib.sha256(data).hexdigest() != record.get("sha256"):
         raise InputError(
             f"{folder / WEIGHTS}: is not the file that {RECORD} describes",
@@ -89,12 +95,39 @@ def network_of(plan: Architecture | BodyPlan) -> nn.Module:
 
 
 def recipe_of(data: Mapping[str, Any]) -> Recipe:
-    """The recipe that a record holds; raises `TypeError` for what is none."""
-    plan = {k: _tuples(v) for k, v in data["architecture"].items()}
-    rest: dict[str, Any] = {k: _tuples(v) for k, v in data.items()}
-    rest["architecture"] = BodyPlan(**plan) if "structures" in plan else Architecture(**plan)
-    return Recipe(**rest)
+    """The recipe that a record holds; raises `TypeError` or `ValueError` for what is none.
+
+    Each value must be of its field's type, and no field of another name.
+    """
+    plan, rest = data["architecture"], dict(data)
+    kind = BodyPlan if "structures" in plan else Architecture
+    rest["architecture"] = _typed(plan, kind)
+    return _typed(rest, Recipe)
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+R = TypeVar("R")
+
+
+def _typed(data: Mapping[str, Any], kind: type[R]) -> R:
+    """``data`` as the dataclass ``kind``; a nested record is one already."""
+    kinds = get_type_hints(kind)
+    told = {
+        key: value if dataclasses.is_dataclass(value) else msgspec.convert(value, kinds[key])
+        for key, value in data.items()
+    }
+    return kind(**told)
+
+
+def _sound(recipe: Recipe) -> Recipe:
+    """The recipe, if a network of it can be built and shown an image; else `ValueError`."""
+    plan = dataclasses.asdict(recipe.architecture)
+    counts = [
+        n for value in plan.values() for n in (value if isinstance(value, tuple) else [value])
+    ]
+    fits = (
+        all(0 <= n <= MOST_CHANNELS for n in counts) and recipe.architecture.levels <= MOST_LEVELS
+    )
+    shown = min(recipe.shape) > 0 and math.prod(recipe.shape) <= MOST_VOXELS
+    if not (fits and shown and 0.5 <= recipe.spacing_mm <= 50.0 and 0 < recipe.threshold < 1):
+        raise ValueError("the recipe is none that can be")
+    return recipe

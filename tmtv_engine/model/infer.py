@@ -37,10 +37,11 @@ def load_model(name: str | Path, device: str = "auto") -> NetworkSegmenter:
     """
     where, folder = device_of(device), BUNDLED if name == "vnet" else Path(name)
     weights, recipe, record = read_model(folder)
-    net = network_of(recipe.architecture)
     try:
-        net.load_state_dict(weights)
-    except RuntimeError as error:
+        with torch.device("meta"):  # what a broken record asks for takes no memory
+            net = network_of(recipe.architecture)
+        net.load_state_dict(weights, assign=True)
+    except (RuntimeError, ValueError, ZeroDivisionError, IndexError) as error:
         raise InputError(
             f"{folder}: the weights are not its architecture's", "Copy the run's folder again."
         ) from error

@@ -201,7 +201,9 @@ def _drawn(dataset: Dataset, grid: Grid, path: Path, names: Sequence[str] | None
             filled = fill(roi.contours, grid, path)
             outside_ml = filled.outside * grid.voxel_ml
             rois.append(_Roi(roi.number, roi.name, filled.mask, outside_ml))
-            if not filled.mask.any() and not filled.outside:
+            if filled.unused:
+                kinds.append(f"{filled.unused} planes between others, nearest to no slice")
+            elif not filled.mask.any() and not filled.outside:
                 kinds.append("its contours hold no voxel's centre")
         skipped += [f"{roi.name}: {', '.join(kinds)}"] if kinds else []
     told = (notice("contours-skipped", "; ".join(skipped[:12])),) if skipped else ()

@@ -67,18 +67,22 @@ def scan_of(header: PetHeader, half_life_s: float) -> Scan:
         return replace(beds, start_s=series, first_s=series, how=how, notices=told)
     found = replace(beds, first_s=first)
     if series is not None and series <= first:
-        told = beds.notices
-        if first - series > HOUR_S / 2:
-            told = (*told, notice("scan-time", f"{(first - series) / 60:.0f} min before it"))
-        return replace(found, start_s=series, how="the series' time", notices=told)
+        return _started(found, series, "the series' time")
     scanned = _ge_scan(header, found)
     if scanned is not None:
-        return replace(found, start_s=scanned, how="GE's scan time (0009,100d)")
+        return _started(found, scanned, "GE's scan time (0009,100d)")
     frame = _frame_start(header, found, half_life_s)
     if frame is not None:
         how = "the acquisition less FrameReferenceTime (reprocessed series)"
-        return replace(found, start_s=frame, how=how)
-    return replace(found, start_s=first, how="the earliest acquisition")
+        return _started(found, frame, how)
+    return _started(found, first, "the earliest acquisition")
+
+
+def _started(scan: Scan, start_s: float, how: str) -> Scan:
+    """The scan with its start; one that lies long before the first acquisition is told."""
+    early = scan.first_s - start_s
+    told = (notice("scan-time", f"{early / 60:.0f} min before it"),) if early > HOUR_S / 2 else ()
+    return replace(scan, start_s=start_s, how=how, notices=(*scan.notices, *told))
 
 
 def waited(header: PetHeader, scan: Scan, overrides: Overrides) -> tuple[float, list[Notice]]:
