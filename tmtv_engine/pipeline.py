@@ -13,7 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from msgspec.structs import replace
 
 from tmtv_engine import __version__
@@ -34,10 +33,10 @@ from tmtv_engine.case.record import (
 )
 from tmtv_engine.case.results import lesion_rows, standing
 from tmtv_engine.case.tables import lesions_csv
-from tmtv_engine.errors import InputError
 from tmtv_engine.files import inputs_sha256, stamps, utc_now, write_text
 from tmtv_engine.image.projections import project
-from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.image.sphere import sphere_suv
+from tmtv_engine.image.volume import Volume
 from tmtv_engine.lesion.methods import DEFAULT_METHODS, Method, parse_method
 from tmtv_engine.lesion.origin import Origin, Status, first_status
 from tmtv_engine.lesion.regions import regions
@@ -154,19 +153,7 @@ def liver_threshold(suv: Volume, centre_mm: tuple[float, float, float]) -> float
 
     Raises `InputError` where the sphere does not lie inside the image.
     """
-    array = suv.require(Unit.SUV)
-    corner = np.array(np.meshgrid(*[(-1, 1)] * 3)).reshape(3, -1).T * LIVER_RADIUS_MM
-    box = suv.grid.to_index(np.array(centre_mm) + corner)
-    low, high = np.floor(box.min(axis=0)).astype(int), np.ceil(box.max(axis=0)).astype(int)
-    if (low < 0).any() or (high >= array.shape).any():
-        raise InputError(
-            f"the liver sphere at {centre_mm} mm does not lie inside the PET",
-            "Give its middle in LPS mm: --liver-sphere x,y,z",
-        )
-    ranges = [np.arange(a, b + 1) for a, b in zip(low, high, strict=True)]
-    index = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, 3)
-    apart = np.linalg.norm(suv.grid.to_mm(index) - centre_mm, axis=1)
-    values = array[tuple(index[apart <= LIVER_RADIUS_MM].T)].astype(np.float64)
+    values = sphere_suv(suv, centre_mm, LIVER_RADIUS_MM, "--liver-sphere")
     return float(1.5 * values.mean() + 2 * values.std())
 
 

@@ -9,6 +9,7 @@ import typer
 
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_tui.cli import console
+from tmtv_tui.cli.compare import compare
 from tmtv_tui.cli.decide import (
     accept,
     flag,
@@ -77,6 +78,12 @@ app.command(
         "tmtv threshold PET/ RTSTRUCT.dcm --roi GTV_Mass --rois labels",
     )
 )(threshold)
+app.command(
+    epilog=example(
+        "tmtv compare results/baseline results/interim -o change",
+        "tmtv compare results/c1 results/c2 --liver-sphere -60,-20,310 --blood-sphere 0,-10,480",
+    )
+)(compare)
 app.command(epilog=example("tmtv train cohort.csv -o run --recipe paper"))(train)
 app.command(epilog=example("tmtv phantom patients -n 10 --seed 1 --format nifti"))(phantom)
 app.command(epilog=example("tmtv demo -o tmtv-demo"))(demo)

@@ -1,0 +1,1 @@
+"""Two time points of one patient: bodies aligned, lesions matched, what changed."""
