@@ -103,4 +103,4 @@ def _reached(points_mm: FloatArray, grid: Grid) -> list[bool]:
     """Whether each point lies in a voxel of ``grid``."""
     index = grid.to_index(points_mm) if len(points_mm) else np.zeros((0, 3))
     within = (index >= -0.5) & (index < np.array(grid.shape) - 0.5)
-    return [bool(v) for v in within.all(axis=1)]
+    return [bool(row.all()) for row in within]
