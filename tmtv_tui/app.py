@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,8 +12,10 @@ from rich.console import RenderableType
 from rich.segment import Segment
 from textual import work
 from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.actions import ActionParseResult
 from textual.app import App, SystemCommand
 from textual.color import Color
+from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
@@ -28,7 +30,7 @@ from tmtv_tui.config import PIXELS, THEMES, Config
 from tmtv_tui.messages import CaseChanged
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.picture import GREYS
-from tmtv_tui.review.rows import alias, case_row
+from tmtv_tui.review.rows import alias, broken_row, case_row
 from tmtv_tui.screens.case import CaseScreen
 from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.worklist import Worklist
@@ -127,6 +129,7 @@ class ReviewApp(App[None]):
         self.at_work: list[Opened] = []
         self._waiting: set[Path] = set()
         self._following: set[Path] = set()
+        self._broken: set[Path] = set()
         self._shown = Shown()
         self._painter = _painter(self.config.image, self.no_color)
         self.worklist = Worklist()
@@ -234,7 +237,55 @@ class ReviewApp(App[None]):
 
     def open_case(self, path: Path) -> None:
         """Show a case above the worklist."""
+        self._broken.discard(path)
         self.push_screen(CaseScreen(path))
+
+    def told(self, error: Exception) -> str:
+        """An error in words; one that nobody foresaw with its kind. Blind it does not say what."""
+        if self.blind:
+            return "this case cannot be read"
+        return str(error) if isinstance(error, TmtvError) else f"{type(error).__name__}: {error}"
+
+    def broken(self, path: Path, error: object) -> None:
+        """A case did not open, or failed under its screen: its row says so, the others stand."""
+        self._broken.add(path)
+        row = broken_row(path, error, self.blind_reader, reads=True)
+        self.worklist.post_message(CaseChanged(row))
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """What a key of a case's screen raises, ends that screen and not the app."""
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except Exception as error:
+            if not self.fail(error):
+                raise
+            return True
+
+    def _handle_exception(self, error: Exception) -> None:
+        """As for keys, what drawing it raises."""
+        if not self.fail(error):
+            super()._handle_exception(error)
+
+    def fail(self, error: Exception) -> bool:
+        """Close the case in front, which raised ``error``; False where there is none."""
+        path = next((s.path for s in self._screen_stack if isinstance(s, CaseScreen)), None)
+        if path is None:
+            return False
+        if path not in self._broken:
+            self.broken(path, error)
+            self.call_later(self._leave, path, error)
+        return True
+
+    async def _leave(self, path: Path, error: Exception) -> None:
+        """Back to the worklist."""
+        while len(self._screen_stack) > 1 and self.screen is not self.worklist:
+            await self.pop_screen()
+        self._refused(f"{self.name_of(path.name)} was closed: {type(error).__name__}")
 
     def close_case(self, opened: Opened) -> None:
         """Bound the reading time of a case, once."""
@@ -251,6 +302,7 @@ class ReviewApp(App[None]):
         if found is None:
             self.notify("there is no further case", markup=False)
         else:
+            self._broken.discard(found)
             self.switch_screen(CaseScreen(found))
 
     def flag(self, path: Path) -> None:
@@ -265,8 +317,8 @@ class ReviewApp(App[None]):
         try:
             session = Session(read_case(path), self.reader)
             session.decide(Decision("unflag" if session.reading.flagged else "flag"))
-        except TmtvError as error:
-            self.call_from_thread(self._refused, str(error))
+        except Exception as error:
+            self.call_from_thread(self._refused, self.told(error))
             return
         self.call_from_thread(self.follow, path)
 
@@ -286,16 +338,23 @@ class ReviewApp(App[None]):
         try:
             refresh(read_case(path))
             self._following.discard(path)
-        except TmtvError as failed:
-            self.call_from_thread(self._refused, str(failed))
-        changed = CaseChanged(case_row(path, self.blind_reader))
-        self.call_from_thread(self.worklist.post_message, changed)
+        except Exception as failed:  # of one case: it may not end the others
+            self.call_from_thread(self._refused, self.told(failed))
+        if path not in self._broken:
+            self.worklist.post_message(CaseChanged(case_row(path, self.blind_reader)))
 
     def finish(self) -> None:
-        """After the app has ended: close what is open, follow what was not followed yet."""
+        """After the app has ended: close what is open, follow what was not followed yet. What one
+        case raises is raised when all are done."""
+        failed: list[Exception] = []
         for opened in self.at_work:
             if not self.read_only:
                 opened.close()
                 self._waiting.add(opened.case.path)
         for path in self._waiting | self._following:
-            refresh(read_case(path))
+            try:
+                refresh(read_case(path))
+            except Exception as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]

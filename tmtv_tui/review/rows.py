@@ -25,7 +25,11 @@ STATES = {**{state.value: state.glyph for state in ReviewState}, "broken": "#"}
 
 @dataclass(frozen=True)
 class CaseRow:
-    """``predicted`` and ``reviewed``: TMTV mL by method. ``open_by``: who has it open now."""
+    """``predicted`` and ``reviewed``: TMTV mL by method. ``open_by``: who has it open now.
+
+    ``name``: the case's, after that of its folder where they differ. ``broken`` says why a case
+    cannot be read at all, or, where it ``reads``, why it did not open.
+    """
 
     path: Path
     name: str
@@ -41,6 +45,7 @@ class CaseRow:
     patient: str = ""
     date: str = ""
     broken: str = ""
+    reads: bool = True
 
     def haystack(self) -> str:
         """What a filter looks in."""
@@ -65,16 +70,19 @@ def day(date: object) -> str:
     return re.sub(r"\A(\d{4})(\d\d)(\d\d)\Z", r"\1-\2-\3", clean(date or ""))
 
 
-def stamp_of(path: Path) -> tuple[object, ...]:
-    """Changes whenever a line of the worklist might: of `case.json` and of the journals."""
-    found: list[object] = []
-    for file in (path / "case.json", *sorted((path / "review").glob("*.jsonl"))):
-        try:
-            stat = file.stat()
-            found.append((file.name, stat.st_mtime_ns, stat.st_size))
-        except OSError:
-            continue
-    return tuple(found)
+def name_of(path: Path, case: str) -> str:
+    """What a case is called: by its folder, and by its own name where that is another."""
+    folder, own = clean(path.name), clean(case)
+    return folder if folder == own else f"{folder} (case {own})"
+
+
+def broken_row(path: Path, error: object, blind: str | None = None, reads: bool = False) -> CaseRow:
+    """The line of a case that ``error`` keeps closed; blind it does not say what."""
+    what = error.what if isinstance(error, TmtvError) else f"{type(error).__name__}: {error}"
+    what = error if isinstance(error, str) else what
+    name = path.name if blind is None else alias(path.name)
+    told = clean(what if blind is None else "cannot be read", 200).replace(f"{path}/", "")
+    return CaseRow(path, clean(name), "broken", 0, 0, {}, {}, broken=told, reads=reads)
 
 
 def case_row(path: Path, blind: str | None = None) -> CaseRow:
@@ -83,17 +91,14 @@ def case_row(path: Path, blind: str | None = None) -> CaseRow:
         record = read_case(path).record
         return _row(path, record) if blind is None else _blind(path, record, blind)
     except Exception as error:  # a broken case is a row, whatever breaks it
-        what = error.what if isinstance(error, TmtvError) else f"{type(error).__name__}: {error}"
-        name = path.name if blind is None else alias(path.name)
-        told = clean(what if blind is None else "cannot be read", 200).replace(f"{path}/", "")
-        return CaseRow(path, clean(name), "broken", 0, 0, {}, {}, broken=told)
+        return broken_row(path, error, blind)
 
 
 def _row(path: Path, record: CaseRecord) -> CaseRow:
     states = [row.status for row in record.lesions]
     return CaseRow(
         path,
-        clean(record.case),
+        name_of(path, record.case),
         record.review.status,
         states.count(Status.ACCEPTED),
         states.count(Status.CANDIDATE),
@@ -117,7 +122,7 @@ def _blind(path: Path, record: CaseRecord, reader: str) -> CaseRow:
     volumes = _volumes(record.predicted_totals)
     return CaseRow(
         path,
-        alias(clean(record.case)),
+        alias(path.name),
         "flagged" if flags[-1:] == ["flag"] else state,
         states.count(Status.ACCEPTED),
         states.count(Status.CANDIDATE),

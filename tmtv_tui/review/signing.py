@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.state import predicted_status
+from tmtv_tui.review.cells import lesion_cells
 from tmtv_tui.review.names import folded
 from tmtv_tui.review.sites import sites_of
 from tmtv_tui.review.state import TOTALS_HEADER, total_line
@@ -27,6 +28,15 @@ def sign_lines(opened: Opened, method: str) -> list[str]:
     lines += [total_line(opened, key) for key in opened.table.volume_ml]
     lines += ["", *_largest(opened, method), *([sites] if sites else []), "", MEANING]
     return lines
+
+
+def rehearse(opened: Opened) -> None:
+    """Say all that the screen will have to say, so that what a damaged file makes fail does so
+    before the case is shown."""
+    key = next(iter(opened.table.volume_ml))
+    for number in map(int, opened.reading.lesions.ids):
+        lesion_cells(opened, key, number)
+    sign_lines(opened, key)
 
 
 def _undecided(opened: Opened) -> str:

@@ -22,6 +22,7 @@ from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.rows import day
 from tmtv_tui.review.rules import region_rule
+from tmtv_tui.review.signing import rehearse
 from tmtv_tui.review.sites import sites_of
 from tmtv_tui.review.state import TOTALS_HEADER, total_line
 from tmtv_tui.screens.asking import AskingScreen
@@ -88,14 +89,16 @@ class CaseScreen(AskingScreen):
         """Read the case and replay the journal."""
         try:
             opened = Opened.of(self.path, self.app.reader, self.app.extra_methods)
+            rehearse(opened)
             there, told = self._others()
             if not self.app.read_only:
                 opened.open()
                 if self.app.start:
                     told.append(opened.start_from(self.app.start))
             self.post_message(CaseRead(opened, [text for text in told if text], there=there))
-        except (TmtvError, KeyError, ValueError) as error:
-            self.post_message(CaseRead(None, [], str(error)))
+        except Exception as error:  # whatever a case's files make fail, it is that case alone
+            self.app.broken(self.path, error)
+            self.post_message(CaseRead(None, [], self.app.told(error)))
 
     def on_case_read(self, message: CaseRead) -> None:
         """Show what was read."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.message import Message
 
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.lesion.origin import Status
@@ -41,6 +42,14 @@ class ListScreen(PictureScreen):
     def __init__(self) -> None:
         super().__init__()
         self._asked: tuple[int, ...] = ()
+
+    async def _dispatch_message(self, message: Message) -> None:
+        """What a message makes fail, ends this screen and not the app."""
+        try:
+            await super()._dispatch_message(message)
+        except Exception as error:
+            if not self.app.fail(error):
+                raise
 
     def decide(self, decision: Decision) -> bool:
         """Record a decision and show it; False where it was refused."""

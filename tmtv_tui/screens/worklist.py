@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,12 +12,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
-from tmtv_engine.case.folder import find_cases
 from tmtv_tui.messages import CaseChanged, RowsRead
-from tmtv_tui.review.rows import STATES, CaseRow, case_row, order_of, stamp_of
+from tmtv_tui.review.polling import Watched, interval
+from tmtv_tui.review.rows import STATES, CaseRow, case_row, order_of
 from tmtv_tui.review.state import change
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, Page, fit, help_lines
 from tmtv_tui.widgets.keybar import KeyBar
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
 
 SORTS = ("name", "status", "TMTV", "change")
-CHUNK = 300
+CHUNK, FIRST = 300, 60
 
 
 class Worklist(Screen[None]):
@@ -57,7 +59,9 @@ class Worklist(Screen[None]):
         self.filter = ""
         self.sort = 0
         self.finished = False
-        self._seen: dict[Path, tuple[object, ...]] = {}
+        self._watched: Watched | None = None
+        self._spent_s = 0.0
+        self._timer: Timer | None = None
         self._reading = False
         self._drawn: tuple[str, list[str]] = "", []
         self._others: list[str] = []
@@ -78,8 +82,8 @@ class Worklist(Screen[None]):
         """Rows when they are read."""
         self.query_one(MeasuredTable).focus()
         self._columns()
+        self._watched = Watched(self.app.out)
         self.read()
-        self.set_interval(3.0, self.read)
 
     def _columns(self) -> None:
         """The method in use near the front, the others where a wide terminal has room."""
@@ -98,30 +102,28 @@ class Worklist(Screen[None]):
 
     def read(self) -> None:
         """Look for what is new or changed, unless that is being done."""
-        if not self._reading:
+        if not self._reading and self._watched is not None:
             self._reading = True
-            self._read()
+            self._read(self._watched)
 
     @work(thread=True, group="read")
-    def _read(self) -> None:
+    def _read(self, watched: Watched) -> None:
         """Some hundred cases at a time, the first screenful before."""
         worker = get_current_worker()
         rows: list[CaseRow] = []
-        there = find_cases(self.app.out)
-        for path in there:
+        start = time.thread_time()
+        changed, gone = watched.look()
+        self._spent_s = time.thread_time() - start
+        for path, stamp in changed:
             if worker.is_cancelled:
                 return
-            stamp = stamp_of(path)
-            if self._seen.get(path) == stamp:
-                continue
             rows.append(case_row(path, self.app.blind_reader))
-            self._seen[path] = stamp
-            if len(rows) == CHUNK or len(self._seen) == 20:
+            watched.seen[path] = stamp
+            if len(rows) == CHUNK or len(watched.seen) == FIRST:
                 self.post_message(RowsRead(rows, False))
                 rows = []
-        gone = [path for path in self._seen if path not in set(there)]
         for path in gone:
-            del self._seen[path]
+            del watched.seen[path]
         self.post_message(RowsRead(rows, True, gone))
 
     def on_rows_read(self, message: RowsRead) -> None:
@@ -131,7 +133,11 @@ class Worklist(Screen[None]):
             self.rows.pop(path, None)
         self.rows |= {r.path: r for r in message.rows}
         self.finished = self.finished or message.finished
-        self._reading = self._reading and not message.finished
+        if message.finished:
+            self._reading = False
+            if self._timer is not None:
+                self._timer.stop()
+            self._timer = self.set_timer(interval(self._spent_s), self.read)
         if new or message.gone or (message.rows and self.sort):
             self.fill(appended=len(new) == len(message.rows) and not message.gone)
         else:
@@ -258,7 +264,7 @@ class Worklist(Screen[None]):
     def action_open(self) -> None:
         """Open the case under the cursor."""
         path = self.current()
-        if path is not None and self.rows[path].state == "broken":
+        if path is not None and not self.rows[path].reads:
             self.notify(self.rows[path].broken, severity="error", markup=False)
         elif path is not None:
             self.app.open_case(path)
