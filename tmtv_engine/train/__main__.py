@@ -12,6 +12,7 @@ from pathlib import Path
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.model.infer import device_of
 from tmtv_engine.model.recipes import RECIPES
+from tmtv_engine.study.split import write_split
 from tmtv_engine.train.dataset import prepare_all, read_dataset, split_of
 from tmtv_engine.train.loop import Say, processes, silent, train
 from tmtv_engine.train.source import CohortSource
@@ -37,7 +38,11 @@ def train_dataset(
     chosen = dataclasses.replace(
         RECIPES[recipe], seed=seed, epochs=epochs or RECIPES[recipe].epochs
     )
-    parts = split_of(read_dataset(dataset), seed)
+    studies = read_dataset(dataset)
+    parts = split_of(studies, seed)
+    if os.environ.get("RANK", "0") == "0":
+        told = any(s.extra.get("split") for s in studies)
+        write_split(out, parts, "column split" if told else f"seed {seed}")
     counts = ", ".join(f"{len(some)} {name}" for name, some in parts.items())
     say(f"preparing {counts} patients")
     cohort = prepare_all(parts, chosen, cache or out / "cache")

@@ -26,10 +26,10 @@ from tmtv_engine.model.channels import grid_for, on_grid
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.study.find import Failure, Study, find_studies
 from tmtv_engine.study.load import load_study
+from tmtv_engine.study.split import SETS
 from tmtv_engine.text import safe_name
 from tmtv_engine.train.lesson import Cohort
 
-SPLITS = ("train", "val", "test")
 SHARES = (0.6, 0.8)  # the paper's 60 / 20 / 20
 VERSION = 2  # of what a cached patient holds
 
@@ -88,14 +88,12 @@ def split_of(studies: Sequence[Study], seed: int) -> dict[str, list[Study]]:
     """Train, val and test: as the manifest's column ``split`` says, else 60/20/20 by seed."""
     told = [s.extra.get("split", "") for s in studies]
     if any(told):
-        if wrong := sorted({t for t in told if t not in SPLITS}):
-            raise InputError(f"split {wrong[0]!r} is none", f"Write one of {', '.join(SPLITS)}.")
-        return {
-            name: [s for s, t in zip(studies, told, strict=True) if t == name] for name in SPLITS
-        }
+        if wrong := sorted({t for t in told if t not in SETS}):
+            raise InputError(f"split {wrong[0]!r} is none", f"Write one of {', '.join(SETS)}.")
+        return {name: [s for s, t in zip(studies, told, strict=True) if t == name] for name in SETS}
     order = np.random.default_rng(seed).permutation(len(studies))
     first, second = (round(share * len(studies)) for share in SHARES)
-    parts = zip(SPLITS, (order[:first], order[first:second], order[second:]), strict=True)
+    parts = zip(SETS, (order[:first], order[first:second], order[second:]), strict=True)
     return {name: [studies[k] for k in sorted(part)] for name, part in parts}
 
 

@@ -24,6 +24,7 @@ from tmtv_tui.cli.decide import (
 )
 from tmtv_tui.cli.demo import demo
 from tmtv_tui.cli.doctor import doctor
+from tmtv_tui.cli.evaluate import evaluate
 from tmtv_tui.cli.export import export
 from tmtv_tui.cli.import_ import import_
 from tmtv_tui.cli.models import app as models
@@ -85,6 +86,7 @@ app.command(
     )
 )(compare)
 app.command(epilog=example("tmtv train cohort.csv -o run --recipe paper"))(train)
+app.command(epilog=example("tmtv evaluate run", "tmtv evaluate run --set test -o study"))(evaluate)
 app.command(epilog=example("tmtv phantom patients -n 10 --seed 1 --format nifti"))(phantom)
 app.command(epilog=example("tmtv demo -o tmtv-demo"))(demo)
 app.command(epilog=example("tmtv doctor", "tmtv doctor --json"))(doctor)
