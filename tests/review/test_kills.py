@@ -10,20 +10,26 @@ import random
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import Dataset
 
 from tests.support.cases import make_case, make_volume, snapshot
+from tests.support.dicom import write_series
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.export.objects import write_objects
 from tmtv_engine.files import aside
 from tmtv_engine.lesion.lists import from_labels
+from tmtv_engine.pacs.peers import Answer, Item
+from tmtv_engine.pacs.send import parse_destination
+from tmtv_engine.pacs.send import send as send_objects
+from tmtv_engine.review import repairs
 from tmtv_engine.review.journal import Decision, Journal, alone
-from tmtv_engine.review.session import add_lesions, record
+from tmtv_engine.review.session import Session, add_lesions, record
 from tmtv_engine.review.verify import verify_all
 
 
@@ -43,6 +49,58 @@ def add(out: Path, chance: random.Random) -> str | None:
     return add_lesions(read_case(out / "case-1"), one, "CD").head
 
 
+def repair(out: Path, chance: random.Random) -> str | None:
+    """Add, grow, erase or merge, by a reader of its own who never signs."""
+    session = Session(read_case(out / "case-1"), "EF")
+    grid = session.reading.lesions.grid
+    x, y, z = (float(v) for v in grid.to_mm([chance.randrange(n) for n in grid.shape]))
+    numbers = [int(i) for i in session.reading.lesions.ids]
+    number = chance.choice(numbers)
+    steps: list[Callable[[], Decision]] = [
+        lambda: repairs.add(session.replayer.pet, (x, y, z), 0.5, 8.0),
+        lambda: repairs.add(session.replayer.pet, (x, y, z), "41%", 20.0, into=number),
+        lambda: repairs.erase(number, [(x, y, z, 12.0)]),
+        lambda: repairs.erase(number, below=chance.uniform(0, 6)),
+        lambda: repairs.erase(number, above=chance.uniform(2, 9)),
+        lambda: repairs.merge([number, chance.choice(numbers)]),
+        lambda: Decision("undo"),
+    ]
+    return record(read_case(out / "case-1"), chance.choice(steps)(), "EF").head
+
+
+class Archive:
+    """A receiver that keeps a list of what it was given, on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def open(self, items: Sequence[Item]) -> None:
+        """Nothing to do."""
+
+    def store(self, item: Item, dataset: Dataset) -> Answer:
+        with self.path.open("a") as stream:
+            stream.write(f"{dataset.SOPInstanceUID}\n")
+        return Answer("taken")
+
+    def has(self, item: Item) -> bool:
+        return item.uid in self.held()
+
+    def held(self) -> list[str]:
+        return self.path.read_text().splitlines() if self.path.exists() else []
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def send(out: Path, chance: random.Random) -> None:
+    """Seven objects more, once each; how many are on their way when it is killed varies."""
+    export_pet = out / "case-1" / "export" / "pet"
+    uid = f"1.2.{chance.randrange(10**6)}"
+    for path in write_series(export_pet, study=uid, series=f"{uid}.4"):
+        path.rename(path.with_suffix(".dcm"))
+    send_objects(out / "case-1", parse_destination("A@h:1"), Archive(out / "archive.txt"))
+
+
 def predict(out: Path, chance: random.Random) -> None:
     """As ``--fresh`` does: an unreviewed case is replaced, a reviewed one moved aside."""
     make_case(out, "case-2", methods=("41",))
@@ -52,7 +110,7 @@ def export(out: Path, chance: random.Random) -> None:
     write_objects(read_case(out / "case-1"), ["csv", "nifti"])
 
 
-WORK = (decide, decide, decide, add, predict, export)
+WORK = (decide, decide, add, repair, repair, predict, export, send)
 
 
 def work(out: Path, seed: int, say: Callable[[bytes], object]) -> None:
@@ -110,8 +168,10 @@ def test_killed_at_any_moment(tmp_path: Path, count: Callable[[int, str], int], 
         sure |= killed(out, 1000 * part + turn, chance.random() * 0.4)
         assert sure <= hashes(out)
         assert failures(out) == []
+        sent = Archive(out / "archive.txt").held()
+        assert len(sent) == len(set(sent))
         if turn % 10 == 9:
-            for step in (decide, add, predict, export):  # the next run
+            for step in (decide, add, repair, predict, export, send):  # the next run
                 for seed in range(20):
                     try:
                         step(out, random.Random(seed))
