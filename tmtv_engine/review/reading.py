@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Lock
 
 from tmtv_engine.case.folder import Case
 from tmtv_engine.case.guard import guarded
@@ -88,6 +89,7 @@ class Replayer:
         self.base = case.voxels()
         self.tools = Tools(case, self.base)
         self._states: OrderedDict[tuple[str, ...], State] = OrderedDict()
+        self._lock = Lock()  # a preview is replayed in a thread of its own
 
     @property
     def pet(self) -> Pet:
@@ -98,7 +100,7 @@ class Replayer:
         """The state after ``lines``; raises `CaseError` where they belong to other lesions."""
         check_lines(self.case, lines, reader)
         left = effective(lines)
-        with guarded(self.case.path):
+        with guarded(self.case.path), self._lock:
             state = self._state(left.done)
             return self._reading(state, reader, lines, left)
 
@@ -107,7 +109,7 @@ class Replayer:
         it cannot do."""
         lines = [*reading.lines, line]
         left = effective(lines)
-        with guarded(self.case.path):
+        with guarded(self.case.path), self._lock:
             state = self._state(left.done[:-1]).copy()
             state.apply(left.done[-1])
             return self._reading(state, reading.reader, lines, left)

@@ -92,7 +92,12 @@ class Session:
         return self._ahead(_numbered(decision, self.reading))
 
     def tried(self, decision: Decision) -> Decision:
-        """A repair with its number filled in, once it has been seen to go."""
+        """A split or repair with its number filled in, once it has been seen to go.
+
+        Done before in a worker, it makes `decide` quick: what it costs is remembered.
+        """
+        if decision.action == "split":
+            return _split(decision, self)
         numbered = _numbered(decision, self.reading)
         self._ahead(numbered)
         return numbered

@@ -25,10 +25,10 @@ from tmtv_tui.review.rules import region_rule
 from tmtv_tui.review.signing import rehearse
 from tmtv_tui.review.sites import sites_of
 from tmtv_tui.review.state import TOTALS_HEADER, total_line
-from tmtv_tui.screens.asking import AskingScreen
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, fit
 from tmtv_tui.screens.keys import CASE_KEYS, DIGITS
 from tmtv_tui.screens.pictures import WINDOWS
+from tmtv_tui.screens.repair import RepairingScreen
 from tmtv_tui.screens.slices import slice_panes
 from tmtv_tui.widgets.canvas import Canvas
 from tmtv_tui.widgets.keybar import KeyBar
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
 
 
-class CaseScreen(AskingScreen):
+class CaseScreen(RepairingScreen):
     """Decide lesion by lesion; every decision is on disk when its key has been answered."""
 
     app: ReviewApp
@@ -324,12 +324,6 @@ class CaseScreen(AskingScreen):
     def action_range(self) -> None:
         """Mark from the last mark to here."""
         self.query_one(LesionTable).mark_range()
-
-    def action_split(self) -> None:
-        """Split the chosen lesion into finer parts."""
-        number = self.query_one(LesionTable).current()
-        if number is not None and self.decide(Decision("split", (number,))) and self.opened:
-            self.query_one(LesionTable).go(self.opened.reading.splits[number][0])
 
     def action_step(self, action: str) -> None:
         """Undo or redo."""

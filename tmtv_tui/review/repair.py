@@ -1,0 +1,222 @@
+"""A repair before it is made: what is asked for, what it would do, and its picture; no Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_engine.errors import TmtvError
+from tmtv_engine.lesion.methods import parse_method
+from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.reading import Reading
+from tmtv_engine.review.repairs import FLOOR_SUV, add, erase, merge
+from tmtv_tui.review.cursor import Cursor
+from tmtv_tui.review.state import Table, difference
+
+if TYPE_CHECKING:
+    from tmtv_engine.review.source import Pet
+    from tmtv_tui.review.opened import Opened
+
+VIEW_MM = 70.0
+Pixels = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+IntArray = npt.NDArray[np.int64]
+
+
+class Kind(StrEnum):
+    """What is to be done."""
+
+    ADD = "add a lesion"
+    GROW = "grow"
+    ERASE = "erase a sphere from"
+    BELOW = "shrink: keep what is above an SUV of"
+    ABOVE = "cap: take away what is above an SUV of"
+    MERGE = "merge"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A repair as it is asked for; ``share`` is a percent of the highest SUV near the point."""
+
+    kind: Kind
+    point: Cursor
+    lesions: tuple[int, ...] = ()
+    suv: float = FLOOR_SUV
+    share: float | None = None
+    reach_mm: float = 60.0
+    radius_mm: float = 10.0
+
+    @property
+    def grows(self) -> bool:
+        """Whether it floods from the point."""
+        return self.kind in (Kind.ADD, Kind.GROW)
+
+    def decision(self, pet: Pet) -> Decision:
+        """The decision that it asks for; raises `UsageError` where it cannot be."""
+        if self.grows:
+            above = self.suv if self.share is None else f"{self.share:g}%"
+            into = self.lesions[0] if self.kind is Kind.GROW else None
+            return add(pet, self.point.mm, above, self.reach_mm, into)
+        if self.kind is Kind.ERASE:
+            return erase(self.lesions[0], [(*self.point.mm, self.radius_mm)])
+        if self.kind is Kind.MERGE:
+            return merge(self.lesions)
+        way = "below" if self.kind is Kind.BELOW else "above"
+        return erase(self.lesions[0], **{way: self.suv})  # type: ignore[arg-type]
+
+    def stepped(self, by: int) -> Draft:
+        """Its number a step on: the radius, the SUV or the share."""
+        if self.kind is Kind.ERASE:
+            return replace(self, radius_mm=min(100.0, max(1.0, self.radius_mm + by)))
+        if self.grows and self.share is not None:
+            return replace(self, share=min(95.0, max(5.0, self.share + by)))
+        return replace(self, suv=round(min(99.0, max(0.1, self.suv + 0.1 * by)), 1))
+
+    def reaching(self, by: int) -> Draft:
+        """What floods, from further or nearer."""
+        return replace(self, reach_mm=min(500.0, max(5.0, self.reach_mm + 5 * by)))
+
+    def other(self) -> Draft:
+        """An SUV for a share and back; below for above and back."""
+        if self.grows:
+            return replace(self, share=41.0 if self.share is None else None)
+        turned = {Kind.BELOW: Kind.ABOVE, Kind.ABOVE: Kind.BELOW}
+        return replace(self, kind=turned.get(self.kind, self.kind))
+
+    def words(self) -> str:
+        """What it is, with its numbers."""
+        named = " ".join(f"#{n}" for n in self.lesions)
+        told = [f"{self.kind} {named}".strip()]
+        if self.grows:
+            suv, share = f"SUV {self.suv:g}", f"{self.share or 0:g} % of the highest near"
+            told.append(f"above {suv if self.share is None else share}")
+            told.append(f"within {self.reach_mm:g} mm")
+        elif self.kind is Kind.ERASE:
+            told.append(f"radius {self.radius_mm:g} mm")
+        elif self.kind is not Kind.MERGE:
+            told.append(f"SUV {self.suv:g}")
+        return ", ".join(told)
+
+
+def with_method(draft: Draft, key: str) -> Draft:
+    """The draft with the SUV or the share of a method that has one."""
+    method = parse_method(key)
+    if method.value is None or method.kind not in ("suv", "percent"):
+        return draft
+    if method.kind == "suv":
+        return replace(draft, suv=float(method.value))
+    return replace(draft, share=round(100 * method.value)) if draft.grows else draft
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """What a draft would do: lines of mL by method, or why it cannot be; the voxels that it adds,
+    takes away and leaves, as pixels of ``plane``, the axial slice around its point."""
+
+    draft: Draft
+    decision: Decision | None
+    told: str
+    lines: tuple[str, ...]
+    plane: npt.NDArray[np.float32]
+    gained: Pixels
+    lost: Pixels
+    kept: Pixels
+    centre: tuple[int, int]
+
+
+def preview(opened: Opened, draft: Draft) -> Preview:
+    """What a draft would do; never raises for what it cannot."""
+    before = opened.reading
+    plane, low, flip = _plane(opened, draft.point)
+    none = np.zeros(0, np.int64)
+    voxels = [none, none, _held(before, draft.lesions)]
+    decision, told = None, ""
+    lines: tuple[str, ...] = ()
+    try:
+        decision = draft.decision(opened.session.replayer.pet)
+        after = opened.session.preview(decision)
+        number = after.lines[-1].lesions[0]
+        own = _held(after, (number,))
+        lines = _lines(opened, before, after, draft.lesions, number)
+        had = voxels[2]
+        voxels = [np.setdiff1d(own, had), np.setdiff1d(had, own), np.intersect1d(own, had)]
+    except TmtvError as error:
+        told, decision = " ".join(w for w in (error.what, error.remedy) if w), None
+    grid = before.lesions.grid
+    gained, lost, kept = (
+        _pixels(v, grid.shape, draft.point.index[0], low, flip, plane.shape) for v in voxels
+    )
+    middle = _pixels(
+        np.array([np.ravel_multi_index(draft.point.index, grid.shape)]),
+        grid.shape, draft.point.index[0], low, flip, plane.shape,
+    )  # fmt: skip
+    centre = (int(middle[0][0]), int(middle[1][0]))
+    return Preview(draft, decision, told, lines, plane, gained, lost, kept, centre)
+
+
+def _held(reading: Reading, numbers: Sequence[int]) -> IntArray:
+    rows = [reading.lesions.row(n) for n in numbers if n in reading.status]
+    return reading.lesions.take(rows).voxels
+
+
+def _lines(
+    opened: Opened, before: Reading, after: Reading, lesions: Sequence[int], number: int
+) -> tuple[str, ...]:
+    """mL by every method: of the lesion and of all, before and after."""
+    table = Table.of(opened.case, after.lesions, opened.methods, after.around)
+    row = after.lesions.row(number)
+    had = [before.lesions.row(n) for n in lesions if n in before.status]
+    head = f"{'mL':>6} {f'#{number}':>10} {'':>8} {'total':>9} {'':>8}"
+    found = [head.rstrip(), f"{'':>6} {'before':>10} {'after':>8} {'before':>9} {'after':>8}"]
+    for key in opened.methods:
+        own = opened.table.volume_ml[key][had].sum() if had else 0.0
+        total = opened.table.total(key, before.accepted)[0]
+        now = table.total(key, after.accepted)[0]
+        found.append(
+            f"{key:>6} {own:>10.1f} {table.volume_ml[key][row]:>8.1f} {total:>9.1f} {now:>8.1f}"
+            f" {difference(total, now)}"
+        )
+    return tuple(line.rstrip() for line in found)
+
+
+def _plane(
+    opened: Opened, point: Cursor
+) -> tuple[npt.NDArray[np.float32], IntArray, tuple[bool, bool]]:
+    """The axial slice around a point as it is shown, the index of its first voxel, and whether
+    its rows and columns run the other way; without an image nothing but black."""
+    grid = point.grid
+    flip = bool(grid.affine[1, 1] < 0), bool(grid.affine[0, 2] < 0)
+    at = np.array(point.index)
+    pad = np.ceil(VIEW_MM / np.array(grid.spacing_mm)).astype(np.int64)
+    pad[0] = 0
+    low = np.maximum(at - pad, 0)
+    high = np.minimum(at + pad + 1, np.array(grid.shape))
+    try:
+        window = opened.session.replayer.pet.box(low, high)
+        image = np.asarray(window.volume.array[0], np.float32)
+    except TmtvError:
+        image = np.zeros(tuple(high[1:] - low[1:]), np.float32)
+    return image[:: -1 if flip[0] else 1, :: -1 if flip[1] else 1], low, flip
+
+
+def _pixels(
+    voxels: IntArray,
+    shape: tuple[int, int, int],
+    z: int,
+    low: IntArray,
+    flip: tuple[bool, bool],
+    size: tuple[int, ...],
+) -> Pixels:
+    """The pixels (rows, columns) of voxels that lie in the plane shown."""
+    index = np.stack(np.unravel_index(voxels, shape), axis=-1)
+    own = index[index[:, 0] == z][:, 1:] - low[1:]
+    own = own[((own >= 0) & (own < np.array(size))).all(axis=1)]
+    row, col = own.T
+    return (
+        size[0] - 1 - row if flip[0] else row,
+        size[1] - 1 - col if flip[1] else col,
+    )

@@ -1,0 +1,237 @@
+"""Repairing a lesion: the preview, which Enter confirms, and the keys of a case that open it."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tmtv_engine.errors import TmtvError
+from tmtv_engine.review.journal import Decision
+from tmtv_tui.review.cursor import Cursor
+from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.repair import Draft, Kind, Preview, preview, with_method
+from tmtv_tui.screens.asking import AskingScreen
+from tmtv_tui.widgets.lesions import LesionTable
+from tmtv_tui.widgets.preview import PreviewView
+
+if TYPE_CHECKING:
+    from tmtv_tui.app import ReviewApp
+
+Hidden = partial(Binding, show=False)
+KEYS = (
+    "+ - its number   [ ] how far   % SUV or share, below or above",
+    "arrows < > move the point   Enter: do it   Escape: leave it",
+)
+
+
+class RepairScreen(ModalScreen[Decision | None]):
+    """What a repair would do, by every method, before it is done; computed in a worker."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "go", "do it"),
+        Binding("escape,q,ctrl+q", "leave", "leave it"),
+        Binding("plus,equals_sign", "step(1)", "more"),
+        Binding("minus", "step(-1)", "less"),
+        Binding("right_square_bracket", "reach(1)", "further"),
+        Binding("left_square_bracket", "reach(-1)", "nearer"),
+        Binding("percent_sign", "other", "SUV or share, below or above"),
+        Binding("left", "move(2, -1)", "point to the left"),
+        Binding("right", "move(2, 1)", "point to the right"),
+        Binding("up", "move(1, -1)", "point up"),
+        Binding("down", "move(1, 1)", "point down"),
+        Binding("less_than_sign", "move(0, -1)", "slice before"),
+        Binding("greater_than_sign", "move(0, 1)", "next slice"),
+    ]
+    DEFAULT_CSS = """
+    RepairScreen { align: center middle; }
+    RepairScreen #asked { width: 96%; height: 90%; border: round $primary; background: $surface;
+                          padding: 0 1; }
+    RepairScreen #repair { height: 1fr; }
+    RepairScreen #told { width: 52; max-width: 60%; padding: 0 1; }
+    """
+
+    class Computed(Message):
+        """What a draft would do is known."""
+
+        def __init__(self, seen: Preview) -> None:
+            super().__init__()
+            self.seen = seen
+
+    def __init__(self, opened: Opened, draft: Draft, view: tuple[str, int, bool, float]) -> None:
+        """``view``: how pictures are drawn, their greys, whether marks are signs, the window."""
+        super().__init__()
+        self._opened, self.draft = opened, draft
+        self._view = view
+        self.seen: Preview | None = None
+
+    def compose(self) -> ComposeResult:
+        """The slice, the numbers beside it, the keys below."""
+        with Vertical(id="asked"):
+            yield Static(id="what", markup=False)
+            with Horizontal(id="repair"):
+                yield PreviewView(id="seen")
+                yield Static(id="told", markup=False)
+            yield Static(Content("\n".join(KEYS)), classes="dim", markup=False)
+
+    def on_mount(self) -> None:
+        """Compute at once."""
+        picture = self.query_one(PreviewView)
+        picture.mode, picture.greys, picture.signs, _ = self._view
+        self._ask(self.draft)
+
+    def _ask(self, draft: Draft) -> None:
+        self.draft, self.seen = draft, None
+        self.query_one("#what", Static).update(Content(draft.words()).stylize("bold"))
+        self._compute(draft)
+
+    @work(thread=True, exclusive=True, group="preview")
+    def _compute(self, draft: Draft) -> None:
+        self.post_message(self.Computed(preview(self._opened, draft)))
+
+    def on_repair_screen_computed(self, message: Computed) -> None:
+        """Show what was computed, unless something else was asked for since."""
+        if message.seen.draft != self.draft:
+            return
+        self.seen = seen = message.seen
+        told = seen.told or "\n".join(seen.lines)
+        colours = (
+            "" if seen.told else "\n\ngreen +: comes   orange -: goes\nblue: stays   ×: the point"
+        )
+        self.query_one("#told", Static).update(Content(told + colours))
+        self.query_one(PreviewView).show(seen, self._view[3])
+
+    def action_go(self) -> None:
+        """Do what is shown; nothing while it is not shown or cannot be."""
+        if self.seen is not None and self.seen.decision is not None:
+            self.dismiss(self.seen.decision)
+
+    def action_leave(self) -> None:
+        """Do nothing."""
+        self.dismiss(None)
+
+    def action_step(self, by: int) -> None:
+        """The radius, the SUV or the share."""
+        self._ask(self.draft.stepped(by))
+
+    def action_reach(self, by: int) -> None:
+        """How far from the point."""
+        self._ask(self.draft.reaching(by))
+
+    def action_other(self) -> None:
+        """Share for SUV, above for below."""
+        self._ask(self.draft.other())
+
+    def action_move(self, axis: int, by: int) -> None:
+        """The point, one voxel as the slice is shown."""
+        affine = self.draft.point.grid.affine
+        turned = (axis == 1 and affine[1, 1] < 0) or (axis == 2 and affine[0, 2] < 0)
+        self._ask(replace(self.draft, point=self.draft.point.step(axis, -by if turned else by)))
+
+
+class RepairingScreen(AskingScreen):
+    """A case's keys that repair; what they ask for comes to `decide`."""
+
+    app: ReviewApp
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Hidden("g", "repair('grow')", "add a lesion at the cursor, or grow the chosen", id="grow"),
+        Hidden("E", "repair('erase')", "erase a sphere", key_display="E", id="erase"),
+        Hidden("T", "repair('below')", "shrink or cap by an SUV", key_display="T", id="threshold"),
+        Hidden("J", "repair('merge')", "merge the marked", key_display="J", id="merge"),
+    ]
+
+    class Parted(Message):
+        """A lesion's parts are known: to record the split costs nothing more."""
+
+        def __init__(self, lesion: int) -> None:
+            super().__init__()
+            self.lesion = lesion
+
+    def action_repair(self, what: str) -> None:
+        """Ask for a repair with its preview."""
+        o, table = self.opened, self.query_one(LesionTable)
+        if o is None:
+            return
+        if self.app.read_only or o.reading.signed:
+            self.complain("read only" if self.app.read_only else "signed: S re-opens it first")
+            return
+        number = table.current()
+        point = self.cursor
+        if point is None and number is not None:
+            point = Cursor.on_peak(o.reading.lesions, number)
+        if point is None:
+            self.complain("there is no point to begin at")
+            return
+        draft = self._draft(o, what, point, number, tuple(n for n in table.marked if n))
+        if draft is not None:
+            self._show(o, with_method(draft, self.app.method_of(o)))
+
+    def _draft(
+        self, o: Opened, what: str, point: Cursor, number: int | None, marked: tuple[int, ...]
+    ) -> Draft | None:
+        if what == "merge":
+            if len(marked) < 2:
+                self.complain("mark two lesions at least (space), then merge")
+                return None
+            return Draft(Kind.MERGE, point, tuple(sorted(marked)))
+        if what == "grow":
+            held = _holder(o, point)
+            own = () if held is None else (held,)
+            return Draft(Kind.ADD if held is None else Kind.GROW, point, own)
+        if number is None:
+            self.complain("choose the lesion first")
+            return None
+        return Draft(Kind.ERASE if what == "erase" else Kind.BELOW, point, (number,))
+
+    def _show(self, o: Opened, draft: Draft) -> None:
+        from tmtv_tui.screens.pictures import WINDOWS
+
+        def done(decision: Decision | None) -> None:
+            if decision is not None and self.decide(decision):
+                table = self.query_one(LesionTable)
+                table.unmark()
+                line = o.reading.lines[-1]
+                table.go(line.lesions[0])
+
+        mode = self.app.config.image
+        mode = "half" if mode in ("kitty", "sixel") else mode
+        view = (mode, self.app.greys, self.app.no_color, WINDOWS[self.white])
+        self.app.push_screen(RepairScreen(o, draft, view), done)
+
+    def action_split(self) -> None:
+        """Split the chosen lesion into finer parts, found in a worker."""
+        number = self.query_one(LesionTable).current()
+        if number is not None and self.opened is not None:
+            self._part(self.opened, number)
+
+    @work(thread=True, exclusive=True, group="split")
+    def _part(self, o: Opened, number: int) -> None:
+        with contextlib.suppress(TmtvError):  # said when it is decided
+            o.session.tried(Decision("split", (number,)))
+        self.post_message(self.Parted(number))
+
+    def on_repairing_screen_parted(self, message: Parted) -> None:
+        """Record the split."""
+        if self.decide(Decision("split", (message.lesion,))) and self.opened:
+            self.query_one(LesionTable).go(self.opened.reading.splits[message.lesion][0])
+
+
+def _holder(o: Opened, point: Cursor) -> int | None:
+    """The accepted lesion that holds a voxel."""
+    import numpy as np
+
+    lesions = o.reading.lesions
+    flat = int(np.ravel_multi_index(point.index, lesions.grid.shape))
+    held = lesions.owner[lesions.voxels == flat]
+    number = int(lesions.ids[held[0]]) if len(held) else None
+    return number if number is not None and o.reading.status[number] == "accepted" else None
