@@ -22,6 +22,7 @@ from tmtv_tui.review.planes import body_of, planes_of
 from tmtv_tui.review.scene import scale_bar
 from tmtv_tui.screens.case import CaseScreen
 from tmtv_tui.screens.pictures import WINDOWS
+from tmtv_tui.widgets.mip import CHOSEN, COLOURS
 from tmtv_tui.widgets.slices import SliceView
 
 GRID = Grid.axial((7, 11, 13), (4.0, 3.0, 2.0), (-10.0, 20.0, -300.0))
@@ -352,3 +353,32 @@ async def test_zoom_stays_around_the_cursor(tmp_path: Path, image: str) -> None:
             assert view.cell_of(screen.cursor) is not None
         assert view._placed is not None
         assert view._placed.box == (0, 33, 0, 39)
+
+
+async def test_outlines_follow_decisions_the_table_and_the_key(tmp_path: Path) -> None:
+    """Green the chosen one, orange what counts, blue a candidate; what is rejected has none."""
+    make_case(tmp_path)
+    async with running(tmp_path, (120, 50)) as (app, pilot):
+        screen = await opened(app, pilot)
+        await pilot.press("i", "b")
+        await settle(app, pilot)
+        view = screen.query_one("#slice", SliceView)
+        green, orange, blue = CHOSEN, COLOURS["accepted"], COLOURS["candidate"]
+        assert set(view._marks.values()) == {green}
+        for keys, colours in (
+            (["j", "less_than_sign", "less_than_sign"], {green, blue}),  # 2 and 3 are in slice 16
+            (["o"], {green}),
+            (["o"], {green, blue}),
+            (["j", "greater_than_sign", "greater_than_sign"], {green, orange}),
+            (["k", "x"], {green}),  # on to lesion 3 in slice 18
+            (["greater_than_sign", "greater_than_sign"], {green}),
+            (["u"], {green, orange}),
+        ):
+            await pilot.press(*keys)
+            await settle(app, pilot)
+            assert set(view._marks.values()) == colours, keys
+        placed, scene = view._placed, view._scene
+        assert placed is not None
+        assert scene is not None
+        inside = set().union(*(placed.inside(pixels) for pixels in scene.lesions.values()))
+        assert {at for at, colour in view._marks.items() if colour == orange}.isdisjoint(inside)

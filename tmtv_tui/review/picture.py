@@ -224,11 +224,15 @@ def ray(grid: Grid, mip: Mip, angle: int, row: int, col: int) -> Pixels:
 
 def outline(placed: Placed, pixels: tuple[Pixels, Pixels]) -> set[tuple[int, int]]:
     """Dots just outside a footprint (inside, they would hide a small lesion)."""
-    inside = placed.inside(pixels)
+    return around(placed, placed.inside(pixels))
+
+
+def around(placed: Placed, inside: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """The dots beside some, as far as the picture goes."""
     high, wide = placed.grey.shape
     steps = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
-    around = {(y + dy, x + dx) for y, x in inside for dy, dx in steps} - inside
-    return {(y, x) for y, x in around if 0 <= y < high and 0 <= x < wide}
+    beside = {(y + dy, x + dx) for y, x in inside for dy, dx in steps} - inside
+    return {(y, x) for y, x in beside if 0 <= y < high and 0 <= x < wide}
 
 
 def nearest(prints: Footprints, placed: Placed, y: int, x: int, reach: float = 4.0) -> int | None:

@@ -15,6 +15,7 @@ from tmtv_tui.review.images import Cut
 from tmtv_tui.review.picture import GREYS, Pixels, Placed, place
 from tmtv_tui.review.planes import Box, Plane
 
+InSlice = Mapping[int, tuple[Pixels, Pixels]]
 How = Literal["pet", "ct", "fused"]
 HOT = 0.25  # of the window: below it a fused picture shows the CT
 HEAT = (  # of the 256 colours, from dim to glowing
@@ -59,7 +60,7 @@ class Scene:
     look: Look
     body: tuple[Index, Index]
     cursor: Cursor
-    lesions: Mapping[int, tuple[Pixels, Pixels]]
+    lesions: InSlice
     colours: Mapping[int, str]
     signs: Mapping[int, str]
     chosen: int | None
@@ -98,7 +99,7 @@ def voxels_of(lesions: Lesions) -> dict[int, npt.NDArray[np.int64]]:
 
 def lesions_in(
     plane: Plane, at: int, voxels: Mapping[int, npt.NDArray[np.int64]], shown: Sequence[int]
-) -> dict[int, tuple[Pixels, Pixels]]:
+) -> InSlice:
     """The (rows, cols) of those of ``shown`` that lie in a slice, in the order of ``shown``."""
     found = {}
     for number in shown:

@@ -173,6 +173,7 @@ class CaseScreen(RepairingScreen):
             for view in self.query(MipView):
                 view.settle(o.reading.status)
             self.say()
+        self.draw_slices()
         self.app.follow(self.path)
 
     def say(self) -> None:

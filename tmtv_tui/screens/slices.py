@@ -19,7 +19,7 @@ from tmtv_engine.lesion.origin import Status
 from tmtv_tui.review.cursor import Cursor, Index
 from tmtv_tui.review.images import Kind
 from tmtv_tui.review.planes import Plane, body_of, planes_of
-from tmtv_tui.review.scene import CT_WINDOWS, Look, Scene, lesions_in, voxels_of
+from tmtv_tui.review.scene import CT_WINDOWS, InSlice, Look, Scene, lesions_in, voxels_of
 from tmtv_tui.review.state import position
 from tmtv_tui.screens.images import READING, ImageScreen
 from tmtv_tui.screens.pictures import ROOM, WINDOWS
@@ -76,6 +76,7 @@ class SliceScreen(ImageScreen):
         self._planes: dict[str, Plane] = {}
         self._body: tuple[Index, Index] = ((0, 0, 0), (0, 0, 0))
         self._lesions: Lesions | None = None
+        self._found: dict[SliceView, tuple[object, InSlice]] = {}
         self._voxels: dict[int, npt.NDArray[np.int64]] = {}
 
     def lay_views(self) -> None:
@@ -96,7 +97,7 @@ class SliceScreen(ImageScreen):
     def point_at(self, cursor: Cursor) -> None:
         """Put the one cursor of all views on another voxel."""
         super().point_at(cursor)
-        for view in self.query(MipView):
+        for view in (v for v in self.query(MipView) if v.display):
             view.point(cursor if self.slices or cursor.lesion is None else None)
         self.draw_slices()
 
@@ -121,6 +122,11 @@ class SliceScreen(ImageScreen):
         self.laid = LAYOUTS[(LAYOUTS.index(self.laid) + 1) % len(LAYOUTS)]
         self.lay_views()
         self.call_after_refresh(self.draw_slices)
+
+    def action_outlines(self) -> None:
+        """The marks of the lesions that are not chosen, on or off."""
+        super().action_outlines()
+        self.draw_slices()
 
     def action_zoom(self, step: int) -> None:
         """Nearer to the cursor, or out to the whole field."""
@@ -191,7 +197,7 @@ class SliceScreen(ImageScreen):
             return
         if self.images is None:
             self._tell(self._wrong or READING)
-            self.query_one("#where", Static).update(Content(""))
+            self.query_one("#where", Static).update(Content(""), layout=False)
             return
         self._know(o.reading.lesions)
         kinds: list[Kind] = ["pet"] if self.shown == "pet" else ["pet", "ct"]
@@ -261,13 +267,24 @@ class SliceScreen(ImageScreen):
                 look=Look(how, WINDOWS[self.white], self.ct_window, self.near),
                 body=self._body,
                 cursor=cursor,
-                lesions=lesions_in(plane, at, self._voxels, numbers),
+                lesions=self._in_slice(view, plane, at, tuple(numbers)),
                 colours={n: CHOSEN if n == chosen else COLOURS[status[n]] for n in numbers},
                 signs={n: status[n].glyph for n in numbers},
                 chosen=chosen,
                 start=self.ruler[0] if self.ruler else None,
             )
         )
+
+    def _in_slice(
+        self, view: SliceView, plane: Plane, at: int, numbers: tuple[int, ...]
+    ) -> InSlice:
+        """The lesions in a slice; the same object as long as they are the same."""
+        key = (self._lesions, plane.name, at, numbers)
+        known, found = self._found.get(view, (None, {}))
+        if known != key:
+            found = lesions_in(plane, at, self._voxels, numbers)
+            self._found[view] = key, found
+        return found
 
     def _say_where(self) -> None:
         """Slice, place and values under the cursor; windows and the distance."""
@@ -290,7 +307,7 @@ class SliceScreen(ImageScreen):
         if self.shown != "pet":
             more.append(CT_WINDOWS[self.ct_window][0])
         lines = ("  ".join(words), "  ".join(more))
-        self.query_one("#where", Static).update(Content("\n".join(lines)))
+        self.query_one("#where", Static).update(Content("\n".join(lines)), layout=False)
 
     def _value(self, kind: Kind, plane: Plane, at: int) -> str:
         cut = self.images.held(kind, plane.across[0], at) if self.images is not None else None

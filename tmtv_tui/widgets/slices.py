@@ -12,13 +12,17 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tmtv_tui.review.cursor import Cursor, Index
-from tmtv_tui.review.picture import Placed, outline
+from tmtv_tui.review.picture import Placed, around
 from tmtv_tui.review.planes import Box
 from tmtv_tui.review.scene import Scene, part_of, scale_bar
 from tmtv_tui.widgets.canvas import CURSOR, LETTERS, SIGNED, Canvas, cross
 
 if TYPE_CHECKING:
     from tmtv_tui.terminal.pixels import Layer
+
+
+Marks = dict[tuple[int, int], str]
+Glyphs = dict[tuple[int, int], tuple[str, str]]
 
 
 class SliceView(Canvas, can_focus=True):
@@ -47,7 +51,8 @@ class SliceView(Canvas, can_focus=True):
         self.word = ""
         self._scene: Scene | None = None
         self._part: Box | None = None
-        self._heat: dict[tuple[int, int], str] = {}
+        self._heat: Marks = {}
+        self._drawn: tuple[object, Marks, Glyphs] | None = None
 
     def say(self, word: str) -> None:
         """Words in place of a picture."""
@@ -140,23 +145,30 @@ class SliceView(Canvas, can_focus=True):
             at = self.cell_of(scene.start)
             self._glyphs |= {at: ("*", CURSOR)} if at is not None else {}
         self._glyphs |= cross(placed, self.cell_of(scene.cursor))
-        self._outline(placed, scene)
+        marks, glyphs = self._outlined(placed, scene)
+        self._marks |= marks
+        self._glyphs |= glyphs
 
-    def _outline(self, placed: Placed, scene: Scene) -> None:
+    def _outlined(self, placed: Placed, scene: Scene) -> tuple[Marks, Glyphs]:
         """The chosen lesion's over all; of others what lies in no lesion, lest it hide that."""
+        key = (id(placed), id(scene.lesions), scene.chosen, scene.colours)
+        if self._drawn is not None and self._drawn[0] == key:
+            return self._drawn[1:]
+        marks: Marks = {}
+        glyphs: Glyphs = {}
         inside = {n: placed.inside(pixels) for n, pixels in scene.lesions.items()}
         held = set().union(*inside.values())
-        for number, pixels in scene.lesions.items():
+        for number, (rows, cols) in scene.lesions.items():
             colour = scene.colours[number]
             if number == scene.chosen:
-                self._marks |= dict.fromkeys(outline(placed, pixels), colour)
+                marks |= dict.fromkeys(around(placed, inside[number]), colour)
             elif not self.signs and self.mode not in SIGNED:
-                self._marks |= dict.fromkeys(outline(placed, pixels) - held, colour)
-            else:
-                spot = placed.spot(int(np.median(pixels[0])), int(np.median(pixels[1])))
-                if spot is not None:
-                    at = spot[0] // placed.cell[0], spot[1] // placed.cell[1]
-                    self._glyphs[at] = (scene.signs[number], colour)
+                marks |= dict.fromkeys(around(placed, inside[number]) - held, colour)
+            elif (spot := placed.spot(int(np.median(rows)), int(np.median(cols)))) is not None:
+                at = spot[0] // placed.cell[0], spot[1] // placed.cell[1]
+                glyphs[at] = (scene.signs[number], colour)
+        self._drawn = key, marks, glyphs
+        return marks, glyphs
 
     def _letter(self, placed: Placed, scene: Scene) -> None:
         """The patient's sides, and the scale bar with its length below on the left."""
