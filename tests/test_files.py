@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tmtv_engine import files
@@ -327,3 +328,14 @@ def test_what_is_written_is_synced_before_and_after_it_is_renamed(tmp_path: Path
     part = many[1][1]
     assert part.startswith(".case.")
     assert many == [("fsync", "b"), ("fsync", part), ("rename", part), ("fsync", "out")]
+
+
+@pytest.mark.parametrize(("mega", "read"), [(255, True), (257, False)])
+def test_an_npz_unpacks_to_no_more_than_a_bound(mega: int, read: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, a=np.zeros(mega << 20, np.uint8))
+    if read:
+        assert load_arrays(path)["a"].nbytes == mega << 20
+        return
+    with pytest.raises(CaseError, match="unpacks to 257 MB"):
+        load_arrays(path)

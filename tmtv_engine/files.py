@@ -33,6 +33,7 @@ from tmtv_engine.errors import CaseError, DiskError
 Record = dict[str, Any]
 AGAIN = "Predict the study again."
 PART = ".part"
+MUCH, MOST_RATIO, MOST_BYTES = 1 << 28, 300, 1 << 34  # of an npz, unpacked
 PRIVATE = 0o600  # what names patients: for its owner only
 STALE_S = 24 * 3600.0  # what another machine began and has not touched for so long is dead
 JSON_LIMIT = 256 * 2**20
@@ -107,9 +108,17 @@ def load_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays of an `npz` by name, never a pickle, no link; raises `CaseError` naming it."""
     try:
         with open_own(path) as stream, np.load(stream, allow_pickle=False) as stored:
+            check_npz(stored, path)
             return {key: stored[key] for key in stored.files}
     except Exception as error:  # zipfile, zlib and numpy each have their own
         raise CaseError(f"{path} cannot be read: {error}", AGAIN) from error
+
+
+def check_npz(stored: Any, path: Path) -> None:
+    """Raise `ValueError` for an opened `npz` that would unpack to far more than it is."""
+    total = sum(member.file_size for member in stored.zip.infolist())
+    if total > max(MUCH, MOST_RATIO * path.stat().st_size) or total > MOST_BYTES:
+        raise ValueError(f"it unpacks to {total / 2**20:.0f} MB")
 
 
 def load_json(path: Path) -> Record:
@@ -261,14 +270,16 @@ def locked(folder: Path, name: str, timeout: float = 30.0) -> Iterator[None]:
             lock.release()
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Path, name: str = "") -> None:
     """Take away what killed writers left in ``folder``; what a living one holds stays.
 
-    Of another machine's, whose locks may not be seen here, only what is a day old.
+    Of another machine's, whose locks may not be seen here, only what is a day old. With a
+    ``name`` only what was to become that: ``folder`` is not ours alone.
     """
+    start = f".{name}." if name else "."
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(".") and entry.name.endswith(PART):
+            if entry.name.startswith(start) and entry.name.endswith(PART):
                 with contextlib.suppress(OSError):
                     _take_away(Path(entry), f".{_host()}-" in entry.name)
 
@@ -293,9 +304,14 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def part_folder(parent: Path, name: str, mode: int = 0o700) -> Iterator[Path]:
-    """An own folder beside ``name``, held as long as its writer lives, gone when it is left."""
-    sweep(parent)
+def part_folder(
+    parent: Path, name: str, mode: int = 0o700, *, shared: bool = False
+) -> Iterator[Path]:
+    """An own folder beside ``name``, held as long as its writer lives, gone when it is left.
+
+    In a ``shared`` parent, as that of all temporary files, nothing of another name is swept.
+    """
+    sweep(parent, name if shared else "")
     with _told(parent / name):
         folder, handle = _begun(parent, name, mode)
         try:

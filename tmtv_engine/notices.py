@@ -171,6 +171,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "contours that enclose no voxel were left out",
             "Draw them as closed contours if they are lesions.",
         ),
+        "uneven-planes": Code(
+            "contours lie at uneven distances: one may be lost or moved, its slice empty",
+            "Look at the slices of these ROIs, or draw them anew.",
+        ),
         "mask-geometry": Code(
             "the mask has the PET's shape but lies elsewhere",
             "Write it with the PET's affine; accepted, it is taken voxel by voxel.",

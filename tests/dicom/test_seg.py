@@ -131,6 +131,14 @@ def test_a_turned_segment_lies_where_it_says(tmp_path: Path) -> None:
     assert rois.notices == ()
 
 
+def test_a_frame_off_the_files_own_spacing_is_refused(tmp_path: Path) -> None:
+    """Moved by 3 of 4 mm it would make each frame 1 mm thick, and its own slice empty."""
+    positions = [(-10.0, 20.0, z) for z in (-292.0, -285.0, -284.0, -280.0)]
+    path = _write(tmp_path / "s.dcm", [_frame()] * 4, positions, (3.0, 2.0), spacing=4.0)
+    with pytest.raises(GeometryError, match="no common grid"):
+        read_rois(path, GRID)
+
+
 @pytest.mark.parametrize("extra", [-1, 1])
 def test_as_many_groups_as_frames(extra: int, tmp_path: Path) -> None:
     """A group that is gone would leave each later frame where its neighbour was."""

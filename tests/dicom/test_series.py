@@ -24,6 +24,11 @@ def _files(folder: Path) -> list[Path]:
 # What is missing
 
 
+def test_a_series_of_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="without files"):
+        read_series([])
+
+
 def _promising(count: int | None, index: bool = False) -> Callable[[int, Dataset], None]:
     def bend(k: int, ds: Dataset) -> None:
         if count is not None:

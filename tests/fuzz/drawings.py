@@ -200,7 +200,8 @@ def _contours(ds: Dataset) -> Masks | None:
             if key in seen or not 0 <= z < SHAPE[0]:
                 continue
             seen.add(key)
-            inside = Outline(points[:, :2]).contains_points(np.c_[x, y], radius=1e-9)
+            centres = np.c_[x, y] + 1e-7  # a centre on a lower edge is inside, on an upper not
+            inside = Outline(points[:, :2]).contains_points(centres)
             mask[z] ^= inside.reshape(SHAPE[1:])
         found[names.get(number) or f"ROI {number}"] = mask
     return found
@@ -209,9 +210,9 @@ def _contours(ds: Dataset) -> Masks | None:
 def _frames(ds: Dataset) -> Masks | None:
     shared = ds.SharedFunctionalGroupsSequence[0]
     size, turned = shared.PixelMeasuresSequence[0], shared.PlaneOrientationSequence[0]
-    plain = np.allclose([float(v) for v in size.PixelSpacing], [3, 2], atol=1e-3)
+    dy, dx = (float(v) for v in size.PixelSpacing)
     axial = np.allclose(turned.ImageOrientationPatient, [1, 0, 0, 0, 1, 0], atol=1e-3)
-    if not (plain and axial and ds.SegmentationType == "BINARY"):
+    if not (axial and ds.SegmentationType == "BINARY"):
         return None
     count, rows, columns = int(ds.NumberOfFrames), int(ds.Rows), int(ds.Columns)
     bits = np.unpackbits(np.frombuffer(ds.PixelData, np.uint8), bitorder="little")
@@ -220,13 +221,16 @@ def _frames(ds: Dataset) -> Masks | None:
     found = {name or str(n): np.zeros(SHAPE, bool) for n, name in names.items()}
     for group, image in zip(ds.PerFrameFunctionalGroupsSequence, images, strict=True):
         at = np.array(group.PlanePositionSequence[0].ImagePositionPatient, float)
-        x, y, z = (at - ORIGIN) / SPACING[::-1]
-        if max(abs(v - round(v)) for v in (x, y, z)) > 0.1:
+        z = (at[2] - ORIGIN[2]) / SPACING[0]
+        if abs(z - round(z)) > 0.1:
             return None
+        if not 0 <= round(z) < SHAPE[0]:
+            continue
         number = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
         name = names[number] or str(number)
-        for r, c in np.argwhere(image):
-            k, j, i = round(z), r + round(y), c + round(x)
-            if 0 <= k < SHAPE[0] and 0 <= j < SHAPE[1] and 0 <= i < SHAPE[2]:
-                found[name][k, j, i] = True
+        y, x = np.indices(SHAPE[1:])
+        r = np.round((ORIGIN[1] + y * SPACING[1] - at[1]) / dy).astype(int)
+        c = np.round((ORIGIN[0] + x * SPACING[2] - at[0]) / dx).astype(int)
+        inside = (r >= 0) & (c >= 0) & (r < rows) & (c < columns)
+        found[name][round(z)][inside] |= image[r[inside], c[inside]]
     return found

@@ -54,6 +54,20 @@ def test_a_zip_of_dicom_is_the_folder_it_holds(tmp_path: Path, scratch: Path) ->
     assert list(scratch.iterdir()) == []
 
 
+def test_what_a_killed_run_left_goes_and_nothing_else(tmp_path: Path, scratch: Path) -> None:
+    """A living run's folder stays, and another program's of a like name."""
+    path = _zip(write_series(tmp_path / "d" / "PET")[0].parent, tmp_path / "d.zip")
+    with opened(path) as (living, _):
+        left = scratch / living.name.replace(living.name.split("-")[-1], f"{0:012x}.part")
+        other = scratch / ".editor.part"
+        for folder in (left, other):
+            (folder / "PET").mkdir(parents=True)
+        assert left != living
+        assert take_stock([path]).studies
+        assert (left.exists(), other.exists(), living.exists()) == (False, True, True)
+    assert list(scratch.iterdir()) == [other]
+
+
 def test_predicting_a_zip_gives_what_its_folder_gives(tmp_path: Path, scratch: Path) -> None:
     import json
 

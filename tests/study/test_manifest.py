@@ -226,3 +226,11 @@ def test_a_column_of_organs_and_rois_is_found_from_the_table(tmp_path: Path) -> 
     assert isinstance(study, Study)
     assert study.extra == {"organs": str(tmp_path / "o.nii")}
     assert study.roi == tmp_path / "o.nii"
+
+
+def test_a_number_with_something_unprintable_is_no_number(tmp_path: Path) -> None:
+    """A spoilt byte in 170 must not read as 17."""
+    path = tmp_path / "m.csv"
+    path.write_bytes(b"case,pet,weight_kg\none,x.nii,17\x10\ntwo,x.nii,170 \n")
+    one, two = read_table(path, ("case", "pet")).rows
+    assert (one.fault, two.fault) == ("weight_kg holds what cannot be printed", "")

@@ -105,21 +105,24 @@ def test_contours_between_slices_go_to_the_nearest(tmp_path: Path) -> None:
     assert [n.code for n in rois.notices] == ["frames-differ"]
 
 
-def test_a_plane_that_no_slice_takes_is_told(tmp_path: Path) -> None:
-    """Moved by three quarters of a slice towards its neighbour, it is no slice's nearest."""
-    low, high = (2.2, 2.2), (6.2, 7.2)
-    heights = (1.0, 2.0, 3.75, 4.0, 5.0)
-    _write_rtstruct(tmp_path / "rs.dcm", {"a": [_box(z, low, high) for z in heights]})
+@pytest.mark.parametrize(
+    ("heights", "told"),
+    [
+        ((1, 2, 3.75, 4, 5), True),  # moved towards its neighbour: no slice's nearest
+        ((1, 2, 3, 4.5), True),
+        ((1, 2, 3, 4.05), False),
+        ((1, 2, 4, 5), False),  # a slice of another lesion, or of none
+        ((1, 3, 4), False),
+        ((1, 1.5, 2, 2.5, 3, 3.5), False),
+    ],
+)
+def test_planes_at_uneven_distances_are_told(
+    heights: Sequence[float], told: bool, tmp_path: Path
+) -> None:
+    boxes = [_box(z, (2.2, 2.2), (6.2, 7.2)) for z in heights]
+    _write_rtstruct(tmp_path / "rs.dcm", {"a": boxes})
     rois = read_rois(tmp_path / "rs.dcm", GRID)
-    assert rois.labels.array.any(axis=(1, 2)).tolist() == [0, 1, 1, 0, 1, 1, 0]
-    assert [n.code for n in rois.notices] == ["contours-skipped"]
-    assert "a: 1 planes between others" in rois.notices[0].message
-
-
-def test_planes_finer_than_slices_are_no_surprise(tmp_path: Path) -> None:
-    heights = [1.0 + 0.5 * k for k in range(8)]
-    _write_rtstruct(tmp_path / "rs.dcm", {"a": [_box(z, (2, 2), (6, 7)) for z in heights]})
-    assert read_rois(tmp_path / "rs.dcm", GRID).notices == ()
+    assert [n.code for n in rois.notices] == (["uneven-planes"] if told else [])
 
 
 def test_contours_across_the_slices_are_refused(tmp_path: Path) -> None:

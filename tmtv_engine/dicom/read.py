@@ -30,6 +30,7 @@ from tmtv_engine.dicom.geometry import (
 from tmtv_engine.dicom.header import several
 from tmtv_engine.dicom.images import Image, images_of, of_one_kind, once, whole_head
 from tmtv_engine.dicom.parse import lenient
+from tmtv_engine.errors import InputError
 from tmtv_engine.image.volume import Array, Grid
 from tmtv_engine.notices import Notice, notice, refuse
 
@@ -63,6 +64,8 @@ def read_series(
     Raises `InputError` for a file that cannot be decoded, `GeometryError`, naming the positions,
     for missing, doubled or crooked slices, `Implausible` for what ``accepted`` may take.
     """
+    if not files:
+        raise InputError("a series without files", "Give the folder of the whole series.")
     found, copies = once([image for path in files for image in images_of(path)])
     images, foreign = of_one_kind(found)
     slices, along = in_order([slice_of(image) for image in images])

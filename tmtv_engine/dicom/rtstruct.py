@@ -37,12 +37,13 @@ class DrawnRoi:
 class Filled:
     """An ROI on a grid, (z, y, x), and how many of its voxels would lie beyond it.
 
-    ``unused``: planes that are as far apart as slices, or further, and yet no slice's nearest.
+    ``uneven``: how many planes lie at no multiple of the usual distance from the next, or are no
+    slice's nearest although they are as far apart as slices.
     """
 
     mask: Mask
     outside: int = 0
-    unused: int = 0
+    uneven: int = 0
 
 
 def read_contours(dataset: Dataset, path: Path) -> tuple[list[DrawnRoi], str]:
@@ -113,7 +114,19 @@ def fill(contours: Iterable[FloatArray], grid: Grid, path: Path) -> Filled:
         if -reach <= planes[k].height - z < reach:
             outside += _fill_slice(mask, z, planes[k].polygons)
             used.add(k)
-    return Filled(mask, outside, len(planes) - len(used) if apart > 0.99 else 0)
+    unused = len(planes) - len(used) if apart > 0.99 else 0
+    return Filled(mask, outside, unused + _uneven(np.diff(heights)))
+
+
+def _uneven(gaps: FloatArray) -> int:
+    """How many gaps are no multiple of the commonest, to a tenth; of equally common the least."""
+    if len(gaps) < 2:
+        return 0
+    counts = Counter(np.round(gaps, 1).tolist())
+    most = max(counts.values())
+    usual = np.median(gaps[np.round(gaps, 1) == min(g for g, n in counts.items() if n == most)])
+    steps = gaps / usual
+    return int((np.abs(steps - np.round(steps)) > 0.1).sum())
 
 
 def _planes(contours: Iterable[FloatArray], grid: Grid, path: Path) -> list[_Plane]:

@@ -152,7 +152,8 @@ def _step(along: FloatArray, spacing: float, thickness: float, pet: float, path:
         sparse = len(gaps) < 2 or smallest < 1.5 * told
         if spacing or sparse:
             return told
-    if not _multiples(gaps, smallest) or np.ptp(along) / smallest > MOST_PLANES:
+    uneven = spacing and smallest < 0.9 * float(np.median(gaps))  # and no multiple of it
+    if uneven or not _multiples(gaps, smallest) or np.ptp(along) / smallest > MOST_PLANES:
         raise GeometryError(f"{path}: its frames lie on no common grid", "Export it anew.")
     return smallest
 

@@ -40,7 +40,9 @@ def read_nifti(path: Path, unit: Unit) -> Volume:
     except Exception as error:  # gzip, zlib and nibabel each have many of their own
         what = f"{path}: cannot be read as NIfTI: {_first_line(error)}"
         raise InputError(what, "Give a .nii or .nii.gz; copy it again if it is one.") from error
-    return checked(path, data.T, _FLIP @ affine @ _REVERSE, unit)
+    with np.errstate(invalid="ignore"):  # what is not finite is refused below
+        lps = _FLIP @ affine @ _REVERSE
+    return checked(path, data.T, lps, unit)
 
 
 def _read(stream: IO[bytes], packed: int | None) -> tuple[Array, Array]:

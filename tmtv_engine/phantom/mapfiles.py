@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.errors import InputError
+from tmtv_engine.files import check_npz
 from tmtv_engine.image.nifti import read_nifti
 from tmtv_engine.image.volume import Grid, Unit
 from tmtv_engine.phantom.organmap import MAP_MM, ORGANS, OrganMap
@@ -39,6 +40,7 @@ def read_map(file: str, key: str) -> OrganMap:
         return _axial(key, *_nifti(Path(file)))
     try:
         with np.load(file, allow_pickle=False) as maps:
+            check_npz(maps, Path(file))
             labels = maps[key]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{file}: {key} cannot be read: {error}") from error

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from tmtv_engine.errors import InputError, TmtvError
+from tmtv_engine.files import part_folder
 from tmtv_engine.study.found import Leftover, Study
 
 MOST_FILES = 200_000
@@ -33,11 +34,12 @@ def is_zip(path: Path) -> bool:
 def opened(archive: Path) -> Iterator[tuple[Path, list[Leftover]]]:
     """A temporary folder with what the zip holds, and what of it was left out.
 
+    What a killed run left of such folders goes first.
+
     Raises `InputError` for what is no zip, is encrypted, holds too much (count, size, ratio) or
     names a place outside itself.
     """
-    with tempfile.TemporaryDirectory(prefix="tmtv-zip-") as name:
-        folder = Path(name)
+    with part_folder(Path(tempfile.gettempdir()), "tmtv-zip", shared=True) as folder:
         try:
             with zipfile.ZipFile(archive) as held:
                 left = _unpack(held, archive, folder)

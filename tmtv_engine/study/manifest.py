@@ -72,9 +72,18 @@ def read_table(path: Path, wanted: Sequence[str]) -> Table:
             short = len(cells) <= max(header.index(name) for name in wanted)
             if short or any(cell.strip() for cell in cells[len(header) :]):
                 fault = fault or f"{len(cells)} cells under {len(header)} columns"
+            fault = fault or _unprintable(header, cells)
             told = {n: clean(c, 4096) for n, c in zip(header, cells, strict=False)}
             rows.append(Row(line, told, fault))
     return Table(path, tuple(rows), delimiter)
+
+
+def _unprintable(header: Sequence[str], cells: Sequence[str]) -> str:
+    """What is wrong with a row of which a path or number holds more than letters."""
+    for name, cell in zip(header, cells, strict=False):
+        if name in (*PATHS, *OVERRIDES) and not cell.strip().isprintable():
+            return f"{name} holds what cannot be printed"
+    return ""
 
 
 def _text(path: Path) -> str:

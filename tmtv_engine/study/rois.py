@@ -194,19 +194,19 @@ def _drawn(dataset: Dataset, grid: Grid, path: Path, names: Sequence[str] | None
     from tmtv_engine.dicom.rtstruct import fill, read_contours
 
     drawn, frame = read_contours(dataset, path)
-    rois, skipped = [], []
+    rois, skipped, uneven = [], [], []
     for roi in _chosen(drawn, names, path):
         kinds = [f"{count} {kind}" for kind, count in roi.skipped.items()]
         if roi.contours:
             filled = fill(roi.contours, grid, path)
             outside_ml = filled.outside * grid.voxel_ml
             rois.append(_Roi(roi.number, roi.name, filled.mask, outside_ml))
-            if filled.unused:
-                kinds.append(f"{filled.unused} planes between others, nearest to no slice")
-            elif not filled.mask.any() and not filled.outside:
+            uneven += [roi.name] if filled.uneven else []
+            if not filled.mask.any() and not filled.outside:
                 kinds.append("its contours hold no voxel's centre")
         skipped += [f"{roi.name}: {', '.join(kinds)}"] if kinds else []
-    told = (notice("contours-skipped", "; ".join(skipped[:12])),) if skipped else ()
+    told = [notice("contours-skipped", "; ".join(skipped[:12]))] if skipped else []
+    told += [notice("uneven-planes", ", ".join(uneven[:12]))] if uneven else []
     return _Read(rois, "rtstruct", (*told, *_frames(frame, grid)))
 
 
