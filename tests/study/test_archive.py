@@ -79,7 +79,7 @@ def test_predicting_a_zip_gives_what_its_folder_gives(tmp_path: Path, scratch: P
     for path, out in ((tmp_path / "p1", "a"), (whole, "b")):
         arguments = ["predict", str(path), "-o", str(tmp_path / out), "--model", "hotspot"]
         assert main(arguments) == 0
-        (case,) = (p for p in (tmp_path / out).iterdir() if p.is_dir())
+        (case,) = (p for p in (tmp_path / out).iterdir() if (p / "case.json").is_file())
         records.append(json.loads((case / "case.json").read_text()))
     hashed = inputs_sha256([tmp_path / "p1" / "pet.nii.gz"])
     assert [r["provenance"]["inputs_sha256"] for r in records] == [hashed] * 2

@@ -169,7 +169,7 @@ def test_a_row_overrides_its_own_header_alone(tmp_path: Path) -> None:
         "two;a;;1.8;1.25e8;2020-01-01T10:00:00;P1;follow-up\n",
     )
     one, two = stock.studies
-    assert (one.patient_id, one.extra["timepoint"]) == ("P1", "baseline")
+    assert (one.patient_id, one.timepoint) == ("P1", "baseline")
     loaded = load_study(one)
     assert loaded.info["overrides"] == {"weight_kg": 140.5}
     np.testing.assert_allclose(loaded.suv.array, 140.5 / 70 * pixels() * FACTOR, rtol=1e-6)
