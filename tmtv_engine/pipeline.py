@@ -43,11 +43,11 @@ from tmtv_engine.lesion.regions import regions
 from tmtv_engine.lesion.slices import slices_of
 from tmtv_engine.lesion.thresholds import background_suv
 from tmtv_engine.model.finders import Finder, Found
+from tmtv_engine.suv.overrides import Overrides
 
 if TYPE_CHECKING:
     from tmtv_engine.study.find import Study
     from tmtv_engine.study.load import Loaded
-    from tmtv_engine.suv.factor import Overrides
 
 PACKAGES = ("numpy", "scipy", "scikit-image", "connected-components-3d", "pydicom", "torch")
 STAGES = 5
@@ -82,13 +82,12 @@ def run_case(study: Study, finder: Finder, config: CaseConfig) -> Case:
     """
     from tmtv_engine.study.archive import unpacked
     from tmtv_engine.study.load import load_study
-    from tmtv_engine.suv.factor import Overrides
 
     seconds: dict[str, float] = {}
     with unpacked(study) as real:  # the files of a zip are there until they are hashed
         with _stage(seconds, "read", 0, config):
             loaded = load_study(real, config.overrides or Overrides())
-        return run_loaded(study.case, loaded, finder, config, seconds)
+        return run_loaded(study.case, loaded, finder, config, seconds, study)
 
 
 def run_loaded(
@@ -97,17 +96,22 @@ def run_loaded(
     finder: Finder,
     config: CaseConfig,
     seconds: dict[str, float] | None = None,
+    study: Study | None = None,
 ) -> Case:
-    """The line after reading: find, cut, measure and write as the case ``name``."""
+    """The line after reading: find, cut, measure and write as the case ``name``.
+
+    The label map of organs that ``study`` has names what is found.
+    """
     from tmtv_engine.image.nifti import write_nifti
 
     seconds = {} if seconds is None else seconds
     with _stage(seconds, finder.stage, 1, config):
         found = finder.find(loaded.suv, loaded.ct)
+        found, organs = _by_organs(found, loaded, study, config)
     with _stage(seconds, "measure", 2, config):
         cuts = _cuts(found, loaded, config)
         record = _record(name, loaded, finder, found, cuts)
-        asked = {**finder.limits, "liver_mm": config.liver_mm}
+        asked = {**finder.limits, "liver_mm": config.liver_mm, **organs}
     with _stage(seconds, "project", 3, config):
         mip, slices = project(loaded.suv), slices_of(loaded.suv, found.lesions)
     with _stage(seconds, "hash", 4, config):
@@ -131,6 +135,30 @@ def run_loaded(
             **(_images(loaded) if config.image else {}),
         },
     )
+
+
+def _by_organs(
+    found: Found, loaded: Loaded, study: Study | None, config: CaseConfig
+) -> tuple[Found, dict[str, Any]]:
+    """What was found, named by the study's label map of organs, and what the case keeps of it.
+
+    Where the map tells nothing of a lesion, the name that the network gave it stays.
+    """
+    if study is None or study.organs is None:
+        return found, {}
+    from tmtv_engine.lesion.named import named_by
+    from tmtv_engine.study.organmaps import organs_record, read_organ_map
+
+    kept = organs_record(study)
+    told = study.told(config.overrides or Overrides())
+    organs = read_organ_map(study.organs, loaded.suv, told.accepted)
+    names = named_by(organs, found.lesions)
+    origins = tuple(
+        dataclasses.replace(o, structure=name or o.structure)
+        for o, name in zip(found.origins, names, strict=True)
+    )
+    notices = (*found.notices, *organs.notices)
+    return dataclasses.replace(found, origins=origins, notices=notices), kept
 
 
 def _images(loaded: Loaded) -> dict[str, Callable[[Path], None]]:

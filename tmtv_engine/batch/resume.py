@@ -19,6 +19,7 @@ from tmtv_engine.model.finders import Finder
 from tmtv_engine.pipeline import CaseConfig
 from tmtv_engine.review.session import who_has_open
 from tmtv_engine.study.archive import unpacked
+from tmtv_engine.study.organmaps import organs_record
 from tmtv_engine.suv.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def differences(case: Case, study: Study, finder: Finder, config: CaseConfig) ->
     """
     asked = study.told(config.overrides or Overrides())
     others = [*_model(case.record, finder), *_limits(case.record, finder, config)]
-    others += _overrides(case.record, asked)
+    others += [*_overrides(case.record, asked), *_organs(case.record, study)]
     told = [] if same_files(case, study) else [f"from other files than {study.path}"]
     return told + ([f"otherwise: {'; '.join(others)}"] if others else [])
 
@@ -93,6 +94,16 @@ def _limits(record: CaseRecord, finder: Finder, config: CaseConfig) -> Iterator[
             yield "a liver sphere that it does not tell"
         elif tuple(sphere) != config.liver_mm:
             yield f"--liver-sphere {_shown(sphere)}, now {_shown(config.liver_mm)}"
+
+
+def _organs(record: CaseRecord, study: Study) -> Iterator[str]:
+    made, now = record.provenance.made_with, organs_record(study)
+    then = {} if made is UNSET else made
+    for key in ("organs_sha256", "organs_names_sha256"):
+        if then.get(key) != now.get(key):
+            what = "--organs" if key == "organs_sha256" else "names of --organs' labels"
+            yield f"{what} {_shown(then.get(key))}, now {_shown(now.get(key))}"
+            return
 
 
 def _overrides(record: CaseRecord, asked: Overrides) -> Iterator[str]:

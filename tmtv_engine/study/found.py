@@ -62,6 +62,12 @@ class Study:
         """What a person calls it: its PET's file, or the folder that holds the PET's files."""
         return place_of(self.pet)
 
+    @property
+    def organs(self) -> Path | None:
+        """Its label map of organs, where one was given."""
+        path = self.extra.get("organs")
+        return Path(path) if path else None
+
     def told(self, given: Overrides) -> Overrides:
         """What is said instead of the header: ``given`` for all, its row's own before that."""
         own = self.overrides

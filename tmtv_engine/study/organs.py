@@ -98,8 +98,12 @@ def read_organs(path: Path) -> tuple[Volume, dict[int, str]]:
 
     Raises `InputError` for what is no NIfTI label map or has an unreadable list beside it.
     """
-    labels = read_nifti(path, Unit.LABEL)
-    return labels, label_names(path, _extensions(path))
+    return read_nifti(path, Unit.LABEL), read_names(path)
+
+
+def read_names(path: Path) -> dict[int, str]:
+    """The organ of each label of the map ``path``, its header's own or those beside it."""
+    return label_names(path, _extensions(path))
 
 
 def _extensions(path: Path) -> str:

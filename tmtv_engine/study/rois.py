@@ -114,10 +114,10 @@ def _image(path: Path, grid: Grid, names: Sequence[str] | None, accepted: Collec
     own = labels
     if not labels.grid.matches(grid, 0.1):
         if labels.grid.shape == grid.shape:
-            notices = _by_index(labels.grid, grid, path, accepted)
+            notices = by_index(labels.grid, grid, path, accepted)
             own = labels = Volume(labels.array, grid, Unit.LABEL)
         else:
-            _overlap(labels.grid, grid, path)
+            check_overlap(labels.grid, grid, path)
             labels = resample(labels, grid, order=0)
     slices = (np.unique(piece).tolist() for piece in own.array)  # no sorted copy of the whole
     values = sorted(set[int]().union(*slices) - {0})
@@ -137,7 +137,7 @@ def _beyond(own: Volume, label: _Label, grid: Grid) -> float:
     return 0.0 if own.grid is grid else beyond_ml(own.with_array(own.array == label.number), grid)
 
 
-def _by_index(own: Grid, grid: Grid, path: Path, accepted: Collection[str]) -> tuple[Notice, ...]:
+def by_index(own: Grid, grid: Grid, path: Path, accepted: Collection[str]) -> tuple[Notice, ...]:
     """A mask of the PET's shape: its own voxels are the PET's, or it is refused."""
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in own.shape])).reshape(3, -1).T
     if np.abs(grid.to_index(own.to_mm(corners)) - corners).max() < 0.5:
@@ -150,7 +150,8 @@ def _by_index(own: Grid, grid: Grid, path: Path, accepted: Collection[str]) -> t
     )
 
 
-def _overlap(own: Grid, grid: Grid, path: Path) -> None:
+def check_overlap(own: Grid, grid: Grid, path: Path) -> None:
+    """Raise `GeometryError` where two grids do not meet."""
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in own.shape])).reshape(3, -1).T
     index = grid.to_index(own.to_mm(corners))
     if (index.max(axis=0) < 0).any() or (index.min(axis=0) > np.array(grid.shape) - 1).any():

@@ -26,6 +26,13 @@ METHOD: Any = typer.Option(
 )
 JSON: Any = typer.Option(False, "--json", help="JSON Lines on stdout, a case a line.")
 QUIET: Any = typer.Option(False, "-q", "--quiet", help="Errors only on stderr.")
+ORGANS: Any = typer.Option(
+    None,
+    "--organs",
+    metavar="LABELS",
+    help="Label map of organs (TotalSegmentator, MOOSE, any) that names lesions; a folder of "
+    "<case>.nii.gz for many.",
+)
 NO_IMAGE: bool = typer.Option(
     False, "--no-image", help="Leave PET and CT out of the case folder: no slices in the review."
 )

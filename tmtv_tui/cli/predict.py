@@ -47,6 +47,7 @@ def predict(
     allow_gaps: bool = options.GAPS,
     accept: list[str] | None = options.ACCEPT,
     liver_sphere: str | None = options.LIVER,
+    organs: Path | None = options.ORGANS,
     no_image: bool = options.NO_IMAGE,
     jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Cases in work at once."),
     write: str = typer.Option(
@@ -77,6 +78,7 @@ def predict(
     """Measure studies: DICOM or NIfTI in, a case folder each out."""
     from tmtv_engine.model import finders
     from tmtv_engine.model import registry as models
+    from tmtv_engine.study.organmaps import assigned
 
     console.VOICE.quiet = quiet
     kinds = kinds_of(write)
@@ -91,7 +93,7 @@ def predict(
     asked = running.Asked(finder, config, kinds, ctx.params, fresh, jobs, retry, as_json)
 
     def look() -> Stock:
-        return stock_of(studies, pet_series, pet_match, case_name, out)
+        return assigned(stock_of(studies, pet_series, pet_match, case_name, out), organs)
 
     return running.watch(asked, studies, look, settle) if watch else running.run(asked, look())
 
