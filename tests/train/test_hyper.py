@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from tmtv_engine.model.vnet import Architecture
 from tmtv_engine.train.export import export
 from tmtv_engine.train.lesson import Lesson, Patient, batch_of, lessons_of, part, steps_of
 from tmtv_engine.train.loop import train
-from tmtv_engine.train.loss import naming_loss
+from tmtv_engine.train.loss import lesion_loss, lesion_shares, naming_loss
 from tmtv_engine.train.run import Run
 from tmtv_engine.train.source import DRAWN, DigitalSource
 
@@ -80,7 +81,7 @@ CHANGES: dict[str, Any] = {
     "optimizer": "sgd", "rate": 0.02, "weight_decay": 0.5, "warm_up": 5,
     "epochs": 3, "entropy": 3.0, "clip": 0.1, "average": 0.2, "gain": 1.1, "pieces": 0.9,
     "extra_copy": True, "bf16": True, "seed": 1, "anneal": 4, "windows": ((16, 16, 24),),
-    "batch": 1, "shows": 3, "naming": 2.0, "architecture": dataclasses.replace(PLAN, up=(1, 0)),
+    "batch": 1, "shows": 3, "naming": 2.0, "lesions": 0.5, "architecture": dataclasses.replace(PLAN, up=(1, 0)),
 }  # fmt: skip
 SETTLED_LATER = {"name", "redraw", "threshold", "mirrored"}  # of the model, not of its weights
 OF_THE_GRID = {"spacing_mm", "shape"}  # where patients lie before they come here
@@ -175,7 +176,7 @@ def test_the_cohort_checkpoint_of_the_first_version_is_loaded(tmp_path: Path) ->
 
     from tmtv_engine.train.run import _content
 
-    later = ("anneal", "windows", "batch", "shows", "naming", "threshold", "mirrored")
+    later = ("anneal", "windows", "batch", "shows", "naming", "lesions", "threshold", "mirrored")
     recipe = {k: v for k, v in json.loads(told["recipe"]).items() if k not in (*later, "epochs")}
     told |= {"recipe": json.dumps(recipe, sort_keys=True), "sha256": _content(tensors)}
     told.pop("step")
@@ -269,3 +270,21 @@ def test_weights_that_are_not_the_architecture_s_are_refused(tmp_path: Path) -> 
     write_model(tmp_path, other, BODY, name="x", trained_on="nothing")
     with pytest.raises(InputError, match="not its architecture's"):
         load_model(tmp_path, "cpu")
+
+
+def test_each_lesion_weighs_the_same_whatever_its_size() -> None:
+    target = np.zeros((2, 1, 3, 4, 5), np.float32)
+    target[0, 0, 0, :2, :3] = 1.0  # six voxels
+    target[0, 0, 2, 3, 4] = 0.5  # one, at the threshold
+    target[1, 0, 1, 2:4, 0] = (0.75, 0.49)  # one: the other is below it
+    share = lesion_shares(target)
+    assert share[0, 0, 0, 1, 2] == pytest.approx(1 / 18)
+    assert share[0, 0, 2, 3, 4] == share[1, 0, 1, 2, 0] == pytest.approx(1 / 3)
+    assert share[target < 0.5].max() == 0
+    assert share.sum() == pytest.approx(1.0)
+    none = torch.zeros(1, 1, 2, 2, 2)
+    assert float(lesion_loss(none - 3, none)) == 0.0
+    # logit 0: log 2 a voxel, by hand; only what is missed in lesions counts
+    assert float(lesion_loss(torch.zeros(target.shape), torch.from_numpy(target))) == pytest.approx(
+        math.log(2), rel=1e-6
+    )

@@ -26,7 +26,8 @@ class Recipe:
     scanned. ``warm_up`` and ``anneal`` are the steps over which the rate rises at the start and
     falls to nothing at the end. ``windows`` (z, y, x) are the parts of a body that a step may
     show, one size drawn for each step (none: the whole); ``batch`` how many patients a step shows,
-    ``shows`` how often an epoch shows each. ``naming`` weighs the structures' cross-entropy.
+    ``shows`` how often an epoch shows each. ``naming`` weighs the structures' cross-entropy,
+    ``lesions`` that of each lesion whatever its size; windows are then laid round lesions alike.
     ``threshold`` is the network's own probability that counts as one half, ``mirrored`` averages
     its answer with that of the mirrored image. ``redraw``: what the network finds is redrawn from
     the uptake (`redraw`).
@@ -58,6 +59,7 @@ class Recipe:
     batch: int = 1
     shows: int = 1
     naming: float = 0.0
+    lesions: float = 0.0
     threshold: float = 0.5
     mirrored: bool = False
 
@@ -103,6 +105,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             batch=2,
             shows=4,
             naming=0.5,
+            lesions=0.3,
             mirrored=True,
         ),
     }

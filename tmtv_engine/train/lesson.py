@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from scipy import ndimage
 from torch import Tensor
 
 from tmtv_engine.image.resample import BODY_SUV, Shape
@@ -121,7 +122,7 @@ def _shown(
     if recipe.pieces and not plain and r.random() < recipe.pieces:
         patient = piece(patient, r)
     if window is not None:
-        patient = part(patient, window, r)
+        patient = part(patient, window, r, alike=recipe.lesions > 0)
     image = channels_of(patient.suv * gain, patient.hu, recipe)
     image = torch.cat([image, patient.prob[None]])
     if lesson.extra:
@@ -136,14 +137,14 @@ def load(path: Path) -> Patient:
     return Patient(arrays["suv"], arrays.get("hu"), arrays["prob"], arrays.get("structures"))
 
 
-def part(patient: Patient, shape: Shape, r: np.random.Generator) -> Patient:
+def part(patient: Patient, shape: Shape, r: np.random.Generator, *, alike: bool = False) -> Patient:
     """A window of ``shape`` in the body or, where the body is smaller, round it.
 
-    Half of the windows of a diseased patient hold a voxel of tumour; where in the window it
-    lies is chance.
+    Half of the windows of a diseased patient hold a voxel of tumour, each as likely or, ``alike``,
+    each lesion; where in the window it lies is chance.
     """
     low, high = _body_box(patient.suv)
-    focus = _voxel(patient.prob, r) if r.random() < DISEASED else None
+    focus = _voxel(patient.prob, r, alike) if r.random() < DISEASED else None
     first = []
     for axis, size in enumerate(shape):
         slack = int(high[axis] - low[axis]) - size
@@ -165,7 +166,11 @@ def _body_box(suv: Tensor) -> tuple[list[int], list[int]]:
     return where.amin(0).tolist(), (where.amax(0) + 1).tolist()
 
 
-def _voxel(chosen: Tensor, r: np.random.Generator) -> list[int] | None:
+def _voxel(chosen: Tensor, r: np.random.Generator, alike: bool = False) -> list[int] | None:
+    if alike:
+        labels, count = ndimage.label(chosen.numpy() >= 0.5, np.ones((3, 3, 3)))
+        if count:
+            chosen = torch.from_numpy(labels == r.integers(1, count + 1))
     where = torch.nonzero(chosen > 0)
     return where[int(r.integers(len(where)))].tolist() if len(where) else None
 

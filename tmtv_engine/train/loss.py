@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 FEW = 50.0  # voxels by which a rare structure is counted more
@@ -36,6 +39,29 @@ def dice_and_entropy(
     each = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     crossed = each.mean() if inside is None else (each * inside).sum() / inside.sum().clamp(min=1)
     return (present * _dice_losses(torch.sigmoid(logits), target)).mean() + entropy * crossed
+
+
+def lesion_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """The mean over lesions of each one's mean cross-entropy: shapes (B, 1, z, y, x).
+
+    A lesion is a component of ``target`` of at least one half. In a mean over voxels the bulky
+    ones are all there is; here a node of 1 mL counts as much. 0 where there is none.
+    """
+    share = torch.from_numpy(lesion_shares(target.detach().cpu().numpy())).to(logits)
+    each = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (each * share).sum()
+
+
+def lesion_shares(target: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """What each voxel weighs where each lesion of (B, 1, z, y, x) weighs the same; one in sum."""
+    out = np.zeros(target.shape, np.float32)
+    number = 0
+    for sample, shares in zip(target[:, 0] >= 0.5, out[:, 0], strict=True):
+        labels, count = ndimage.label(sample, np.ones((3, 3, 3)))
+        sizes = np.bincount(labels.ravel(), minlength=count + 1)
+        shares[sample] = 1.0 / sizes[labels[sample]]
+        number += count
+    return out / max(number, 1)
 
 
 def naming_loss(logits: Tensor, structures: Tensor, inside: Tensor) -> Tensor:

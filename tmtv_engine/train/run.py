@@ -21,7 +21,7 @@ from tmtv_engine.model.bodynet import FOLD, BodyPlan
 from tmtv_engine.model.checkpoint import network_of, recipe_of
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.train.lesson import Batch, Lesson, batch_of
-from tmtv_engine.train.loss import dice_and_entropy, naming_loss, soft_dice_loss
+from tmtv_engine.train.loss import dice_and_entropy, lesion_loss, naming_loss, soft_dice_loss
 
 FREE = ("epochs", "anneal", "threshold", "mirrored")
 """What a run that goes on may change of its recipe: how long, and what is settled after it."""
@@ -72,6 +72,8 @@ class Run:
         if not self.recipe.entropy:
             return soft_dice_loss(torch.sigmoid(tumour), target)
         loss = dice_and_entropy(tumour, target, self.recipe.entropy, body)
+        if self.recipe.lesions:
+            loss = loss + self.recipe.lesions * lesion_loss(tumour, target)
         if names is None or body is None or batch.structures is None or not self.recipe.naming:
             return loss
         # one voxel of eight stands for all: which one is chance, so that none is preferred
