@@ -63,14 +63,17 @@ def test_a_little_less_than_half_is_a_lesion() -> None:
 
 
 def test_two_answers_become_one() -> None:
-    """A hot organ keeps its part; tumour takes its share of the rest; what is left is tissue's."""
+    """Tumour takes its share of tissue, of a hot organ what it is given only."""
     names = ("other", "lung", "kidney", "marrow")
     told = np.array([0.2, 0.0, 0.3, 0.5], np.float32).reshape(4, 1, 1, 1)
-    joint = agreed(np.full((1, 1, 1), 0.8, np.float32), told, names)[:, 0, 0, 0]
-    assert joint == pytest.approx([0.2 * 0.2 + 0.7 * 0.8, 0.0, 0.3, 0.5 * 0.2])
-    assert joint.sum() == pytest.approx(1.0)
-    sure = agreed(np.ones((1, 1, 1), np.float32), told, names)[:, 0, 0, 0]
-    assert sure == pytest.approx([0.7, 0.0, 0.3, 0.0])
+
+    def joint(chance: float, given: float) -> list[float]:
+        share, lost = (np.full((1, 1, 1), v, np.float32) for v in (chance, given))
+        return agreed(share, told, names, lost)[:, 0, 0, 0].tolist()
+
+    assert joint(0.8, 0.0) == pytest.approx([0.2 * 0.2 + 0.7 * 0.8, 0.0, 0.3, 0.5 * 0.2])
+    assert joint(1.0, 0.0) == pytest.approx([0.7, 0.0, 0.3, 0.0])
+    assert joint(0.8, 0.5) == pytest.approx([0.75, 0.0, 0.15, 0.1])
 
 
 def test_a_lung_is_no_reason_to_refuse() -> None:

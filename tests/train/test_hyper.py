@@ -81,7 +81,8 @@ CHANGES: dict[str, Any] = {
     "optimizer": "sgd", "rate": 0.02, "weight_decay": 0.5, "warm_up": 5,
     "epochs": 3, "entropy": 3.0, "clip": 0.1, "average": 0.2, "gain": 1.1, "pieces": 0.9,
     "extra_copy": True, "bf16": True, "seed": 1, "anneal": 4, "windows": ((16, 16, 24),),
-    "batch": 1, "shows": 3, "naming": 2.0, "lesions": 0.5, "architecture": dataclasses.replace(PLAN, up=(1, 0)),
+    "batch": 1, "shows": 3, "naming": 2.0, "lesions": 0.5,
+    "architecture": dataclasses.replace(PLAN, up=(1, 0)),
 }  # fmt: skip
 SETTLED_LATER = {"name", "redraw", "threshold", "mirrored"}  # of the model, not of its weights
 OF_THE_GRID = {"spacing_mm", "shape"}  # where patients lie before they come here

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tmtv_engine.errors import DeviceError, InputError, UsageError
 from tmtv_engine.image.resample import Shape, ramp, resample, windows
-from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.redraw import redraw
 from tmtv_engine.lesion.structures import STRUCTURES
 from tmtv_engine.model.bodynet import FOLD, BodyPlan
@@ -103,18 +103,29 @@ class NetworkSegmenter:
 
     def plain(self, suv: Volume, ct: Volume | None = None) -> Prediction:
         """The network's own answer, not redrawn; nothing named physiologic exceeds one half."""
+        answer, grid, notices = self.answers(suv, ct)
+        chance, naming = recentred(answer[0], self.recipe.threshold), None
+        if len(answer) > 1:
+            joint = agreed(chance, answer[1:], self.names, given=answer[0])
+            naming = Naming(joint, self.names, grid)
+            chance = np.minimum(chance, 1 - naming.physiologic())
+        found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
+        return Prediction(found, naming, notices)
+
+    def answers(
+        self, suv: Volume, ct: Volume | None = None
+    ) -> tuple[Float, Grid, tuple[Notice, ...]]:
+        """The probabilities (1 + S, z, y, x) as they come, and the model's grid that they are on.
+
+        The first is tumour's, the others the structures', where the network tells any.
+        """
         grid = grid_for(suv, self.recipe)
         hu = None
         if ct is not None and self.takes_ct:
             hu = torch.from_numpy(on_grid(ct, grid, self.recipe))
         seen = torch.from_numpy(on_grid(suv, grid, self.recipe))
         answer, notices = self._somewhere(channels_of(seen, hu, self.recipe))
-        chance, naming = _recentred(answer[0], self.recipe.threshold), None
-        if len(answer) > 1:
-            naming = Naming(agreed(chance, answer[1:], self.names), self.names, grid)
-            chance = np.minimum(chance, 1 - naming.physiologic())
-        found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
-        return Prediction(found, naming, notices)
+        return answer, grid, notices
 
     def _somewhere(self, image: Tensor) -> tuple[Float, tuple[Notice, ...]]:
         """Predict on the device; where its memory is too small, in halves, then on the CPU."""
@@ -175,7 +186,7 @@ class NetworkSegmenter:
         return np.asarray(mean.cpu().numpy(), np.float32)
 
 
-def _recentred(chance: Float, threshold: float) -> Float:
+def recentred(chance: Float, threshold: float) -> Float:
     """``chance`` with ``threshold`` brought to one half: its odds divided by the threshold's."""
     if threshold == 0.5:
         return chance

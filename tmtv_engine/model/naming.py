@@ -19,15 +19,15 @@ TISSUE = {"vessel", "liver", "spleen", "marrow", "muscle"}
 """Where lesions lie: what is named so is told from tumour by the other answer."""
 
 
-def agreed(chance: Float, probabilities: Float, names: Sequence[str]) -> Float:
+def agreed(chance: Float, probabilities: Float, names: Sequence[str], given: Float) -> Float:
     """One answer of two: structures (S, z, y, x) beside the probability of tumour (z, y, x).
 
-    An organ that is hot by nature keeps what it has. The rest is shared by ``chance``: tumour's
-    part goes to the first structure, "other", and tissue keeps what is not tumour's.
+    Tissue is shared by ``chance``: tumour's part goes to the first structure, "other", and tissue
+    keeps what is not tumour's. Organs that are hot by nature give up the share ``given`` only.
     """
     organs = [name in PHYSIOLOGIC and name not in TISSUE for name in names]
-    share = np.where(np.array(organs)[:, None, None, None], 1.0, 1.0 - chance[None])
-    joint = np.asarray(probabilities * share, np.float32)
+    lost = np.where(np.array(organs)[:, None, None, None], given[None], chance[None])
+    joint = np.asarray(probabilities * (1.0 - lost), np.float32)
     joint[0] += 1 - joint.sum(axis=0)
     return joint
 
