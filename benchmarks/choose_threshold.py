@@ -20,9 +20,9 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from digital_table import accepted, truth_map
 from scipy.stats import spearmanr
 
+from benchmarks.digital_table import accepted, truth_map
 from tmtv_engine.image.resample import resample
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
@@ -75,10 +75,11 @@ def judge(patient: Patient, answer: Answer, t: float, rule: str) -> Row:
     missed = np.isin(truth.ids, hits.missed)
     flat = answer.on(patient.suv.grid, chance).array.reshape(-1)
     low = np.array([flat[truth.voxels[a:b]].max() < 0.5 for a, b in pairwise(truth.starts)], bool)
+    score = dice(found > 0, truth_map(patient, truth).array >= 0.5)
     size = np.digitize(truth.counts * voxel_ml, SIZES_ML)
     sizes = range(len(SIZES_ML) + 1)
     return {
-        "dice": dice(found > 0, truth_map(patient, truth).array >= 0.5),
+        "dice": score if score is not None else np.nan,
         "lesions": len(truth),
         "missed": int(missed.sum()),
         "false": len(hits.false),
@@ -94,14 +95,20 @@ def judge(patient: Patient, answer: Answer, t: float, rule: str) -> Row:
 
 def cells(some: list[Row]) -> list[str]:
     """Some patients' figures, in the order of `HEAD`."""
-    total = {k: sum(r[k] for r in some if r[k] is not None) for k in some[0]}
-    told = [r["dice"] for r in some if r["dice"] is not None]
+    total = {k: sum(r[k] for r in some) for k in some[0]}
     found = 1 - total["missed"] / max(1, total["lesions"])
     sizes = [f"{total[f'f{k}']:.0f}/{total[f'n{k}']:.0f}" for k in range(len(SIZES_ML) + 1)]
     false = [f"{total['false'] / len(some):.1f}", f"{total['false_ml'] / len(some):.0f}"]
     rho = spearmanr([r["ml"] for r in some], [r["true"] for r in some])[0]
     missed = [f"{total['low']:.0f}", f"{total['named']:.0f}"]
-    return [f"{np.mean(told):.3f}", f"{found:.2f}", *sizes, *false, f"{rho:.2f}", *missed]
+    return [
+        f"{np.nanmean([r['dice'] for r in some]):.3f}",
+        f"{found:.2f}",
+        *sizes,
+        *false,
+        f"{rho:.2f}",
+        *missed,
+    ]
 
 
 def main() -> None:

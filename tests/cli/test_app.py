@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import pytest
 from tests.support.cases import make_case
 from tmtv_engine.batch import Outcome
 from tmtv_engine.errors import InputError
+from tmtv_engine.model.infer import BUNDLED
 from tmtv_tui.cli import console, options, show
 from tmtv_tui.cli.app import main
+from tmtv_tui.cli.doctor import writable
 from tmtv_tui.cli.telling import tell
 
 COMMANDS = ["predict", "threshold", "phantom", "demo", "doctor"]
@@ -65,6 +69,31 @@ def test_doctor_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {"tmtv", "python", "device", "terminal", "torch", "extra nnunet"} <= set(found)
+    said = json.loads((BUNDLED / "model.json").read_text("utf-8"))["sha256"]
+    assert found["bundled network"] == f"sha256 {said}"
+
+
+def test_doctor_finds_what_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "vnet"
+    shutil.copytree(BUNDLED, model)
+    with (model / "weights.safetensors").open("ab") as file:
+        file.write(b"one byte more")
+    monkeypatch.setattr("tmtv_engine.model.infer.BUNDLED", model)
+    assert main(["doctor", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["bundled network"].startswith("broken: ")
+
+
+def test_doctor_names_a_folder_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "not" / "yet"
+    assert writable(place) == str(place)
+    asked: list[str] = []
+    monkeypatch.setattr(os, "access", lambda path, _: asked.append(str(path)))  # root may always
+    assert writable(place) == f"broken: not writable: {place}"
+    assert asked == [str(tmp_path)]
 
 
 def test_json_is_one_case_a_line_and_nothing_else(

@@ -69,7 +69,7 @@ def test_two_answers_become_one() -> None:
 
     def joint(chance: float, given: float) -> list[float]:
         share, lost = (np.full((1, 1, 1), v, np.float32) for v in (chance, given))
-        return agreed(share, told, names, lost)[:, 0, 0, 0].tolist()
+        return [float(v) for v in agreed(share, told, names, lost)[:, 0, 0, 0]]
 
     assert joint(0.8, 0.0) == pytest.approx([0.2 * 0.2 + 0.7 * 0.8, 0.0, 0.3, 0.5 * 0.2])
     assert joint(1.0, 0.0) == pytest.approx([0.7, 0.0, 0.3, 0.0])

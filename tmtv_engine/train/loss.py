@@ -61,7 +61,7 @@ def lesion_shares(target: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         sizes = np.bincount(labels.ravel(), minlength=count + 1)
         shares[sample] = 1.0 / sizes[labels[sample]]
         number += count
-    return out / max(number, 1)
+    return out / np.float32(max(number, 1))
 
 
 def naming_loss(logits: Tensor, structures: Tensor, inside: Tensor) -> Tensor:

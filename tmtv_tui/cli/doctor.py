@@ -7,7 +7,9 @@ import platform
 import shutil
 import sys
 from importlib import metadata, util
+from pathlib import Path
 
+from tmtv_engine.errors import TmtvError
 from tmtv_tui.cli import console, options
 
 PACKAGES = (
@@ -25,12 +27,22 @@ PACKAGES = (
     "typer",
     "matplotlib",
 )
-EXTRAS = {"nnunet": "nnunetv2", "suv-oracles": "mirp", "stats-oracles": "pingouin"}
+EXTRAS = {"nnunet": "nnunetv2", "cluster": "distributed", "serve": "textual_serve"}
+PROGRAMS = {"ssh-keygen": "signatures by SSH key", "tmux": "a review that outlives a connection"}
+GIB = 2**30
+BROKEN = "broken: "
 
 
 def doctor(as_json: bool = options.JSON) -> int:
-    """Show device, terminal graphics, optional extras and versions."""
+    """Show what one who helps would ask: versions, device, memory, model, terminal, extras.
+
+    Nothing of a patient is in it. Exits with 1 where something is broken: the bundled network's
+    weights, or a folder that must be written.
+
+    Example: tmtv doctor --json > doctor.json
+    """
     from tmtv_engine import __version__
+    from tmtv_engine.model import library
     from tmtv_engine.model import registry as models
 
     found = {
@@ -38,20 +50,56 @@ def doctor(as_json: bool = options.JSON) -> int:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": str(os.cpu_count()),
+        "memory": memory(),
         "device": device(),
         "default model": models.default_model(),
+        "bundled network": weights(),
+        "models' folder": writable(library.home()),
+        "working folder": writable(Path.cwd()),
         "terminal": terminal(),
         **{name: _version(name) for name in PACKAGES},
         **{
             f"extra {k}": "there" if util.find_spec(v) else "not installed"
             for k, v in EXTRAS.items()
         },
+        **{
+            name: "there" if shutil.which(name) else f"not there: no {purpose}"
+            for name, purpose in PROGRAMS.items()
+        },
     }
     if as_json:
         console.out_json(found)
     else:
         console.table(("what", "found"), list(found.items()))
-    return 0
+    return int(any(text.startswith(BROKEN) for text in found.values()))
+
+
+def memory() -> str:
+    """The memory that there is and, where the system tells, how much of it is free."""
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        whole, free = (os.sysconf(f"SC_{name}") * page for name in ("PHYS_PAGES", "AVPHYS_PAGES"))
+    except (ValueError, OSError, AttributeError):
+        return "not told by this system"
+    return f"{whole / GIB:.1f} GiB, {free / GIB:.1f} GiB of it unused"
+
+
+def weights() -> str:
+    """The bundled network's fingerprint, once its weights are seen to have it."""
+    try:
+        from tmtv_engine.model.checkpoint import read_model
+        from tmtv_engine.model.infer import BUNDLED
+
+        return f"sha256 {read_model(BUNDLED)[2]['sha256']}"
+    except (TmtvError, ImportError) as error:
+        return f"{BROKEN}{error}"
+
+
+def writable(folder: Path) -> str:
+    """A folder, and whether it, or where it would be made, can be written to."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    may = os.access(there, os.W_OK | os.X_OK)
+    return f"{'' if may else BROKEN + 'not writable: '}{folder}"
 
 
 def device() -> str:
