@@ -1,6 +1,6 @@
 """Which threshold and which agreement of a network's two answers finds most: on digital patients.
 
-    python benchmarks/choose_threshold.py MODEL --anatomies FOLDER [--first-seed 10] [--patients 24]
+    python -m benchmarks.choose_threshold MODEL --anatomies FOLDER [--first-seed 10] [--patients 24]
 
 Patients are drawn on cubes of 4 mm in anatomies that no training sees, predicted once, and made
 lesions by every threshold and agreement (`RULES`): ``organs`` leaves what is an organ that is hot
