@@ -151,13 +151,14 @@ def left_by(erasure: Erasure, lesions: Lesions, row: int) -> IntArray:
     span, number = lesions.span(row), int(lesions.ids[row])
     suv = lesions.suv[span]
     if erasure.spheres is not UNSET:
-        out = in_spheres(lesions, row, erasure.spheres)
+        out, where = in_spheres(lesions, row, erasure.spheres), "lies in that sphere"
     elif erasure.above is not UNSET:
-        out = suv > np.float64(erasure.above)
+        out, where = suv > np.float64(erasure.above), f"is above SUV {erasure.above:g}"
     else:
-        out = ~(suv > np.float64(erasure.below))  # type: ignore[arg-type]
+        below = np.float64(erasure.below)  # type: ignore[arg-type]
+        out, where = ~(suv > below), f"is at most SUV {below:g}"
     if not out.any():
-        raise UsageError(f"no voxel of lesion {number} lies there", "Its place is in case.json.")
+        raise UsageError(f"no voxel of lesion {number} {where}", "Its SUVs are in case.json.")
     if out.all():
         raise UsageError(f"nothing of lesion {number} would be left", "Reject it.")
     return lesions.voxels[span][out]

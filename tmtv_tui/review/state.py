@@ -13,6 +13,8 @@ from tmtv_engine.case.folder import Case
 from tmtv_engine.image.volume import FloatArray
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.measures import centroid_mm, suv_max, suv_peak
+from tmtv_engine.review.line import REPAIRS
+from tmtv_engine.review.repairs import told
 from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
@@ -111,4 +113,6 @@ def describe(line: Any) -> str:
         words.append(f"({line.reason})")
     if line.text and line.action == "note":
         words.append(line.text)
+    if line.parameters and line.action in REPAIRS:
+        words.append(told(line.parameters))
     return clean(" ".join(words), 300)
