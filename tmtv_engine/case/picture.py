@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tmtv_engine.case.lettering import Box, places
 from tmtv_engine.case.record import CaseRecord, LesionRow
 from tmtv_engine.image.projections import Mip, project_points
 from tmtv_engine.lesion.lists import Lesions
@@ -20,6 +21,8 @@ COLOURS = {
     Status.CANDIDATE: (0, 110, 190),
     Status.REJECTED: (130, 130, 130),
 }
+FAINT = 0.35
+"""The share of its colour that a candidate is drawn in if it is named physiologic."""
 _HEIGHT = 900
 _MARGIN = 14
 
@@ -56,7 +59,7 @@ def caption(record: CaseRecord) -> str:
     for key, sums in record.totals.items():
         lines.append(f"TMTV {key:>5}: {sums.tmtv_ml:.1f} mL in {sums.lesions} lesions")
     lines += ["", "left: front (patient's right on the left)", "right: side (front on the left)"]
-    lines += ["red: accepted   blue: candidate", "grey: rejected", ""]
+    lines += ["red: accepted   blue: candidate", "faint: named physiologic", "grey: rejected", ""]
     codes = [w.code for w in record.warnings]
     lines += [f"warning: {code}" for code in codes[:8]]
     return "\n".join([*lines, "", "Research use only."])
@@ -73,18 +76,56 @@ def _view(
     large = Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
     rgb = np.repeat(np.asarray(large)[:, :, None], 3, axis=2)
     index = lesions.index()
-    labels = []
-    for k, row in enumerate(rows):
+    boxes: dict[int, Box] = {}
+    for k in drawing_order(rows):
+        row = rows[k]
         at = project_points(lesions.grid.affine, index[lesions.span(k)], angle, mip)
         mask = np.zeros(suv.shape, bool)
         mask[at] = True
-        rgb[_outline(np.kron(mask, np.ones((zoom, zoom), bool)))] = COLOURS[row.status]
-        labels.append((int(at[1].max() + 1) * zoom + 1, int(at[0].min()) * zoom - 8, row))
+        edge = _outline(np.kron(mask, np.ones((zoom, zoom), bool)))
+        rgb[edge] = _over(rgb[edge], row)
+        low, high = [int(a.min()) * zoom for a in at], [int(a.max() + 1) * zoom for a in at]
+        boxes[k] = Box(low[1], low[0], high[1], high[0])
     image = Image.fromarray(rgb)
-    draw = ImageDraw.Draw(image)
-    for x, y, row in labels:
-        draw.text((x, max(0, y)), str(row.id), fill=COLOURS[row.status], font=font)
+    _number(ImageDraw.Draw(image), [(rows[k], boxes[k]) for k in reversed(boxes)], font)
     return image
+
+
+def drawing_order(rows: Sequence[LesionRow]) -> list[int]:
+    """From what may be covered to what may not: named physiologic, rejected, candidates, accepted;
+    of each the smaller first."""
+    rank = (Status.REJECTED, Status.CANDIDATE, Status.ACCEPTED)
+    return sorted(
+        range(len(rows)),
+        key=lambda k: (not _faint(rows[k]), rank.index(rows[k].status), rows[k].voxels, -k),
+    )
+
+
+def _over(pixels: npt.NDArray[np.uint8], row: LesionRow) -> npt.NDArray[np.uint8]:
+    """Pixels (n, 3) under a lesion's outline or number: its colour, or a share of it."""
+    share = FAINT if _faint(row) else 1.0
+    mixed = (1.0 - share) * pixels + share * np.array(COLOURS[row.status])
+    return np.asarray(np.round(mixed), np.uint8)
+
+
+def _faint(row: LesionRow) -> bool:
+    named = row.structure is not None and row.structure.physiologic
+    return named and row.status is Status.CANDIDATE
+
+
+def _number(draw: Any, rows: Sequence[tuple[LesionRow, Box]], font: Any) -> None:
+    """Each lesion's number beside it, the first the nearest; what has no room has none."""
+    inks = [draw.textbbox((0, 0), str(row.id), font=font) for row, _ in rows]
+    sizes = [(int(right - left), int(low - top)) for left, top, right, low in inks]
+    wide, high = draw.im.size
+    for (row, _), ink, box in zip(
+        rows, inks, places([b for _, b in rows], sizes, wide, high), strict=True
+    ):
+        if box is not None:
+            corner = (box.left - ink[0], box.top - ink[1])
+            white = np.full((1, 3), 255, np.uint8)
+            (ink_rgb,) = _over(white, row).tolist()
+            draw.text(corner, str(row.id), fill=tuple(ink_rgb), font=font)
 
 
 def _outline(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -24,6 +24,7 @@ from pydicom.uid import UID
 from tmtv_engine import __version__
 from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case
+from tmtv_engine.case.record import LesionRow
 from tmtv_engine.dicom.parse import lenient
 from tmtv_engine.errors import CaseError
 from tmtv_engine.export.encode import items_of
@@ -109,9 +110,16 @@ class Job:
         lesions = self.case.voxels()
         for array in (lesions.ids, lesions.voxels, lesions.suv):
             digest.update(array.tobytes())
+        for row in self.case.record.lesions:
+            digest.update(canonical([row.structure and row.structure.name, row.region]))
         series = str(record["pet"]["series_uid"])
         head = self.last.hash if self.last else ""
         return (series, digest.hexdigest(), head, *([self.signature] if self.signature else []))
+
+    @cached_property
+    def told(self) -> Mapping[int, LesionRow]:
+        """What the case tells of each lesion, by its number."""
+        return {row.id: row for row in self.case.record.lesions}
 
     @cached_property
     def signature(self) -> str | None:

@@ -18,6 +18,7 @@ from tmtv_engine import __version__
 from tmtv_engine.export.encode import encoded_sequence, ready
 from tmtv_engine.export.frames import sources_of
 from tmtv_engine.export.job import MAKER, UNICODE, Job, dated, settle
+from tmtv_engine.export.sites import add_regions, sites_of
 from tmtv_engine.lesion.methods import Method
 
 NEOPLASM = Code("108369006", "SCT", "Neoplasm")
@@ -78,7 +79,7 @@ def _segments(job: Job, rows: Sequence[int]) -> list[Any]:
 
     name, version = job.algorithm()
     drawn = job.case.record.model.name in ("hotspot", "roi")
-    return [
+    found = [
         SegmentDescription(
             segment_number=number,
             segment_label=f"Lesion {int(job.lesions.ids[row])}",
@@ -93,6 +94,9 @@ def _segments(job: Job, rows: Sequence[int]) -> list[Any]:
         )
         for number, row in enumerate(rows, start=1)
     ]
+    for segment, row in zip(found, rows, strict=True):
+        add_regions(segment, sites_of(job, row))
+    return found
 
 
 def seg_of(job: Job, method: Method) -> Dataset:

@@ -14,6 +14,7 @@ from tmtv_engine import __version__
 from tmtv_engine.export.encode import ready
 from tmtv_engine.export.job import MAKER, Job, dated, settle
 from tmtv_engine.export.seg import NEOPLASM, seg_of
+from tmtv_engine.export.sites import finding_sites
 from tmtv_engine.lesion.measures import suv_max, suv_peak
 from tmtv_engine.lesion.methods import Method
 
@@ -147,6 +148,7 @@ def _lesions(job: Job, method: Method) -> list[Any]:
                 ),
                 finding_category=codes.SCT.MorphologicallyAbnormalStructure,
                 finding_type=NEOPLASM,
+                finding_sites=finding_sites(job, row),
                 method=method_code(method),
                 measurements=values,
             )
