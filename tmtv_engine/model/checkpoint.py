@@ -124,8 +124,13 @@ def _sound(recipe: Recipe) -> Recipe:
     counts = [
         n for value in plan.values() for n in (value if isinstance(value, tuple) else [value])
     ]
+    channels = plan["channels"]
+    least = [plan["inputs"], plan.get("kernel", 1), plan.get("structures", 1)]
+    least += channels if isinstance(channels, tuple) else [channels]
     fits = (
-        all(0 <= n <= MOST_CHANNELS for n in counts) and recipe.architecture.levels <= MOST_LEVELS
+        min(least) > 0
+        and all(0 <= n <= MOST_CHANNELS for n in counts)
+        and recipe.architecture.levels <= MOST_LEVELS
     )
     shown = min(recipe.shape) > 0 and math.prod(recipe.shape) <= MOST_VOXELS
     if not (fits and shown and 0.5 <= recipe.spacing_mm <= 50.0 and 0 < recipe.threshold < 1):

@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tmtv_engine.image.outline import Outline, ct_outline, pet_outline
-from tmtv_engine.image.volume import FloatArray, Mask, Volume
+from tmtv_engine.image.outline import Outline, pet_outline
+from tmtv_engine.image.volume import FloatArray, Volume
 from tmtv_engine.notices import Notice, notice
+from tmtv_engine.study.fit import misregistration
 
 SHARE_OF_HEIGHT = 0.45  # from the base of the skull to the thighs
 SHORTEST_MM = 750.0  # where no height is known
-LEAST_DICE = 0.8
-MOST_APART_MM = 20.0
-LEAST_ML = 500.0  # of body in both, else outlines say nothing
 NECK_CM2, LEG_CM2 = 350.0, 60.0
 COARSEST_MM = 6.2  # the radius of SUVpeak's sphere: further apart, it holds one voxel along an axis
 _SHARP = re.compile(r"PSF|TRUEX|ULTRAHD|SHARPIR|VPFXS|VPHDS|VPHD-S|QCFX|QCHD|Q\.?CLEAR")
@@ -113,41 +111,3 @@ def _pieces_cm2(plane: Any, body: Outline) -> FloatArray:
     _, y, x = body.grid.spacing_mm
     areas = np.append(np.bincount(labels.ravel())[1:], 0) * (y * x / 100.0)
     return np.asarray(np.sort(areas)[::-1])
-
-
-def misregistration(body: Outline, ct: Volume) -> tuple[dict[str, Any] | None, list[Notice]]:
-    """How well the body's outlines in PET and CT fit where both look.
-
-    ``dice`` of the outlines, ``apart_mm`` the median distance of their middles slice by slice;
-    None where they hardly look at the same place. A shift along the body alone is hardly seen.
-    """
-    other = ct_outline(ct)
-    shape = body.inside.shape
-    points = body.grid.to_mm(np.indices(shape).reshape(3, -1).T)
-    at = np.rint(other.grid.to_index(points)).astype(int)
-    seen: Mask = np.all((at >= 0) & (at < np.array(other.inside.shape)), axis=1)
-    theirs: Mask = np.zeros(seen.shape, np.bool_)
-    theirs[seen] = other.inside[tuple(at[seen].T)]
-    pet, scan = body.inside & seen.reshape(shape), theirs.reshape(shape)
-    sizes = int(pet.sum()), int(scan.sum())
-    if min(sizes) * body.grid.voxel_ml < LEAST_ML:
-        return None, []
-    dice = 2.0 * float((pet & scan).sum()) / sum(sizes)
-    apart = _apart_mm(pet, scan, body)
-    found = {"dice": dice, "apart_mm": apart}
-    if dice >= LEAST_DICE and apart <= MOST_APART_MM:
-        return found, []
-    return found, [notice("misregistration", f"Dice {dice:.2f}, middles {apart:.0f} mm apart")]
-
-
-def _apart_mm(pet: Any, scan: Any, body: Outline) -> float:
-    """The median over the slices that both fill of how far the middles are apart, mm."""
-    both = np.flatnonzero(pet.any(axis=(1, 2)) & scan.any(axis=(1, 2)))
-    step = np.array(body.grid.spacing_mm[1:])
-    gaps = [
-        np.linalg.norm(
-            (np.argwhere(pet[k]).mean(axis=0) - np.argwhere(scan[k]).mean(axis=0)) * step
-        )
-        for k in both
-    ]
-    return float(np.median(gaps)) if gaps else float("inf")

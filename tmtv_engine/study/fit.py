@@ -1,0 +1,89 @@
+"""Do PET and CT lie on each other: the outlines of the body in both, moved until they fit best.
+
+Measured on a real PET/CT (ACRIN 042) whose CT was moved by known amounts: docs/suv.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tmtv_engine.image.outline import Outline, ct_outline
+from tmtv_engine.image.volume import FloatArray, Mask, Volume
+from tmtv_engine.notices import Notice, notice
+
+LEAST_DICE = 0.8
+MOST_MM = 15.0  # that the CT may seem moved, across the body or along it
+LEAST_GAIN = 0.005  # of Dice by which a place along the body must fit better than its own
+REACH_MM = 100.0
+LEAST_ML = 500.0  # of body in both, else outlines say nothing
+
+
+def misregistration(body: Outline, ct: Volume) -> tuple[dict[str, Any] | None, list[Notice]]:
+    """How well the body's outlines in PET and CT fit where both look.
+
+    ``dice`` is that of the outlines as they lie, ``shift_mm`` how far the CT seems moved (x, y, z,
+    LPS mm): along the body to where the outlines fit best, across it by the median of their
+    middles there. None where they hardly look at the same place. A body of the same outline all
+    along tells nothing of a shift along it.
+    """
+    reach = round(REACH_MM / body.grid.spacing_mm[0])
+    seen, theirs = _on(ct_outline(ct), body, reach)
+    count = len(body.inside)
+    here = slice(reach, reach + count)
+    pet = body.inside & seen[here]
+    if min(pet.sum(), theirs[here].sum()) * body.grid.voxel_ml < LEAST_ML:
+        return None, []
+    own = _dice(pet, theirs[here])
+    back = np.rint(-_across(pet, theirs[here])).astype(int)  # else what is across hides the rest
+    steps = _along(body.inside, *(np.roll(m, back, axis=(1, 2)) for m in (seen, theirs)), reach)
+    there = slice(reach + steps, reach + steps + count)
+    across = _across(body.inside & seen[there], theirs[there])
+    shift = body.grid.affine[:3, :3] @ np.array([steps, *across])
+    moved = [float(np.hypot(*(across * body.grid.spacing_mm[1:])))]
+    moved.append(abs(steps) * body.grid.spacing_mm[0])
+    found = {"dice": own, "shift_mm": shift.tolist()}
+    if own >= LEAST_DICE and max(moved) <= MOST_MM:
+        return found, []
+    x, y, z = shift
+    what = f"Dice {own:.2f}, the CT seems moved by ({x:.0f}, {y:.0f}, {z:.0f}) mm"
+    return found, [notice("misregistration", what)]
+
+
+def _along(inside: Mask, seen: Mask, theirs: Mask, reach: int) -> int:
+    """By how many slices the CT must be moved back to fit best; 0 where its own place does."""
+    by = sorted(range(-reach, reach + 1), key=lambda k: (abs(k), k))
+    fits = []
+    for k in by:
+        there = slice(reach + k, reach + k + len(inside))
+        fits.append(_dice(inside & seen[there], theirs[there]))
+    best = int(np.argmax(fits))  # of several the nearest
+    return by[best] if fits[best] - fits[0] >= LEAST_GAIN else 0
+
+
+def _on(other: Outline, body: Outline, reach: int) -> tuple[Mask, Mask]:
+    """Where the CT looks and what it shows of the body, on the PET's thinned grid.
+
+    Both (z, y, x) go on by ``reach`` slices at either end.
+    """
+    z, y, x = body.inside.shape
+    index = np.indices((z + 2 * reach, y, x)).reshape(3, -1).T - [reach, 0, 0]
+    at = np.rint(other.grid.to_index(body.grid.to_mm(index))).astype(int)
+    seen: Mask = np.all((at >= 0) & (at < np.array(other.inside.shape)), axis=1)
+    theirs: Mask = np.zeros(seen.shape, np.bool_)
+    theirs[seen] = other.inside[tuple(at[seen].T)]
+    shape = (z + 2 * reach, y, x)
+    return seen.reshape(shape), theirs.reshape(shape)
+
+
+def _dice(pet: Mask, scan: Mask) -> float:
+    sizes = int(np.count_nonzero(pet)) + int(np.count_nonzero(scan))
+    return 2.0 * float(np.count_nonzero(pet & scan)) / max(sizes, 1)
+
+
+def _across(pet: Mask, scan: Mask) -> FloatArray:
+    """The median over slices of how far the middles of two outlines are apart, (y, x) voxels."""
+    both = np.flatnonzero(pet.any(axis=(1, 2)) & scan.any(axis=(1, 2)))
+    apart = [np.argwhere(scan[k]).mean(axis=0) - np.argwhere(pet[k]).mean(axis=0) for k in both]
+    return np.asarray(np.median(apart, axis=0), np.float64) if apart else np.zeros(2)
