@@ -37,7 +37,8 @@ def misregistration(body: Outline, ct: Volume) -> tuple[dict[str, Any] | None, l
         return None, []
     own = _dice(pet, theirs[here])
     back = np.rint(-_across(pet, theirs[here])).astype(int)  # else what is across hides the rest
-    steps = _along(body.inside, *(np.roll(m, back, axis=(1, 2)) for m in (seen, theirs)), reach)
+    looks, shows = (np.roll(m, back, axis=(1, 2)) for m in (seen, theirs))
+    steps = _along(body.inside, looks, shows, reach)
     there = slice(reach + steps, reach + steps + count)
     across = _across(body.inside & seen[there], theirs[there])
     shift = body.grid.affine[:3, :3] @ np.array([steps, *across])
