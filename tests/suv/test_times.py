@@ -146,6 +146,12 @@ TAKEN: dict[str, tuple[PetHeader, float, list[str]]] = {
     ),
     # emptied times
     "one slice's time emptied": (_with(acquisitions=(at(9, 15), at(0), at(9, 19))), 60, []),
+    "decayed to the injection by its own word": (_with(decayed_to=at(8, 15)), 0, [SCAN_TIME]),
+    "the same, said as ADMIN": (
+        _with(decayed_to=at(8, 15), decay_correction="ADMIN"),
+        0,
+        [],
+    ),
     "the series half an hour early": (_with(series=at(8, 45)), 30, []),
     "the series more than half an hour early": (_with(series=at(8, 44)), 29, [SCAN_TIME]),
     "all slices' times emptied": (_with(acquisitions=(at(0),) * 3), 60, [SCAN_TIME]),

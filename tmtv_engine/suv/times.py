@@ -57,7 +57,8 @@ def scan_of(header: PetHeader, half_life_s: float) -> Scan:
     decayed_to = header.ask("decayed_to")
     if decayed_to is not None:
         to = _on(decayed_to, beds, header, "DecayCorrectionDateTime")
-        return replace(beds, start_s=to, first_s=to if first is None else first, how="its own time")
+        found = replace(beds, first_s=to if first is None else first)
+        return _started(header, found, to, "its own time")
     if first is None:
         if series is None:
             remedy = "No scan time is known; export with SeriesTime and AcquisitionTime."
@@ -67,20 +68,23 @@ def scan_of(header: PetHeader, half_life_s: float) -> Scan:
         return replace(beds, start_s=series, first_s=series, how=how, notices=told)
     found = replace(beds, first_s=first)
     if series is not None and series <= first:
-        return _started(found, series, "the series' time")
+        return _started(header, found, series, "the series' time")
     scanned = _ge_scan(header, found)
     if scanned is not None:
-        return _started(found, scanned, "GE's scan time (0009,100d)")
+        return _started(header, found, scanned, "GE's scan time (0009,100d)")
     frame = _frame_start(header, found, half_life_s)
     if frame is not None:
         how = "the acquisition less FrameReferenceTime (reprocessed series)"
-        return _started(found, frame, how)
-    return _started(found, first, "the earliest acquisition")
+        return _started(header, found, frame, how)
+    return _started(header, found, first, "the earliest acquisition")
 
 
-def _started(scan: Scan, start_s: float, how: str) -> Scan:
-    """The scan with its start; one that lies long before the first acquisition is told."""
-    early = scan.first_s - start_s
+def _started(header: PetHeader, scan: Scan, start_s: float, how: str) -> Scan:
+    """The scan with its start; one that lies long before the first acquisition is told.
+
+    It says nothing where activity is decayed to the injection: no factor depends on it.
+    """
+    early = 0.0 if header.decay_correction == "ADMIN" else scan.first_s - start_s
     told = (notice("scan-time", f"{early / 60:.0f} min before it"),) if early > HOUR_S / 2 else ()
     return replace(scan, start_s=start_s, how=how, notices=(*scan.notices, *told))
 
