@@ -22,7 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support import cases
-from tests.support.drive import opened, running
+from tests.support.drive import opened, running, settle
 from tests.support.terminal import Terminal, review
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import from_labels
@@ -30,6 +30,7 @@ from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_tui.config import Config
 from tmtv_tui.widgets.mip import MipView
+from tmtv_tui.widgets.slices import SliceView
 
 COUNT, MANY, TOGGLES = 200, 1000, 100
 
@@ -37,7 +38,8 @@ COUNT, MANY, TOGGLES = 200, 1000, 100
 def volume() -> tuple[Volume, Volume]:
     """A body-sized volume of 4 mm with 200 lesions."""
     shape = (250, 100, 140)
-    suv = np.ones(shape, np.float32)
+    noise = np.random.default_rng(2).normal(1.0, 0.2, shape)  # or slices would not differ
+    suv = np.asarray(np.clip(noise, 0.6, 2.0), np.float32)
     labels = np.zeros(shape, np.uint16)
     place = np.random.default_rng(1).permutation(24 * 8 * 12)[:COUNT]
     for number, at in enumerate(place, start=1):
@@ -160,10 +162,25 @@ def worklist(out: Path) -> None:
     say("one step in the worklist", ms, 30, "ms", f"; {size:.0f} B")
 
 
+def slices(out: Path) -> None:
+    """A key in slices at 100 × 50: three planes, one plane; median of 20."""
+    with review(out, "--read-only") as terminal:
+        terminal.until("case-1")
+        terminal.read(1.0)
+        answer(terminal, "\r", 1.0)
+        answer(terminal, "i", 1.5)
+        for planes in ("three planes", "axial alone"):
+            for what, key in (("scroll one", ">"), ("scroll ten", "{"), ("cursor", "\x1b[C")):
+                ms, size, most = median([answer(terminal, key) for _ in range(20)])
+                say(f"slices, {planes}, {what}: to the screen", ms, 30, "ms")
+                say(f"slices, {planes}, {what}: bytes", size, 5000, "B", f"; largest {most}")
+            answer(terminal, "b", 1.0)
+
+
 async def dots(out: Path) -> None:
     """Millimetres a dot of the front view, whole body, at three sizes in every kind of block."""
     for size in ((80, 24), (100, 50), (200, 60)):
-        found = []
+        found, axial = [], []
         for mode in ("half", "quad", "sextant", "octant"):
             asked = {"read_only": True, "config": Config(image=mode)}
             async with running(out, size, **asked) as (app, pilot):
@@ -171,9 +188,18 @@ async def dots(out: Path) -> None:
                 placed = screen.query_one("#front", MipView)._placed
                 assert placed is not None
                 assert screen.opened is not None
+                await pilot.press("i", "b")
+                await settle(app, pilot)
+                view = screen.query_one("#slice", SliceView)
+                assert view._placed is not None
+                assert view._scene is not None
+                top, bottom, _, _ = view._placed.box
+                fine = (bottom - top) * view._scene.plane.mm[0] / view._placed.grey.shape[0]
+                axial.append(f"{mode} {fine:.1f}")
                 tall = (placed.box[1] - placed.box[0]) * screen.opened.mip.pixel_mm
                 found.append(f"{mode} {tall / placed.grey.shape[0]:.1f}")
         print(f"mm a dot, {size[0]} x {size[1]}, a body of {tall:.0f} mm: {', '.join(found)}")
+        print(f"mm a dot, axial slice, {size[0]} x {size[1]}: {', '.join(axial)}")
 
 
 def main() -> None:
@@ -193,6 +219,7 @@ def main() -> None:
         cases._finder = finder
         cases.make_case(folder / "one")
         asyncio.run(dots(folder / "one"))
+        slices(folder / "one")
         for colour in ("", "truecolor"):
             for advance in (False, True):
                 toggles(folder / "one", colour, advance)

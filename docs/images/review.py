@@ -32,17 +32,17 @@ from tmtv_tui.config import Config
 HERE = Path(__file__).resolve().parent
 SHOTS = (
     ("case", ("x", "4")),
-    ("slice", ("k", "i")),
-    ("rule", ("i", "X")),
+    ("rule", ("k", "X")),
     ("log", ("escape", "l")),
     ("help", ("escape", "question_mark")),
     ("compare", ("escape", "c")),
 )
 REASONS = ("bladder", "bladder", "bladder", "bowel", "inflammation")
-ALONE = (  # name, size, settings
-    ("small", (80, 24), {"theme": "dark"}),
-    ("light", (132, 44), {"theme": "light"}),
-    ("contrast", (132, 44), {"theme": "contrast", "image": "quad"}),
+ALONE = (  # name, size, settings, keys
+    ("slice", (150, 48), {"theme": "dark", "image": "sextant"}, ("i", *"jjjjjjjj")),
+    ("small", (80, 24), {"theme": "dark"}, ("j", "j")),
+    ("light", (132, 44), {"theme": "light"}, ("j", "j")),
+    ("contrast", (132, 44), {"theme": "contrast", "image": "quad"}, ("j", "j")),
 )
 
 
@@ -59,13 +59,13 @@ async def shoot(out: Path) -> None:
             await settled(app, pilot)
             save(app, name)
     app.finish()
-    for name, size, settings in ALONE:
+    for name, size, settings, keys in ALONE:
         app = ReviewApp(out, reader="AB", config=Config(**settings))
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             await pilot.press("enter")
             await settled(app, pilot)
-            await pilot.press("j", "j")
+            await pilot.press(*keys)
             await settled(app, pilot)
             save(app, name)
 

@@ -245,7 +245,7 @@ def test_pixels_are_refused_where_they_do_not_come_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    for name in ("TMUX", "STY"):
+    for name in ("TMUX", "STY", "TERM_PROGRAM", "TERM_PROGRAM_VERSION"):
         monkeypatch.delenv(name, raising=False)
     there = {"TMUX": "/tmp/tmux-0/default,1,0", "STY": "7.pts-0.host", "TERM": "tmux-256color"}
     for name, value in there.items():
@@ -255,6 +255,24 @@ def test_pixels_are_refused_where_they_do_not_come_through(
                 command.review(tmp_path, None, False, False, None, None, None, image)
             assert "--image half" in str(caught.value.remedy)
         monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    ("version", "comes"),
+    [("3.3a", False), ("3.4", True), ("3.5a", True), ("4.0", True), ("next", False), ("", False)],
+)
+def test_tmux_is_sent_sixel_where_it_draws_it(
+    monkeypatch: pytest.MonkeyPatch, version: str, comes: bool
+) -> None:
+    monkeypatch.delenv("STY", raising=False)
+    monkeypatch.setenv("TMUX", "/tmp/tmux-0/default,1,0")
+    monkeypatch.setenv("TERM", "tmux-256color")
+    monkeypatch.setenv("TERM_PROGRAM", "tmux")
+    monkeypatch.setenv("TERM_PROGRAM_VERSION", version)
+    assert command.comes_through("sixel") is comes
+    assert not command.comes_through("kitty")
+    monkeypatch.setenv("STY", "7.pts-0.host")
+    assert not command.comes_through("sixel")
 
 
 class View:

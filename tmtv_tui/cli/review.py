@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import typer
 
 from tmtv_engine.errors import UsageError
+
+TMUX_SIXEL = (3, 4)  # the first tmux that can draw sixel itself
 
 
 def review(
@@ -43,10 +46,10 @@ def review(
     if image is not None and image not in IMAGES:
         raise UsageError(f"--image {image!r} is unknown", f"Choose of {', '.join(IMAGES)}.")
     config = replace(config, image=image or config.image)
-    if config.image in PIXELS and _within():
+    if config.image in PIXELS and not comes_through(config.image):
         raise UsageError(
-            f"--image {config.image}: pixels do not come through tmux or screen",
-            "Use --image half, or leave tmux.",
+            f"--image {config.image}: these pixels do not come through tmux or screen",
+            "Use --image half, --image sixel in tmux from 3.4 on, or leave tmux.",
         )
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_FPS", "120")
@@ -76,10 +79,20 @@ def review(
     return app.return_code or 0
 
 
-def _within() -> bool:
-    """Whether tmux or screen lies between: here, or before an ssh, which tells by TERM only."""
+def comes_through(image: str) -> bool:
+    """Whether pictures in pixels reach the terminal: through tmux sixel alone, from 3.4 on.
+
+    tmux and screen lie between here, or before an ssh, which tells by TERM only and no version.
+    """
     named = os.environ.get("TERM", "").startswith(("tmux", "screen"))
-    return named or bool(os.environ.get("TMUX") or os.environ.get("STY"))
+    if os.environ.get("STY"):
+        return False
+    if not named and not os.environ.get("TMUX"):
+        return True
+    told = re.match(r"(\d+)\.(\d+)", os.environ.get("TERM_PROGRAM_VERSION", ""))
+    if image != "sixel" or os.environ.get("TERM_PROGRAM") != "tmux" or told is None:
+        return False
+    return (int(told[1]), int(told[2])) >= TMUX_SIXEL
 
 
 def order_seed(order: str | None) -> int | None:

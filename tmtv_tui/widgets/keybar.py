@@ -20,7 +20,7 @@ TASKS: dict[str, str] = {
     "marked": "help accept=accept_marked reject=reject_marked mark range undo",
     "fold": "help back names=reject_them fold=open undo sign",
     "slices": "help slice=back accept reject undo next=next slice_back slice_on slices_on "
-    "views=planes ct=CT distance zoom_in lighter ct_window",
+    "views=planes ct=CT distance=distance zoom_in lighter ct_window",
     "signed": "help back sign=re-open previous following log slice method",
 }
 """Which actions, by their id, the last line names while a task is at hand, and in which word where
