@@ -9,7 +9,7 @@ import pytest
 
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
-from tmtv_engine.lesion.regions import Landmarks, landmarks, outline, regions
+from tmtv_engine.lesion.regions import Landmarks, landmarks, levels, regions
 
 SPACING = (6.0, 4.0, 5.0)
 SHAPE = (200, 90, 110)
@@ -74,7 +74,7 @@ def test_every_region_is_named_however_the_array_runs(axes: tuple[int, ...]) -> 
 
 
 def test_the_landmarks_are_found_where_they_are() -> None:
-    found = landmarks(outline(body()))  # type: ignore[arg-type]
+    found = landmarks(levels(body()))  # type: ignore[arg-type]
     assert found.shoulders_mm == pytest.approx(SHOULDERS, abs=8)
     assert found.crotch_mm == pytest.approx(CROTCH, abs=8)
 
@@ -85,12 +85,12 @@ def test_arms_beside_the_trunk_are_arms_and_no_legs() -> None:
         "right arm",
         "left arm",
     )
-    assert landmarks(outline(suv)).crotch_mm == pytest.approx(CROTCH, abs=8)  # type: ignore[arg-type]
+    assert landmarks(levels(suv)).crotch_mm == pytest.approx(CROTCH, abs=8)  # type: ignore[arg-type]
 
 
 def test_without_legs_in_the_scan_borders_are_left_open() -> None:
     suv = body(low=400.0)
-    marks = landmarks(outline(suv))  # type: ignore[arg-type]
+    marks = landmarks(levels(suv))  # type: ignore[arg-type]
     assert marks.crotch_mm is None
     found = regions(suv, spots(suv, (10.0, 0.0, 800.0), (100.0, 0.0, 560.0), (100.0, 0.0, 480.0)))
     assert found == ("mediastinum", "left abdomen", None)  # the last 0.70 of 600 mm below
@@ -143,4 +143,4 @@ def test_nothing_is_said_of_what_is_no_body() -> None:
 def test_slices_that_are_not_axial_are_left_alone() -> None:
     suv = body()
     coronal = Grid(suv.grid.shape, suv.grid.affine[:, [1, 0, 2, 3]])
-    assert outline(Volume(suv.array, coronal, Unit.SUV)) is None
+    assert levels(Volume(suv.array, coronal, Unit.SUV)) is None

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_engine.image.volume import Array, FloatArray, Unit, Volume
+from tmtv_engine.image.outline import pet_outline
+from tmtv_engine.image.volume import FloatArray, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.measures import centroid_mm
 
-BLOCK_MM = 8.0
-AIR_SUV = 0.15  # below it the mean of a block is air
 TRUNK_MM = (400.0, 800.0)  # shoulders to crotch, of anybody
 USUAL_MM = 600.0
 NECK_MM = 150.0  # at most so far above the shoulders lies the narrowest slice
@@ -30,7 +29,7 @@ BOTH = 0.03  # and so near both sides of it are named where there are two
 
 
 @dataclass(frozen=True, eq=False)
-class Outline:
+class Levels:
     """The body slice by slice from the head down, (s,): ``z_mm``, and of the largest outline its
     ``area_cm2`` and its extent ``low_mm`` and ``high_mm`` (x, y), (s, 2); ``second_cm2`` is the
     next largest's area; ``parts`` (s, y, x) are the outlines, 1 the largest; ``at`` tells of
@@ -52,26 +51,21 @@ class Outline:
         return int(z), int(y), int(x)
 
 
-def outline(suv: Volume) -> Outline | None:
+def levels(suv: Volume) -> Levels | None:
     """The body of a PET; None where its slices are not axial or hold none."""
-    image = suv.require(Unit.SUV)
-    steps = suv.grid.affine[:3, :3]
-    if np.abs(steps[2, 0]) < 0.98 * np.linalg.norm(steps[:, 0]):
+    suv.require(Unit.SUV)
+    body = pet_outline(suv)
+    affine, first, inside = body.grid.affine[:3, :3], body.grid.affine[:3, 3], body.inside
+    if np.abs(affine[2, 0]) < 0.98 * np.linalg.norm(affine[:, 0]) or not inside.any():
         return None
-    size = [max(1, round(BLOCK_MM / step)) for step in suv.grid.spacing_mm]
-    blocks = _means(image, size)
-    if 0 in blocks.shape:
-        return None
-    affine = steps * size
-    first = suv.grid.to_mm([(n - 1) / 2 for n in size])
     if affine[2, 0] > 0:  # from the head down
-        blocks = blocks[::-1]
-        first = first + affine[:, 0] * (len(blocks) - 1)
+        inside = inside[::-1]
+        first = first + affine[:, 0] * (len(inside) - 1)
         affine = affine * [-1, 1, 1]
-    parts = np.stack([_parts(plane) for plane in blocks > AIR_SUV])
+    parts = np.stack([_parts(plane) for plane in inside])
     cell = float(np.linalg.norm(np.cross(affine[:, 1], affine[:, 2]))) / 100.0
     ends = [_extent(plane == 1, affine, first) for plane in parts]
-    return Outline(
+    return Levels(
         first[2] + affine[2, 0] * np.arange(len(parts)),
         np.array([(plane == 1).sum() * cell for plane in parts], np.float64),
         np.array([(plane == 2).sum() * cell for plane in parts], np.float64),
@@ -114,7 +108,7 @@ def _level(share: float) -> str:
     return next((name for border, name in LEVELS if share < border), "legs")
 
 
-def landmarks(body: Outline) -> Landmarks:
+def landmarks(body: Levels) -> Landmarks:
     """Shoulders below a narrow neck, and the crotch, where two legs begin."""
     usual = float(np.percentile(body.area_cm2, 75))
     shoulders = _shoulders(body, usual)
@@ -130,7 +124,7 @@ def landmarks(body: Outline) -> Landmarks:
 
 def regions(suv: Volume, lesions: Lesions) -> tuple[str | None, ...]:
     """The place of each lesion's centroid in words, None where it cannot be known, (n,)."""
-    body = outline(suv)
+    body = levels(suv)
     if body is None or not len(lesions):
         return (None,) * len(lesions)
     marks = landmarks(body)
@@ -141,7 +135,7 @@ def regions(suv: Volume, lesions: Lesions) -> tuple[str | None, ...]:
     return tuple(_named(body, marks, middle, point) for point in centroid_mm(lesions))
 
 
-def _named(body: Outline, marks: Landmarks, middle_mm: float, point: FloatArray) -> str | None:
+def _named(body: Levels, marks: Landmarks, middle_mm: float, point: FloatArray) -> str | None:
     level = marks.level(float(point[2]))
     z, y, x = body.at(point)
     part = int(body.parts[z, y, x])
@@ -168,16 +162,6 @@ def _low(marks: Landmarks, z_mm: float) -> bool:
     return marks.crotch_mm is not None and z_mm - marks.crotch_mm < 110.0
 
 
-def _means(image: Array, size: list[int]) -> FloatArray:
-    """The means of whole blocks, (z, y, x)."""
-    count = [n // b for n, b in zip(image.shape, size, strict=True)]
-    whole = image[tuple(slice(0, n * b) for n, b in zip(count, size, strict=True))]
-    for axis in (0, 1, 2):
-        shape = [*whole.shape[:axis], count[axis], size[axis], *whole.shape[axis + 1 :]]
-        whole = whole.reshape(shape).mean(axis=axis + 1, dtype=np.float32)
-    return np.asarray(whole, np.float64)
-
-
 def _parts(plane: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
     """The outlines of a slice, the largest is 1."""
     from scipy.ndimage import label
@@ -200,7 +184,7 @@ def _extent(
     return points[:, :2].min(axis=0), points[:, :2].max(axis=0)
 
 
-def _shoulders(body: Outline, usual_cm2: float) -> int | None:
+def _shoulders(body: Levels, usual_cm2: float) -> int | None:
     """The first wide slice below a narrow one that lies below a wider one again (the head)."""
     wide = np.flatnonzero(body.area_cm2 >= 0.6 * usual_cm2)
     if not len(wide) or wide[0] == 0:
@@ -214,7 +198,7 @@ def _shoulders(body: Outline, usual_cm2: float) -> int | None:
     return first if narrow and 0 < above[neck] < 0.9 * head else None
 
 
-def _crotch(body: Outline, usual_cm2: float, start: int) -> int | None:
+def _crotch(body: Levels, usual_cm2: float, start: int) -> int | None:
     """The first slice below ``start`` of which, and of the two below it, two legs are seen."""
     legs = (body.second_cm2 > 0.6 * body.area_cm2) & (body.second_cm2 > LEG_CM2)
     legs &= body.area_cm2 < 0.7 * usual_cm2
