@@ -317,6 +317,22 @@ def test_one_number_where_several_belong(keyword: str, coded: bool, tmp_path: Pa
         read_series(write_series(tmp_path, bend=one))
 
 
+@pytest.mark.parametrize(("keyword", "value"), [("Rows", SHAPE[1] - 1), ("Columns", 3)])
+def test_pixels_beyond_rows_and_columns_are_refused(
+    keyword: str, value: int, tmp_path: Path
+) -> None:
+    files = write_series(tmp_path, bend=lambda _, ds: setattr(ds, keyword, value))
+    with pytest.raises(BadTag, match="more than Rows and Columns say"):
+        read_series(files)
+
+
+def test_padding_less_than_a_row_is_none(tmp_path: Path) -> None:
+    def pad(_: int, ds: Dataset) -> None:
+        ds.PixelData = ds.PixelData + bytes(2 * SHAPE[2] - 2)
+
+    assert read_series(write_series(tmp_path, bend=pad)).array.shape == SHAPE
+
+
 @pytest.mark.parametrize("slope", ["0", "-1", "-0.0"])
 def test_a_slope_that_cannot_be_counts_where_pixels_are(slope: str, tmp_path: Path) -> None:
     def empty(k: int, ds: Dataset) -> None:

@@ -72,6 +72,10 @@ def _factors(slices: Sequence[Dataset]) -> Float:
     drug = head.RadiopharmaceuticalInformationSequence[0]
     half = float(drug.get("RadionuclideHalfLife") or 6586.2)
     beds = [_moment(ds.get("AcquisitionDate"), ds.get("AcquisitionTime")) for ds in slices]
+    if head.DecayCorrection == "ADMIN":
+        return np.asarray(
+            count * float(head.PatientWeight) * 1000 / float(drug.RadionuclideTotalDose)
+        )
     injected = _injected(head, drug)
     series = _moment(head.get("SeriesDate"), head.get("SeriesTime"))
     known = [bed for bed in beds if bed is not None]
@@ -85,8 +89,6 @@ def _factors(slices: Sequence[Dataset]) -> Float:
     if injected > start:
         injected -= timedelta(days=1)
     waits = np.full(len(slices), (start - injected).total_seconds())
-    if head.DecayCorrection == "ADMIN":
-        waits[:] = 0
     if head.DecayCorrection == "NONE":
         own = [(bed or start) - injected for bed in beds]
         lengths = [float(ds.ActualFrameDuration) / 1000 for ds in slices]

@@ -64,6 +64,34 @@ TAKEN: dict[str, tuple[PetHeader, float, list[str]]] = {
     "a date and time": (_with(injection=at(8, 15), injection_time=None), 60, []),
     "both that agree": (_with(injection=at(8, 15)), 60, []),
     "both, a minute rounded off": (_with(injection=Stamp(DAY, 29759.0)), 60 - 59 / 60, []),
+    "both, a minute apart": (_with(injection=Stamp(DAY, 29760.0)), 59, []),
+    "acquisitions without a date, on the series' day": (
+        _with(acquisitions=(clock(9, 15),) * 3, injection=at(8, 15), injection_time=None),
+        60,
+        [TOD],
+    ),
+    "no dates, the series ten minutes early": (
+        _with(series=clock(9, 5), acquisitions=(clock(9, 15),) * 3),
+        50,
+        [TOD],
+    ),
+    "beds four hours apart": (_with(acquisitions=(at(9, 15), at(13, 15))), 60, []),
+    "the series four hours early": (
+        _with(series=at(5, 15), injection_time=clock(5)),
+        15,
+        [SCAN_TIME, UPTAKE],
+    ),
+    "decayed to a moment of the next day, the scan's day from the series": (
+        _with(
+            series=at(23, 50),
+            acquisitions=(clock(23, 50),) * 3,
+            decayed_to=at(0, 5, date(2024, 3, 16)),
+            injection=at(22, 50),
+            injection_time=None,
+        ),
+        75,
+        [TOD],
+    ),
     # zones
     "UTC beside a zone": (
         _with(timezone_min=60, injection=at(7, 15, offset=0), injection_time=None),
@@ -201,6 +229,7 @@ REFUSED: dict[str, tuple[PetHeader, str]] = {
         _with(series=at(7), acquisitions=(at(7),), injection_time=clock(22)),
         "StartTime",
     ),
+    "two that disagree by more than a minute": (_with(injection=Stamp(DAY, 29761.0)), "disagrees"),
     "two that disagree": (_with(injection=at(7, 15)), "StartDateTime"),
     "an offset that nothing settles": (
         _with(injection=at(7, 15, offset=0), injection_time=None),
@@ -287,6 +316,9 @@ def test_a_siemens_series_of_later_starts_from_its_earliest_bed() -> None:
     )
     wait = 62 - 3 + mean_activity_s(120.0, HALF) / 60
     assert suv_factor(late).value == pytest.approx(factor(wait), rel=1e-9)
+    short = replace(late, frame_reference_s=(1.0, 0.5, 300.0))
+    wait = 62 - 0.5 / 60 + mean_activity_s(120.0, HALF) / 60
+    assert suv_factor(short).value == pytest.approx(factor(wait), rel=1e-9)
     other = replace(late, manufacturer="GE")
     assert suv_factor(other).value == pytest.approx(factor(62), rel=1e-9)
     none = replace(late, frame_reference_s=(1.0, None, 300.0))

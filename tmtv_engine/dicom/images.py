@@ -162,6 +162,8 @@ def images_of(path: Path) -> list[Image]:
         plain = (brief.get("SamplesPerPixel", 1), brief.get("BitsAllocated")) == (1, 16)
         image = Image(path, 0, brief)
         size = 2 * image.shape[0] * image.shape[1]
+        if plain and length != 0xFFFFFFFF and brief.get("NumberOfFrames", "1") == "1":
+            _check_rest(path, length - size, image.shape[1])
         if plain and size <= length != 0xFFFFFFFF and brief.get("NumberOfFrames", "1") == "1":
             return [Image(path, 0, brief, _native(path, brief, at))]
     dataset = read_header(path)
@@ -171,6 +173,13 @@ def images_of(path: Path) -> list[Image]:
     if str(dataset.get("NumberOfFrames") or 1) != "1":
         raise GeometryError(f"{path}: several frames without positions", "Export it anew.")
     return [Image(path, 0, dataset)]
+
+
+def _check_rest(path: Path, rest: int, columns: int) -> None:
+    """Refuse pixels of which a row and more would not be read: Rows or Columns is wrong."""
+    if columns and rest >= 2 * columns:
+        what = f"{path}: its pixels hold {rest} bytes more than Rows and Columns say"
+        raise BadTag("Columns", what, "Export it anew.")
 
 
 def _native(path: Path, head: Header, at: int) -> Native:
