@@ -220,6 +220,22 @@ def test_the_background_is_the_shell_around_the_lesion() -> None:
     assert thresholds(lesions, parse_method("a50p"), np.ones(1))[0] == pytest.approx(5.5)
 
 
+def test_where_no_voxel_is_hot_beside_the_peak_the_shell_is_round_the_highest() -> None:
+    """Hot neighbours that are no lesion lift SUVpeak so far that no voxel has 0.7 of it."""
+    shape, spacing = (21, 21, 41), (4.0, 4.0, 4.0)
+    z, y, x = np.indices(shape)
+    image = (1.0 + 0.01 * x).astype(np.float32)
+    labels = np.zeros(shape, np.uint8)
+    labels[10, 10, 8:29], image[10, 10, 8:29] = 1, 1.5
+    image[10, 10, 10] = 3.0
+    image[(abs(z - 10) + abs(y - 10) == 1) & (x == 10)] = 20.0
+    grid = Grid.axial(shape, spacing, (0.0, 0.0, 0.0))
+    suv = Volume(image, grid, Unit.SUV)
+    lesions = from_labels(Volume(labels, grid, Unit.LABEL), suv)
+    found = float(background_suv(lesions, suv)[0])
+    assert found == pytest.approx(1.1, abs=0.02)  # about x = 10, not about x = 8 or 28
+
+
 def test_the_background_leaves_out_other_lesions_and_hot_voxels() -> None:
     labels, suv, far = _spheres()
     image, two = suv.array.copy(), labels.array.copy()

@@ -178,6 +178,19 @@ REFUSED = {
 }
 
 
+def test_a_height_is_believed_from_40_cm_to_2_6_m() -> None:
+    for height in (0.4, 2.6):
+        assert suv_factor(_no(units="GML", suv_type="BSA", height_m=height)).value > 0
+    for height in (0.39, 2.61):
+        with pytest.raises(BadTag, match="PatientSize"):
+            suv_factor(_no(units="GML", suv_type="BSA", height_m=height))
+
+
+def test_units_that_are_none_are_called_nothing() -> None:
+    with pytest.raises(BadTag, match="nothing is not BQML"):
+        suv_factor(_no(units=""))
+
+
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_what_cannot_be_believed_is_refused_by_its_tag(name: str) -> None:
     header, keyword = REFUSED[name]

@@ -254,6 +254,10 @@ REFUSED: dict[str, tuple[PetHeader, str]] = {
 }
 
 
+def test_the_uptake_ends_with_the_first_bed_where_no_factor_depends_on_it() -> None:
+    assert suv_factor(_with(units="GML", series=at(9, 10))).uptake_s == 3600.0
+
+
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_refused_by_name_with_a_way_out(name: str) -> None:
     header, said = REFUSED[name]
