@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -167,3 +168,29 @@ def test_dmax_is_between_the_farthest_of_several_in_any_order() -> None:
 def test_body_surface_by_du_bois() -> None:
     assert bsa_dubois(70.0, 1.75) == pytest.approx(1.8481, abs=1e-4)
     assert bsa_dubois(65.0, 1.60) == pytest.approx(1.6782, abs=1e-4)
+
+
+def test_measures_of_no_lesion_are_empty(pair: Lesions) -> None:
+    none = pair.take([])
+    found = measure(none, np.zeros(0, np.bool_))
+    for values in (found.voxels, found.volume_ml, found.suv_mean, found.tlg_g, suv_max(none)):
+        assert values.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fits"),
+    [
+        ("tmtv_ml", 0.0, True), ("tmtv_ml", -1e-9, False), ("tmtv_ml", 1e9, True),
+        ("tmtv_ml", 1e9 + 0.5, False), ("tlg_g", -1e9, True), ("tlg_g", -1e9 - 0.5, False),
+        ("tlg_g", 1e9 + 0.5, False), ("lesions", 0, True), ("lesions", -1, False),
+        ("lesions", 2**53 - 1, True), ("lesions", 2**53, False),
+    ],
+)  # fmt: skip
+def test_what_a_file_may_say_of_a_total(key: str, value: float, fits: bool) -> None:
+    said = {"tmtv_ml": 1.0, "tlg_g": 1.0, "lesions": 1, "suv_max": None, "suv_peak": None,
+            "dmax_mm": None, "sdmax_per_m": None, key: value}  # fmt: skip
+    if fits:
+        assert getattr(msgspec.convert(said, Total), key) == value
+        return
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(said, Total)

@@ -186,6 +186,12 @@ def test_a_height_is_believed_from_40_cm_to_2_6_m() -> None:
             suv_factor(_no(units="GML", suv_type="BSA", height_m=height))
 
 
+def test_a_weight_that_is_there_is_not_missing() -> None:
+    with pytest.raises(Implausible) as caught:
+        suv_factor(_no(weight_kg=0.5))
+    assert caught.value.code == "weight"
+
+
 def test_units_that_are_none_are_called_nothing() -> None:
     with pytest.raises(BadTag, match="nothing is not BQML"):
         suv_factor(_no(units=""))
