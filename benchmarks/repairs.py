@@ -78,6 +78,11 @@ class Oracle:
         both = int(found.sum()) + int(self.truth.sum())
         return 2 * int((found & self.truth).sum()) / both if both else 1.0
 
+    def take_back(self) -> None:
+        """Undo everything."""
+        while self.reading.decisions:
+            self.session.decide(Decision("undo"))
+
     def settle(self) -> None:
         """Accept what is more than half true, reject the rest."""
         lesions, status = self.reading.lesions, dict(self.reading.status)
@@ -92,7 +97,7 @@ class Oracle:
         """The best repair, again and again; how many there were."""
         for done in range(self.limit):
             best = max(self._choices(), key=lambda choice: choice[0], default=None)
-            if best is None or best[0] < 2:
+            if best is None or best[0] < 1:
                 return done
             try:
                 self.session.decide(best[1])
@@ -109,7 +114,7 @@ class Oracle:
         sizes = np.bincount(pieces)
         sizes[0] = 0
         for piece in np.argsort(-sizes)[:3]:
-            if sizes[piece] > 1:
+            if sizes[piece]:
                 yield from self._adding(np.flatnonzero(pieces == piece))
 
     def _spheres(self) -> Iterator[tuple[int, Decision]]:
@@ -152,6 +157,7 @@ def read_patient(folder: Path, rois: Path, limit: int) -> Row:
     case = read_case(folder)
     truth = read_nifti(rois, Unit.LABEL).array.reshape(-1) > 0
     oracle = Oracle(case, truth, limit)
+    oracle.take_back()
     begun, steps = time.perf_counter(), [oracle.dice()]
     ml = [oracle.counted().sum()]
     oracle.settle()
@@ -178,8 +184,7 @@ def _hold(case: Case, oracle: Oracle) -> None:
         raise SystemExit(f"{case.name}: the replay is another state")
     if any(f.failed for f in verify(case.path)):
         raise SystemExit(f"{case.name}: verify finds what was not changed")
-    while oracle.reading.decisions:
-        oracle.session.decide(Decision("undo"))
+    oracle.take_back()
     if refresh(read_case(case.path)).record.totals != record.predicted_totals:
         raise SystemExit(f"{case.name}: undone it is not the prediction")
 
@@ -192,14 +197,18 @@ def main() -> None:
     parser.add_argument("--model", default="vnet")
     parser.add_argument("--repairs", type=int, default=20, help="at most, a patient")
     parser.add_argument("--anatomies", help="as of tmtv phantom")
+    parser.add_argument("--folder", type=Path, help="keep patients and cases there, for a rerun")
     given = parser.parse_args()
     more = ["--anatomies", given.anatomies] if given.anatomies else []
     with tempfile.TemporaryDirectory() as name:
-        drawn, out = Path(name) / "patients", Path(name) / "out"
+        home = given.folder or Path(name)
+        drawn, out = home / "patients", home / "out"
         wanted = ["-n", str(given.n), "--seed", str(given.seed), "--format", "nifti", "-q", *more]
         predicted = ["-o", str(out), "--model", given.model, "-q"]
-        if tmtv(["phantom", str(drawn), *wanted]) or tmtv(
-            ["predict", str(drawn / "manifest.csv"), *predicted]
+        there = (drawn / "manifest.csv").exists() and (out / "summary.csv").exists()
+        if not there and (
+            tmtv(["phantom", str(drawn), *wanted])
+            or tmtv(["predict", str(drawn / "manifest.csv"), *predicted])
         ):
             raise SystemExit(1)
         print("case                Dice 4.0: predicted  read  repaired | mL of true | decisions")

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +36,13 @@ from tmtv_tui.widgets.slices import SliceView
 COUNT, MANY, TOGGLES = 200, 1000, 100
 
 
-def volume() -> tuple[Volume, Volume]:
-    """A body-sized volume of 4 mm with 200 lesions."""
+def volume(count: int = COUNT) -> tuple[Volume, Volume]:
+    """A body-sized volume of 4 mm with so many lesions."""
     shape = (250, 100, 140)
     noise = np.random.default_rng(2).normal(1.0, 0.2, shape)  # or slices would not differ
     suv = np.asarray(np.clip(noise, 0.6, 2.0), np.float32)
     labels = np.zeros(shape, np.uint16)
-    place = np.random.default_rng(1).permutation(24 * 8 * 12)[:COUNT]
+    place = np.random.default_rng(1).permutation(24 * 8 * 12)[:count]
     for number, at in enumerate(place, start=1):
         z, y, x = (int(v) * 10 + 5 for v in np.unravel_index(at, (24, 8, 12)))
         size = 1 + number % 4
@@ -112,6 +113,26 @@ def pixels(out: Path, image: str) -> None:
         "ms",
         f"; {size:.0f} B, opening {whole} B",
     )
+
+
+def repairs(out: Path, count: int) -> None:
+    """A preview drawn anew, and a repair recorded, at 100 × 50; medians of 20 and 10."""
+    with review(out) as terminal:
+        terminal.until("case-1")
+        terminal.read(1.0)
+        answer(terminal, "\r", 1.0)
+        for name, key, step in (("erase", "E", "-+"), ("add or grow", "g", "[]")):
+            answer(terminal, key, 1.0)
+            ms, size, _ = median([answer(terminal, step[k % 2], 0.3) for k in range(20)])
+            say(f"{name}, {count} lesions: a preview more", ms, 100, "ms", f"; {size:.0f} B")
+            answer(terminal, "\x1b", 0.5)
+        found = []
+        for _ in range(10):
+            answer(terminal, "E", 1.0)
+            found.append(answer(terminal, "\r", 0.5))
+            answer(terminal, "u", 0.5)
+        ms, size, _ = median(found)
+        say(f"Enter, {count} lesions: to the screen", ms, 100, "ms", f"; {size:.0f} B")
 
 
 def toggles(out: Path, colour: str, advance: bool) -> None:
@@ -225,6 +246,10 @@ def main() -> None:
                 toggles(folder / "one", colour, advance)
         for image in ("kitty", "sixel"):
             pixels(folder / "one", image)
+        for count in (40, 300):
+            cases.make_volume = partial(volume, count)
+            cases.make_case(folder / str(count))
+            repairs(folder / str(count), count)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ class Opened:
         self.rows = {row.id: row for row in case.record.lesions}
         self._slices: Slices | None = None
         self.before: dict[str, tuple[float, float, int]] = {}
+        self._first: Table | None = None
         self._measure()
 
     @classmethod
@@ -147,7 +148,9 @@ class Opened:
 
     def _measure(self) -> None:
         base = self.session.replayer.base
-        first = Table.of(self.case, base, self.methods)
+        if self._first is None or list(self._first.volume_ml) != self.methods:
+            self._first = Table.of(self.case, base, self.methods)
+        first = self._first
         status = predicted_status(self.case.record)
         rows = [k for k, i in enumerate(base.ids) if status[int(i)] == Status.ACCEPTED]
         self.before = {key: first.total(key, rows) for key in first.volume_ml}
