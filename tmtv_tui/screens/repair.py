@@ -144,7 +144,7 @@ class RepairingScreen(AskingScreen):
 
     app: ReviewApp
     BINDINGS: ClassVar[list[BindingType]] = [
-        Hidden("g", "repair('grow')", "add a lesion at the cursor, or grow the chosen", id="grow"),
+        Hidden("g", "repair('grow')", "add at the cursor, or grow", id="grow"),
         Hidden("E", "repair('erase')", "erase a sphere", key_display="E", id="erase"),
         Hidden("T", "repair('below')", "shrink or cap by an SUV", key_display="T", id="threshold"),
         Hidden("J", "repair('merge')", "merge the marked", key_display="J", id="merge"),
