@@ -5,20 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.support.cases import make_case, make_volume
+from tests.support.cases import make_case
 from tests.support.drive import opened, read, running, settle, shown, text_of, until
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.errors import UsageError
-from tmtv_engine.image.volume import Grid
-from tmtv_engine.lesion.lists import from_labels
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.session import record
 from tmtv_tui.cli.review import review
 from tmtv_tui.config import Config, read_config
-from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.rows import alias, case_row
 from tmtv_tui.widgets.mip import MipView
 
@@ -151,32 +147,6 @@ async def test_all_methods_stand_in_the_worklist_and_warnings_in_full(tmp_path: 
         await pilot.press("escape", "m")
         await settle(app, pilot)
         assert text_of(app).index("mL 2.5") < text_of(app).index("mL 41")
-
-
-@pytest.mark.parametrize("flip", [(1, 1), (-1, 1), (1, -1), (-1, -1)])
-def test_a_slice_lies_as_radiologists_look_at_it(tmp_path: Path, flip: tuple[int, int]) -> None:
-    """Whichever way the voxels run: patient's right on the left, front above."""
-    suv, labels = make_volume()
-    affine = suv.grid.affine.copy()
-    affine[:, 2] *= flip[0]
-    affine[:, 1] *= flip[1]
-    grid = Grid(suv.grid.shape, affine, suv.grid.frame_uid)
-    from tests.support import cases
-
-    turned = type(suv)(suv.array, grid, suv.unit), type(labels)(labels.array, grid, labels.unit)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cases, "make_volume", lambda: turned)
-        case = Opened.of(make_case(tmp_path).path, "AB")
-    lesions = from_labels(turned[1], turned[0])
-    for number in (1, 2, 3):
-        found = case.slice_of(number)
-        assert found is not None
-        image, (rows, cols) = found
-        assert set(image[rows, cols] > 2) == {True}
-        x, y, _ = lesions.grid.to_mm(lesions.index(number - 1)).mean(axis=0)
-        middle = grid.to_mm((np.array(grid.shape) - 1) / 2)
-        assert (cols.mean() > (image.shape[1] - 1) / 2) == (x > middle[0])
-        assert (rows.mean() > (image.shape[0] - 1) / 2) == (y > middle[1])
 
 
 @pytest.mark.parametrize("image", ["half", "quad", "sextant", "octant", "braille", "ascii"])

@@ -6,9 +6,6 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.case.guard import guarded
 from tmtv_engine.case.record import LesionRow
@@ -16,16 +13,12 @@ from tmtv_engine.errors import TmtvError
 from tmtv_engine.image.projections import Mip
 from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.lesion.origin import Status
-from tmtv_engine.lesion.slices import Slices
 from tmtv_engine.review.compare import settle_as, start_from
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.session import Session, session_text
 from tmtv_engine.review.state import predicted_status
-from tmtv_tui.review.picture import Pixels
 from tmtv_tui.review.state import Table
-
-Slice = npt.NDArray[np.floating]
 
 
 class Opened:
@@ -35,7 +28,6 @@ class Opened:
         self.case, self.session, self.mip = case, session, mip
         self.methods = list(methods)
         self.rows = {row.id: row for row in case.record.lesions}
-        self._slices: Slices | None = None
         self.before: dict[str, tuple[float, float, int]] = {}
         self._first: Table | None = None
         self._measure()
@@ -115,32 +107,6 @@ class Opened:
             self.methods.append(key)
             self._measure()
         return key
-
-    def slice_of(self, lesion: int) -> tuple[Slice, tuple[Pixels, Pixels]] | None:
-        """The stored slice of a lesion, or for a part that of the lesion it was split from, and
-        the (row, col) of the lesion in it; patient's right on the left, front above."""
-        if self._slices is None:
-            self._slices = self.case.slices()
-        number: int | None = lesion
-        while number is not None:
-            image = self._slices.of(number)
-            if image is not None:
-                return self._oriented(image, self._slices.plane(number), lesion)
-            number = self.reading.parents.get(number)
-        return None
-
-    def _oriented(
-        self, image: Slice, plane: int, lesion: int
-    ) -> tuple[Slice, tuple[Pixels, Pixels]]:
-        lesions = self.reading.lesions
-        index = lesions.index()[lesions.span(lesions.row(lesion))]
-        row, col = index[index[:, 0] == plane][:, 1:].T
-        affine = lesions.grid.affine
-        if affine[1, 1] < 0:  # LPS: y grows to the back, x to the patient's left
-            image, row = image[::-1], image.shape[0] - 1 - row
-        if affine[0, 2] < 0:
-            image, col = image[:, ::-1], image.shape[1] - 1 - col
-        return image, (row, col)
 
     def angle(self, at: int) -> float:
         """Degrees of a stored projection."""
