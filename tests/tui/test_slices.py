@@ -17,7 +17,7 @@ from tmtv_engine.image.store import save_image
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_tui.config import Config
 from tmtv_tui.review.images import Images
-from tmtv_tui.review.picture import GREYS, place, ray
+from tmtv_tui.review.picture import GREYS, outline, place, ray
 from tmtv_tui.review.planes import body_of, planes_of
 from tmtv_tui.review.scene import scale_bar
 from tmtv_tui.screens.case import CaseScreen
@@ -103,7 +103,7 @@ def test_the_scale_bar_is_as_long_as_it_says() -> None:
     placed = place(noise((11, 13)), (0, 11, 2, 12), 40, 40, 10.0, mm=plane.mm)
     count, length = scale_bar(placed, plane)
     assert length == pytest.approx(count * (10 * 2.0) / placed.cells[1])
-    assert 5 <= count <= placed.cells[1] // 3
+    assert 5 <= count <= placed.cells[1] // 2 - 5
 
 
 def test_what_is_shown_at_first_is_the_whole_body() -> None:
@@ -351,6 +351,10 @@ async def test_zoom_stays_around_the_cursor(tmp_path: Path, image: str) -> None:
             await settle(app, pilot)
             assert view._placed is not None
             assert view.cell_of(screen.cursor) is not None
+            assert view._scene is not None
+            pixels = view._scene.lesions.get(2)
+            frame = outline(view._placed, pixels) if pixels is not None else set()
+            assert {at for at, colour in view._marks.items() if colour == CHOSEN} == frame
         assert view._placed is not None
         assert view._placed.box == (0, 33, 0, 39)
 

@@ -148,7 +148,8 @@ def mm_a_cell(plane: Plane, box: Box, cols: int, rows: int) -> float:
 def scale_bar(placed: Placed, plane: Plane) -> tuple[int, float]:
     """Cells of a scale bar, and its length in mm: as near to full centimetres as cells allow."""
     cell = (placed.box[3] - placed.box[2]) * plane.mm[1] / placed.cells[1]
-    most = min(BAR[1], max(1, placed.cells[1] // 3))
+    half = placed.cells[1] // 2  # where a letter stands; the length takes up to five cells
+    most = max(1, min(BAR[1], half - 5))
     counts = range(min(BAR[0], most), most + 1)
     best = min(counts, key=lambda n: (abs(n * cell / 10 - round(n * cell / 10)) / n, -n))
     return best, best * cell

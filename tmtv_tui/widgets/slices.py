@@ -52,7 +52,7 @@ class SliceView(Canvas, can_focus=True):
         self._scene: Scene | None = None
         self._part: Box | None = None
         self._heat: Marks = {}
-        self._drawn: tuple[object, Marks, Glyphs] | None = None
+        self._drawn: tuple[Placed, Scene, Marks, Glyphs] | None = None
 
     def say(self, word: str) -> None:
         """Words in place of a picture."""
@@ -151,9 +151,11 @@ class SliceView(Canvas, can_focus=True):
 
     def _outlined(self, placed: Placed, scene: Scene) -> tuple[Marks, Glyphs]:
         """The chosen lesion's over all; of others what lies in no lesion, lest it hide that."""
-        key = (id(placed), id(scene.lesions), scene.chosen, scene.colours)
-        if self._drawn is not None and self._drawn[0] == key:
-            return self._drawn[1:]
+        if (known := self._drawn) is not None and known[0] is placed:
+            one, two = known[1], scene
+            same = (one.chosen, one.colours) == (two.chosen, two.colours)
+            if same and one.lesions is two.lesions:
+                return known[2:]
         marks: Marks = {}
         glyphs: Glyphs = {}
         inside = {n: placed.inside(pixels) for n, pixels in scene.lesions.items()}
@@ -167,7 +169,7 @@ class SliceView(Canvas, can_focus=True):
             elif (spot := placed.spot(int(np.median(rows)), int(np.median(cols)))) is not None:
                 at = spot[0] // placed.cell[0], spot[1] // placed.cell[1]
                 glyphs[at] = (scene.signs[number], colour)
-        self._drawn = key, marks, glyphs
+        self._drawn = placed, scene, marks, glyphs
         return marks, glyphs
 
     def _letter(self, placed: Placed, scene: Scene) -> None:
@@ -184,7 +186,7 @@ class SliceView(Canvas, can_focus=True):
             self._glyphs[at] = (letter, LETTERS)
         count, length = scale_bar(placed, scene.plane)
         told = f"{length:.0f}mm"
-        if lines > 4 and columns > count + len(told) + 2:
+        if lines > 4 and count + len(told) <= columns // 2:
             for k, glyph in enumerate("━" * count + told):
                 self._glyphs[lines - 1, k] = (glyph, LETTERS)
 
