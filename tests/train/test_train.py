@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -211,7 +212,7 @@ def test_a_run_resumed_is_the_run_uninterrupted(tmp_path: Path) -> None:
     for key, value in whole.net.state_dict().items():
         assert torch.equal(value, resumed.net.state_dict()[key]), key
     columns = [
-        [line.rsplit(",", 1)[0] for line in (tmp_path / name / "metrics.csv").read_text().split()]
+        [line.rsplit(",", 2)[0] for line in (tmp_path / name / "metrics.csv").read_text().split()]
         for name in ("whole", "cut")
     ]
     assert columns[0] == columns[1]
@@ -316,6 +317,39 @@ def test_the_time_left_goes_by_the_pace_so_far(monkeypatch: pytest.MonkeyPatch) 
     clock = Clock(2, 10)
     assert clock.tell("step 1/2", 2.5) == "epoch 3/10  step 1/2  1:15:00 left"
     assert clock.tell("loss 0.5", 3.0) == "epoch 3/10  loss 0.5  7:35:00 left"
+
+
+def test_the_waiting_is_a_share_of_the_time_after_the_first_epoch() -> None:
+    clock = Clock(0, 3)
+    clock.count(9.0, 10.0)
+    assert clock.spent_s == 0.0
+    clock.count(1.0, 10.0)
+    clock.count(0.5, 20.0)
+    assert clock.waiting() == "5.0% of the time after the first epoch waited for patients"
+
+
+def test_what_a_slow_source_costs_is_told(tmp_path: Path) -> None:
+    class Slow(CohortSource):
+        def lessons(self, epoch: int) -> list[Lesson]:
+            time.sleep(1.0 if epoch == 1 else 0.0)
+            return super().lessons(epoch)
+
+    cohort = _cohort(tmp_path)
+    told: list[str] = []
+    slow = Slow(cohort.cohort, TINY)
+    train(slow, tmp_path / "run", dataclasses.replace(TINY, epochs=2), say=told.append)
+    path = tmp_path / "run" / "metrics.csv"
+    found = read_metrics(path)
+    assert found["waited"][1] >= 1.0 / found["seconds"][1]
+    assert found["waited"][0] < found["waited"][1] < 1.0
+    assert told[-1] == f"{found['waited'][1]:.1%} of the time after the first epoch waited for " \
+        "patients"  # fmt: skip
+    before = [line.rsplit(",", 1)[0] for line in path.read_text().splitlines()]  # an older run's
+    path.write_text("\n".join(before) + "\n")
+    train(slow, tmp_path / "run", dataclasses.replace(TINY, epochs=3), resume=True)
+    again = read_metrics(path)
+    assert again["seconds"][:2] == found["seconds"]
+    assert np.isnan(again["waited"]).tolist() == [True, True, False]
 
 
 def test_the_curve_is_a_picture_of_the_metrics(tmp_path: Path) -> None:

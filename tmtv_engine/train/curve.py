@@ -10,10 +10,10 @@ from tmtv_engine.files import aside
 
 
 def read_metrics(path: Path) -> dict[str, list[float]]:
-    """The columns of a `metrics.csv`, each a list with one number an epoch."""
+    """The columns of a `metrics.csv`, each one number an epoch, NaN where none is told."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else {})}
+    return {name: [float(row[name] or "nan") for row in rows] for name in (rows[0] if rows else {})}
 
 
 def write_curve(metrics: Path, path: Path) -> bool:

@@ -28,7 +28,8 @@ from tmtv_engine.train.lesson import Lesson, batch_of, steps_of
 from tmtv_engine.train.run import Run
 from tmtv_engine.train.source import Source
 
-COLUMNS = ("epoch", "loss", "val_dice", "rate", "seconds")
+COLUMNS = ("epoch", "loss", "val_dice", "rate", "seconds", "waited")
+"""``waited``: the share of the epoch's seconds in which its steps waited for patients."""
 METRICS = "metrics.csv"
 LAST = "last.safetensors"
 Say = Callable[[str], None]
@@ -63,9 +64,9 @@ def train(
 
     After each epoch: `last.safetensors` to go on from, the best network by validation Dice as a
     model (`model.json`, `weights.safetensors`), a row of `metrics.csv` and `curve.png`; ``say``
-    gets a line then, ``live`` one after each step. ``begin``: weights to begin with. Raises
-    `InputError` for an empty cohort, a folder that holds a run and was not to be resumed, or a
-    run of another recipe or cohort.
+    gets a line then, and a last one of the waiting; ``live`` one after each step. ``begin``:
+    weights to begin with. Raises `InputError` for an empty cohort, a folder that holds a run and
+    was not to be resumed, or a run of another recipe or cohort.
     """
     run, last = Run(recipe, device, compiled=compiled), out / LAST
     if last.exists():
@@ -78,6 +79,7 @@ def train(
     while run.epoch < recipe.epochs:
         begun = time.monotonic()
         lessons = source.lessons(run.epoch)
+        drawn = time.monotonic()
         if not lessons:
             raise InputError(
                 "no patient is left to train on", "Give more patients, or a split column."
@@ -86,9 +88,12 @@ def train(
         run.epoch += 1
         score = run.validate(source.held_out())
         if _rank() == 0:
-            row = (run.epoch, loss, score, _rate(run), time.monotonic() - begun)
-            _keep(run, source, out, row)
+            took, waited = time.monotonic() - begun, drawn - begun
+            clock.count(waited, took)
+            _keep(run, source, out, (run.epoch, loss, score, _rate(run), took, waited / took))
             say(clock.tell(f"loss {loss:.4f}  val {score:.4f}", float(run.epoch)))
+    if clock.spent_s:
+        say(clock.waiting())
     return run
 
 
@@ -96,15 +101,28 @@ class Clock:
     """How long a run has still to go, by the pace since it began or went on."""
 
     def __init__(self, first: int, epochs: int) -> None:
-        self.first, self.epochs, self.started = first, epochs, time.monotonic()
+        self.first, self.last, self.started = first, epochs, time.monotonic()
+        self.epochs, self.waited_s, self.spent_s = 0, 0.0, 0.0
+
+    def count(self, waited_s: float, spent_s: float) -> None:
+        """Take an epoch into account; the first, before which nothing is drawn, has to wait."""
+        self.epochs += 1
+        if self.epochs > 1:
+            self.waited_s += waited_s
+            self.spent_s += spent_s
+
+    def waiting(self) -> str:
+        """How much of the time, after the first epoch, the steps waited for patients."""
+        share = self.waited_s / self.spent_s
+        return f"{share:.1%} of the time after the first epoch waited for patients"
 
     def tell(self, text: str, done: float) -> str:
         """``text`` between the epoch and the time left, ``done`` epochs being over."""
         pace = (time.monotonic() - self.started) / max(done - self.first, 1e-9)
-        minutes, seconds = divmod(round(pace * (self.epochs - done)), 60)
+        minutes, seconds = divmod(round(pace * (self.last - done)), 60)
         hours, minutes = divmod(minutes, 60)
-        at = min(int(done) + (done > int(done)), self.epochs)
-        return f"epoch {at}/{self.epochs}  {text}  {hours}:{minutes:02d}:{seconds:02d} left"
+        at = min(int(done) + (done > int(done)), self.last)
+        return f"epoch {at}/{self.last}  {text}  {hours}:{minutes:02d}:{seconds:02d} left"
 
 
 def _epoch(run: Run, lessons: list[Lesson], live: Callable[[str, float], None]) -> float:
@@ -153,7 +171,7 @@ def _keep(run: Run, source: Source, out: Path, row: tuple[float, ...]) -> None:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    rows.writerows(line.split(",") for line in before)
+    rows.writerows((*line.split(","), "")[: len(COLUMNS)] for line in before)  # older: no waiting
     rows.writerow(row)
     write_text(path, text.getvalue())
     write_curve(path, out / "curve.png")
