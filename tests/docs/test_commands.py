@@ -1,0 +1,129 @@
+"""Every command of README, docs and help is one that the program knows; most are run as they stand.
+
+A command that cannot be run here stands in `NOT_RUN` with the reason; it is parsed nevertheless.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from tests.support.cases import make_case
+from tmtv_tui.cli.app import app, main
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINE = re.compile(r"^(?:\$ |    |)(tmtv [a-z].*)$")
+COMMENT = re.compile(r"\s+#.*$|\s{3,}.*$")  # what a page says beside a command
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+SCRIPT = re.compile(r"python3? (?:-m ([a-z_.]+)|((?:benchmarks|scripts)/\w+\.py))")
+
+NOT_RUN = {
+    r"tmtv send": "needs an archive: tests/pacs sends to a real Orthanc",
+    r"tmtv review": "needs a terminal: tests/tui drives one",
+    r"tmtv models add|--model lyroi": "needs weights that are downloaded",
+    r"tmtv train|tmtv evaluate": "hours; tests/train does it small",
+    r"tmtv fetch": "needs an archive: tests/pacs asks a real Orthanc",
+    r"tmtv (accept|reject|split|add|erase|merge|import) results/": "lesions of the reader's own",
+    r"tmtv export": "needs DICOM: tests/export writes and reads back each kind",
+    r"tmtv report results --reference": "manual ROIs on the DICOM: tests/report",
+    r"tmtv (redo|unsign) ": "needs what was undone or signed before",
+    r"tmtv (compare|threshold) ": "scans of the reader's own",
+    r"tmtv predict": "the reader's own studies; `tmtv demo` below predicts one",
+    r"sign .*--key": "a key of the reader's own: tests/review signs with real ones",
+    r"verify .*--allowed-signers": "as above",
+}
+
+
+def _lines(page: Path) -> list[str]:
+    """The commands of a page, each as a reader would type it."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    found = [LINE.match(line) for line in text.splitlines()]
+    return [COMMENT.sub("", match[1]) for match in found if match]
+
+
+def _examples() -> list[str]:
+    """The commands that the help shows."""
+    group = typer.main.get_command(app)
+    epilogs = [c.epilog or "" for c in getattr(group, "commands", {}).values()]
+    return [line for text in epilogs for line in text.splitlines() if line.startswith("tmtv ")]
+
+
+COMMANDS = sorted({c for page in PAGES for c in _lines(page)} | set(_examples()))
+HERE = [c for c in COMMANDS if not any(re.search(pattern, c) for pattern in NOT_RUN)]
+
+
+def test_there_is_something_to_try() -> None:
+    assert len(COMMANDS) > 40
+    assert len(HERE) > 10
+    for pattern in NOT_RUN:  # none is left over
+        assert any(re.search(pattern, c) for c in COMMANDS) or pattern == r"tmtv fetch", pattern
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_program_knows_every_command_and_option(command: str) -> None:
+    name, *words = shlex.split(command.partition(" > ")[0])[1:]
+    found = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    while hasattr(found, "commands"):
+        name, *words = words
+        found = found.commands[name]
+    with found.make_context(name, words) as context:
+        assert not context.args
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that has what the pages' commands name: cases, readers, tables."""
+    folder = tmp_path_factory.mktemp("world")
+    for root in ("results", "new-model", "old-model"):
+        for name in ("case-1", "case-2", "3f0a2b6c91de"):
+            make_case(folder / root, name)
+    for reader in ("AB", "CD"):
+        for name in ("case-1", "case-2", "3f0a2b6c91de"):
+            place = str(folder / "results" / name)
+            assert main(["reject", place, "2", "--reader", reader]) == 0
+            assert main(["note", place, "seen", "--reader", "EF"]) == 0
+    rows = "\n".join(f"p{k},41,{100 + 7 * k},{90 + 8 * k}" for k in range(12))
+    (folder / "volumes.csv").write_text(f"case,method,tmtv_ref_ml,tmtv_ml\n{rows}\n", "utf-8")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", HERE)
+def test_it_does_what_the_page_says(
+    command: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(world, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("TMTV_READER", "EF")
+    monkeypatch.setenv("TMTV_MODELS", str(tmp_path / "models"))
+    words = shlex.split(command)[1:]
+    assert main(words[: words.index(">")] if ">" in words else words) == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for target in LINK.findall(text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = page if not path else page.parent / path
+        assert file.exists(), target
+        if anchor and file.suffix == ".md":
+            heads = re.findall(r"^#+ (.+)$", file.read_text("utf-8"), re.M)
+            slugs = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in heads}
+            assert anchor in slugs, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_scripts_that_a_page_names_are_there(page: Path) -> None:
+    for module, script in SCRIPT.findall(page.read_text("utf-8")):
+        path = ROOT / (script or f"{module.replace('.', '/')}.py")
+        if module.partition(".")[0] in ("", "benchmarks", "tmtv_engine", "tmtv_tui"):
+            assert path.exists(), path
