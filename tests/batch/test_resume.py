@@ -13,6 +13,7 @@ import pytest
 from tests.support.cases import make_case, make_volume, snapshot
 from tmtv_engine import batch
 from tmtv_engine.batch import Outcome, run_batch
+from tmtv_engine.batch import one as one_study
 from tmtv_engine.batch.recut import recut
 from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.errors import InputError
@@ -265,7 +266,7 @@ def test_a_batch_goes_on_skips_and_remakes(tmp_path: Path, monkeypatch: pytest.M
             raise InputError("bad/slice.dcm: broken", "Send it again.")
         return make_case(config.out, study.case)
 
-    monkeypatch.setattr(batch, "run_case", run_case)
+    monkeypatch.setattr(one_study, "run_case", run_case)
     studies = [Study(c, "nifti", ()) for c in ("a", "bad", "c")]
     finder = Finder(lambda suv, ct: None, {"name": "vnet", "sha256": "0" * 64})  # type: ignore[arg-type,return-value]
 

@@ -273,9 +273,9 @@ def _predicting(tmp_path: Path, code: str, *more: str) -> subprocess.Popen[str]:
 DEAF = """
 import sys, time
 import numpy
-from tmtv_engine import batch
+from tmtv_engine.batch import one
 noise = numpy.random.default_rng(0).random(4_000_000)
-real = batch.run_case
+real = one.run_case
 def slow(study, finder, config):
     if study.case >= "p2":
         print("busy", file=sys.stderr, flush=True)
@@ -283,7 +283,7 @@ def slow(study, finder, config):
         while time.monotonic() < end:
             numpy.sort(noise)  # outside Python's lock, as filters and networks are
     return real(study, finder, config)
-batch.run_case = slow
+one.run_case = slow
 from tmtv_tui.cli.app import main
 sys.exit(main())
 """

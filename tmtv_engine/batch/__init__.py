@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -17,15 +16,16 @@ from tmtv_engine.batch.accounts import (
     to_retry,
     write_failures,
 )
+from tmtv_engine.batch.cluster import Cluster, loaded, on_cluster
 from tmtv_engine.batch.log import RunLog
-from tmtv_engine.batch.outcome import Outcome, State
-from tmtv_engine.batch.resume import gives_way, refuse_another, resumed
+from tmtv_engine.batch.one import make
+from tmtv_engine.batch.outcome import Answer, Outcome, State
+from tmtv_engine.batch.resume import resumed
 from tmtv_engine.batch.workers import Until, in_threads, still_at_work
 from tmtv_engine.case.folder import is_complete
 from tmtv_engine.case.tables import update_summary
-from tmtv_engine.errors import TmtvError
 from tmtv_engine.model.finders import Finder
-from tmtv_engine.pipeline import CaseConfig, run_case
+from tmtv_engine.pipeline import CaseConfig
 
 if TYPE_CHECKING:
     from tmtv_engine.study.found import Study
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CASES",
     "FAILURE_KEYS",
+    "Cluster",
     "Outcome",
     "RunLog",
     "State",
@@ -51,6 +52,7 @@ def run_batch(
     *,
     fresh: bool = False,
     jobs: int = 1,
+    cluster: Cluster | None = None,
 ) -> Iterator[Outcome]:
     """Run every study and yield its outcome as it comes; `summary.csv` is kept up.
 
@@ -59,7 +61,8 @@ def run_batch(
     case of that name that is another study's stays and is this one's failure. With ``jobs`` above
     1 that many cases are in work at once, in threads: the heavy parts (reading, filters, the
     network) run outside Python's lock. Whoever closes the iterator, or is interrupted while it
-    waits, has it back within a second: what is in work ends at its next stage.
+    waits, has it back within a second: what is in work ends at its next stage. With ``cluster``
+    Dask's workers do the cases; they must see studies and ``config.out`` where this process does.
     """
     todo = []
     for study in studies:
@@ -67,12 +70,61 @@ def run_batch(
             yield _there(study, finder, config)
         else:
             todo.append(study)
-    stop = Event()
-    config = replace(config, say=Until(stop, config.say))
     try:
-        yield from in_threads(lambda study: _one(study, finder, config), todo, jobs, stop)
+        if cluster is None:
+            yield from _here(todo, finder, config, jobs)
+        else:
+            yield from _there_done(todo, finder, config, jobs, cluster)
     finally:
         bring_up(config.out)
+
+
+def _here(
+    todo: Sequence[Study], finder: Finder, config: CaseConfig, jobs: int
+) -> Iterator[Outcome]:
+    stop = Event()
+    told = replace(config, say=Until(stop, config.say))
+    yield from in_threads(lambda study: make(study, finder, told), todo, jobs, stop)
+
+
+def _there_done(
+    todo: Sequence[Study], finder: Finder, config: CaseConfig, jobs: int, cluster: Cluster
+) -> Iterator[Outcome]:
+    """The cases as Dask's workers make them; what comes back is small, and read here."""
+    where = config.out.absolute()
+    plain = CaseConfig(where, config.methods, config.overrides, config.liver_mm, image=config.image)
+    work = partial(_on_worker, load=cluster.load, record=dict(finder.record), config=plain)
+
+    def lost(study: Study, error: Exception) -> Answer:
+        what = f"{study.case}: the cluster gave it up: {type(error).__name__}: {error}"
+        return Answer(study, "failed", error=(what, "See the worker's log; --retry.", ""))
+
+    named = {study.case: study for study in todo}
+    for answer in on_cluster(work, [_whole(s) for s in todo], cluster, jobs, lost):
+        yield replace(answer.outcome(config.out), study=named[answer.study.case])
+
+
+def _whole(study: Study) -> Study:
+    """A study by paths that another process finds wherever it was started."""
+    return replace(
+        study,
+        pet=tuple(p.absolute() for p in study.pet),
+        ct=tuple(p.absolute() for p in study.ct),
+        folder=study.folder.absolute(),
+        archive=study.archive and study.archive.absolute(),
+        home=study.home and study.home.absolute(),
+    )
+
+
+def _on_worker(
+    study: Study, load: Callable[[], Finder], record: dict[str, object], config: CaseConfig
+) -> Answer:
+    """One case in a worker's process, with the worker's own model, which must be the same."""
+    finder = loaded(load)
+    if dict(finder.record) != record:
+        what = f"{study.case}: the worker has another model than was asked for"
+        return Answer(study, "failed", error=(what, "Install the same tmtv and models there.", ""))
+    return Answer.of(make(study, finder, config))
 
 
 def _there(study: Study, finder: Finder, config: CaseConfig) -> Outcome:
@@ -80,28 +132,3 @@ def _there(study: Study, finder: Finder, config: CaseConfig) -> Outcome:
     if found.state == "done" and found.case is not None:
         update_summary(config.out, found.case.record)
     return found
-
-
-def _one(study: Study, finder: Finder, config: CaseConfig) -> Outcome:
-    before = ""
-    try:
-        refuse_another(study, config)
-        before = gives_way(config.out / study.case, finder)
-        case = run_case(study, finder, config)
-        update_summary(config.out, case.record)
-    except TmtvError as error:
-        return Outcome(study.case, "failed", None, error, study)
-    except Exception as error:  # what nobody foresaw in one case must not end a night's batch
-        if os.environ.get("TMTV_TRACEBACK") == "1":
-            raise
-        told = TmtvError(f"{study.case}: {type(error).__name__}: {error}")
-        return Outcome(study.case, "failed", None, told, study)
-    return Outcome(study.case, "done", case, None, study, *_gone(before, config.out / study.case))
-
-
-def _gone(before: str, folder: Path) -> tuple[str, bool]:
-    """What gave way to the case at ``folder``, where it lies now, and whether it was kept."""
-    kept = sorted((folder.parent / "aside").glob(f"{folder.name}.*")) if before else []
-    if before.startswith("an unreviewed"):
-        return f"{before} was replaced", False
-    return (f"{before} was moved to {kept[-1]}", True) if kept else ("", False)

@@ -18,7 +18,8 @@ from tmtv_engine.lesion.hotspots import CANDIDATE_ML, FLOOR_SUV, hotspots
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.lesion.rules import paper_rule, vote
-from tmtv_engine.model.registry import Model
+from tmtv_engine.model.registry import Model, Told
+from tmtv_engine.model.registry import load as load_model
 from tmtv_engine.model.segmenter import Prediction, Segmenter
 from tmtv_engine.notices import Notice
 from tmtv_engine.study.rois import read_rois
@@ -65,6 +66,13 @@ def finder_of(
     record = {**model.record, "rule": rule, **({} if split else {"split": False})}
     limits = {"min_ml": float(min_ml)}
     return Finder(find, record, model.device, takes_ct=model.takes_ct, limits=limits)
+
+
+def load(
+    model: str | None, device: str, told: Told, *, rule: Rule, min_ml: float, split: bool
+) -> Finder:
+    """The finder of ``--model`` and its options, loaded here; by name, so that it pickles."""
+    return finder_of(load_model(model, device, told), rule=rule, min_ml=min_ml, split=split)
 
 
 def _hotspots(suv: Volume, ct: Volume | None) -> Found:

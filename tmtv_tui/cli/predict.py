@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -50,6 +51,9 @@ def predict(
     organs: Path | None = options.ORGANS,
     no_image: bool = options.NO_IMAGE,
     jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Cases in work at once."),
+    scheduler: str | None = typer.Option(
+        None, "--scheduler", help="local (--jobs processes) or a Dask scheduler: tcp://host:8786."
+    ),
     write: str = typer.Option(
         "", "--write", help=f"Export each case as it comes: of {','.join(WRITERS)}."
     ),
@@ -76,6 +80,7 @@ def predict(
     quiet: bool = options.QUIET,
 ) -> int:
     """Measure studies: DICOM or NIfTI in, a case folder each out."""
+    from tmtv_engine.batch import Cluster
     from tmtv_engine.model import finders
     from tmtv_engine.model import registry as models
     from tmtv_engine.study.organmaps import assigned
@@ -88,9 +93,13 @@ def predict(
     )
     config = config_of(out, method, liver_sphere, told, not no_image)
     options.choice(case_name, CASE_NAMES, "--case-name")
-    chosen = models.load(model, device, models.told(channels, tumour_label, combine))
-    finder = finders.finder_of(chosen, rule=rule, min_ml=min_ml, split=not no_split)  # type: ignore[arg-type]
-    asked = running.Asked(finder, config, kinds, ctx.params, fresh, jobs, retry, as_json)
+    said: Any = {"rule": rule, "min_ml": min_ml, "split": not no_split}
+    there = str(Path(model).absolute()) if model and Path(model).is_dir() else model
+    told_of = models.told(channels, tumour_label, combine)
+    load = partial(finders.load, there, device, told_of, **said)
+    finder = finders.load(model, device, told_of, **said)
+    cluster = Cluster(scheduler, load, console.say) if scheduler else None
+    asked = running.Asked(finder, config, kinds, ctx.params, fresh, jobs, retry, as_json, cluster)
 
     def look() -> Stock:
         return assigned(stock_of(studies, pet_series, pet_match, case_name, out), organs)

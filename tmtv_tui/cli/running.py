@@ -13,7 +13,7 @@ from tmtv_tui.cli import console
 from tmtv_tui.cli.telling import close, counts_of, tell, tell_stock
 
 if TYPE_CHECKING:
-    from tmtv_engine.batch import Outcome, RunLog
+    from tmtv_engine.batch import Cluster, Outcome, RunLog
     from tmtv_engine.model.finders import Finder
     from tmtv_engine.pipeline import CaseConfig
     from tmtv_engine.study.found import Stock
@@ -33,6 +33,7 @@ class Asked:
     jobs: int = 1
     retry: bool = False
     as_json: bool = False
+    cluster: Cluster | None = None
 
 
 @dataclass
@@ -92,7 +93,14 @@ def _take(asked: Asked, books: Books, stock: Stock) -> None:
 
     progress = console.Progress(len(stock.studies))
     config = replace(asked.config, say=progress.stage)
-    batch = run_batch(stock.studies, asked.finder, config, fresh=asked.fresh, jobs=asked.jobs)
+    batch = run_batch(
+        stock.studies,
+        asked.finder,
+        config,
+        fresh=asked.fresh,
+        jobs=asked.jobs,
+        cluster=asked.cluster,
+    )
     books.failed += tell(_kept(batch, books), progress, asked.as_json, asked.kinds)
 
 
@@ -113,7 +121,9 @@ def _ended(asked: Asked, books: Books, stopped: bool = False) -> int:
         console.complain(f"stopped: {waiting} studies not done; the same command goes on there")
     close(asked.config.out, books.stock, books.outcomes, books.log.path)
     books.log.close(counts_of(books.stock, books.outcomes), "stopped" if stopped else "done")
-    if stopped and still_at_work():  # what it had begun is no case, and goes with the next run
+    if stopped and (
+        asked.cluster or still_at_work()
+    ):  # what it had begun is no case, and goes with the next run
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(INTERRUPTED)
