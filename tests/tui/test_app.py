@@ -186,7 +186,7 @@ async def test_the_worklist_shows_broken_and_new_cases(tmp_path: Path) -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert table.row_count == 1
-        await pilot.press("s", "m", "f")
+        await pilot.press("s", "m", "f", "end", "home")
         await settle(app, pilot)
     assert reading_of(read_case(tmp_path / "case-0")).flagged
 
@@ -247,6 +247,8 @@ async def drive(app):
                 await pilot.press("escape")
 
 ReviewApp.run = lambda app: asyncio.run(drive(app))
+import tmtv_tui.cli.review
+sys.modules["tmtv_tui.cli.review"].refuse_unable = lambda *_: None  # no terminal here
 assert main(["review", sys.argv[1], "--reader", "AB"]) == 0
 print(*sorted({m.split(".")[0] for m in sys.modules}))
 print(*(m for m in sys.modules if m in ("tmtv_tui.terminal.pixels", "tmtv_tui.terminal.painter")))

@@ -178,3 +178,13 @@ def test_a_copied_folder_is_told_from_its_case(tmp_path: Path) -> None:
     assert case_row(tmp_path / "copy [b]").name == "copy [b] (case case-1)"
     blind = {case_row(path, "AB").name for path in (case.path, tmp_path / "copy [b]")}
     assert len(blind) == 2
+
+
+async def test_home_and_end_go_to_the_first_and_the_last_case(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        make_case(tmp_path, name)
+    async with running(tmp_path) as (app, pilot):
+        table = app.worklist.query_one(DataTable)
+        for key, row in (("end", 2), ("home", 0), ("end", 2), ("k", 1)):
+            await pilot.press(key)
+            assert table.cursor_row == row

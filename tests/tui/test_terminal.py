@@ -153,6 +153,8 @@ def test_end_to_end_in_tmux(tmp_path: Path) -> None:
         tmux("resize-window", "-x", "80", "-y", "24")
         assert len(tmux.until("x rejected").splitlines()) <= 24
         tmux("send-keys", "n", "a", "S")
+        assert "Every lesion" not in tmux.until("Sign case-1 as AB?")  # the candidate is left
+        tmux("send-keys", "Enter")
         tmux.until("SIGNED")
         tmux("send-keys", "q")
         tmux.until("1 done")

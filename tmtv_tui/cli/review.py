@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import typer
 
 from tmtv_engine.errors import UsageError
+from tmtv_tui.terminal.able import refuse_unable
 
 TMUX_SIXEL = (3, 4)  # the first tmux that can draw sixel itself
 
@@ -33,16 +35,34 @@ def review(
         help="half (blocks, the default); sextant, octant: finer, where the font has them; quad, "
         "braille, ascii; kitty or sixel: pixels.",
     ),
+    plain: bool = typer.Option(
+        False, "--plain", help="Line by line, in words: for a screen reader, or no terminal at all."
+    ),
+    served: bool = typer.Option(False, "--serve", help="In a browser, on this machine only."),
+    port: int = typer.Option(8000, "--port", min=1, max=65535, help="The port of --serve."),
 ) -> int:
     """Review cases in the terminal: accept, reject, split, sign."""
     if not out.is_dir():
         raise UsageError(f"there is no folder {out}", "Give a folder that tmtv predict wrote.")
     if blind and (start or compare):
         raise UsageError("--blind shows no other reader", "Leave out --from and --compare.")
+    if plain and (start or compare or served):
+        raise UsageError("--plain reads alone", "Leave out --from, --compare and --serve.")
     seed = order_seed(order)
+    if served:
+        from tmtv_tui.cli.serve import serve
+
+        given = {"--reader": reader, "--from": start, "--compare": compare, "--order": order}
+        given["--image"] = image
+        options = [word for k, v in given.items() if v is not None for word in (k, v)]
+        flags = [k for k, v in (("--read-only", read_only), ("--blind", blind)) if v]
+        return serve([str(out.resolve()), *options, *flags], port)
+    from tmtv_engine.review.journal import journal_path, login
     from tmtv_tui.config import COLOURS, IMAGES, PIXELS, read_config
 
     config = read_config()
+    if plain:
+        return _plain(out, reader or config.reader or login(), read_only, blind, seed)
     if image is not None and image not in IMAGES:
         raise UsageError(f"--image {image!r} is unknown", f"Choose of {', '.join(IMAGES)}.")
     config = replace(config, image=image or config.image)
@@ -51,12 +71,12 @@ def review(
             f"--image {config.image}: these pixels do not come through tmux or screen",
             "Use --image half, --image sixel in tmux from 3.4 on, or leave tmux.",
         )
+    refuse_unable(os.environ, _terminals(), sys.stdout.encoding or "", _size())
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_FPS", "120")
     os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", COLOURS[config.colours])
     gc.disable()  # what is imported stays: going through it took longer than opening a case
     try:
-        from tmtv_engine.review.journal import journal_path
         from tmtv_tui.app import ReviewApp
     finally:
         gc.enable()
@@ -77,6 +97,36 @@ def review(
     app.run()
     app.finish()
     return app.return_code or 0
+
+
+def _plain(out: Path, reader: str, read_only: bool, blind: bool, seed: int | None) -> int:
+    """Line by line: commands from standard input, answers on standard output."""
+    from tmtv_engine.review.journal import journal_path
+    from tmtv_tui.review.plain import Plain
+
+    journal_path(out, reader)
+    Plain(out, reader, _line, read_only=read_only, blind=blind, seed=seed).run(sys.stdin)
+    return 0
+
+
+def _line(text: str) -> None:
+    """A line at once, in what letters the terminal takes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    sys.stdout.flush()
+
+
+def _terminals() -> tuple[bool, bool]:
+    """Whether standard input and output are terminals; a closed one is none."""
+    return tuple(s is not None and s.isatty() for s in (sys.stdin, sys.stdout))  # type: ignore[return-value]
+
+
+def _size() -> tuple[int, int]:
+    """Columns and lines of the terminal, 0 where it does not say."""
+    try:
+        return tuple(os.get_terminal_size(sys.stdout.fileno()))  # type: ignore[return-value]
+    except (OSError, ValueError):
+        return 0, 0
 
 
 def comes_through(image: str) -> bool:

@@ -9,6 +9,14 @@ from textual.widgets import DataTable
 class MeasuredTable(DataTable[Text]):
     """Textual measures the columns when idle, but may keep lines that were drawn before that."""
 
+    def action_scroll_home(self) -> None:
+        """To the first row, as in the list of lesions."""
+        self.action_scroll_top()
+
+    def action_scroll_end(self) -> None:
+        """To the last row."""
+        self.action_scroll_bottom()
+
     def remeasure(self) -> None:
         """To be called after rows or wider cells came in."""
         self.call_after_refresh(self._draw_again)
