@@ -8,6 +8,7 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -35,11 +36,13 @@ def review(
         help="half (blocks, the default); sextant, octant: finer, where the font has them; quad, "
         "braille, ascii; kitty or sixel: pixels.",
     ),
-    plain: bool = typer.Option(
-        False, "--plain", help="Line by line, in words: for a screen reader, or no terminal at all."
-    ),
-    served: bool = typer.Option(False, "--serve", help="In a browser, on this machine only."),
-    port: int = typer.Option(8000, "--port", min=1, max=65535, help="The port of --serve."),
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Line by line, in words: for a screen reader.")
+    ] = False,
+    served: Annotated[
+        bool, typer.Option("--serve", help="In a browser, on this machine only.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port of --serve.")] = 8000,
 ) -> int:
     """Review cases in the terminal: accept, reject, split, sign."""
     if not out.is_dir():
