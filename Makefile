@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test lint long oracles clean
+.PHONY: demo test lint long oracles dist clean
 
 demo: $(VENV)/.installed
 	$(BIN)/tmtv demo -o tmtv-demo
@@ -26,6 +26,10 @@ lint: $(VENV)/.installed-dev
 long: $(VENV)/.installed-dev
 	TMTV_LONG=1 $(BIN)/pytest -m "long or slow" $(PYTEST_ARGS) --timeout 14400
 	$(MAKE) oracles
+
+# A wheel in dist/, for machines without the checkout.
+dist: $(VENV)/.installed
+	$(BIN)/pip wheel -q --no-deps -w dist .
 
 # mirp, z-rad, pingouin and nnU-Net bring what ours must not depend on: an environment of their own.
 oracles: $(ORACLES)/.installed

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from tests.support.cases import make_volume
 from tmtv_engine.case.folder import IMAGE, read_case
@@ -121,6 +122,17 @@ def test_one_bad_study_does_not_stop_the_others(
     assert "Traceback" not in captured.err
 
 
+def _check_truth(rows: list[str], patient: Path) -> None:
+    """The demo's second table: seven methods, true lesions as many as were drawn."""
+    drawn = dcmread(patient / "RTSTRUCT" / "rois.dcm").StructureSetROISequence
+    header, *told, last = rows
+    assert header.split("\t") == ["method", "true mL", "predicted mL", "Dice"]
+    keys = [row.split("\t")[0] for row in told]
+    assert keys == ["41", "2.5", "4.0", "otsu", "prob", "mv2", "a50p"]
+    assert all(float(row.split("\t")[1]) > 0 for row in told)
+    assert last.startswith(f"of {len(drawn)} true lesions ")
+
+
 def test_a_digital_patient_as_dicom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tmtv_engine.phantom.draw")
     pytest.importorskip("tmtv_engine.phantom.dicom")
@@ -136,6 +148,7 @@ def test_a_digital_patient_as_dicom(tmp_path: Path, capsys: pytest.CaptureFixtur
         "mv2",
         "a50p",
     ]
+    _check_truth(rows[8:-1], tmp_path / "patients" / "digital-0001")
     picture = Path(rows[-1].removeprefix("picture: "))
     assert picture.read_bytes().startswith(b"\x89PNG")
     (folder,) = (p.parent for p in (tmp_path / "cases").glob("*/case.json"))

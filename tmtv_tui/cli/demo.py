@@ -19,7 +19,7 @@ def demo(
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
     quiet: bool = options.QUIET,
 ) -> int:
-    """Draw a patient as DICOM, read it back, predict, and show TMTV per method and a picture."""
+    """Draw a patient as DICOM, read it back, predict, and show TMTV per method beside the truth."""
     from tmtv_engine.batch import run_batch
     from tmtv_engine.files import new_folder
     from tmtv_engine.model import finders
@@ -45,6 +45,29 @@ def demo(
     failed = tell(outcomes, progress, False)
     if failed:
         return 1
+    _beside_truth(out / "cases" / studies[0].case, out / "patients" / name)
     console.out(f"picture: {out / 'cases' / studies[0].case / 'mip.png'}")
     console.say(f"next: tmtv review {out / 'cases'}")
     return 0
+
+
+def _beside_truth(case: Path, patient: Path) -> None:
+    """Print the prediction's totals beside those of the true ROIs cut alike; what was missed."""
+    from tmtv_engine.report.folders import Job, compare_case
+
+    drawn = patient / "RTSTRUCT" / "rois.dcm"
+    told = compare_case(Job(case, drawn if drawn.exists() else None, mode="labels"))
+    if told.found is None:
+        raise TmtvError(f"the truth of {patient.name} could not be compared with its case")
+    dice = [console.number(p.overlaps.get("dice"), 2) for p in told.pairs]
+    rows = [
+        (p.method, console.number(p.reference_ml), console.number(p.predicted_ml), d)
+        for p, d in zip(told.pairs, dice, strict=True)
+    ]
+    console.table(("method", "true mL", "predicted mL", "Dice"), rows)
+    found = told.found
+    missed = found.reference - found.detected
+    console.out(
+        f"of {found.reference} true lesions {missed} missed; "
+        f"of {found.predicted} accepted {found.false} invented"
+    )
