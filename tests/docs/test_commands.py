@@ -17,7 +17,7 @@ from tests.support.cases import make_case
 from tmtv_tui.cli.app import app, main
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINE = re.compile(r"^(?:\$ |    |)(tmtv [a-z].*)$")
 COMMENT = re.compile(r"\s+#.*$|\s{3,}.*$")  # what a page says beside a command
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -65,8 +65,8 @@ def test_there_is_something_to_try() -> None:
         assert any(re.search(pattern, c) for c in COMMANDS) or pattern == r"tmtv fetch", pattern
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_program_knows_every_command_and_option(command: str) -> None:
+def _parse(command: str) -> None:
+    """Raises what click raises where a command, an option or a value is unknown."""
     name, *words = shlex.split(command.partition(" > ")[0])[1:]
     found = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
     while hasattr(found, "commands"):
@@ -74,6 +74,18 @@ def test_the_program_knows_every_command_and_option(command: str) -> None:
         found = found.commands[name]
     with found.make_context(name, words) as context:
         assert not context.args
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_program_knows_every_command_and_option(command: str) -> None:
+    _parse(command)
+
+
+def test_what_is_no_command_does_not_parse() -> None:
+    with pytest.raises(KeyError, match="divine"):
+        _parse("tmtv divine results")
+    with pytest.raises(Exception, match="--no-such"):
+        _parse("tmtv predict study --no-such")
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from benchmarks.digital_table import accepted
 from tmtv_engine.lesion.rules import vote
 from tmtv_engine.model.checkpoint import read_model
 from tmtv_engine.model.infer import BUNDLED, load_model
@@ -23,10 +25,14 @@ def test_it_fits_the_package_and_says_what_it_is() -> None:
     assert len(record["sha256"]) == 64
 
 
-def test_it_finds_the_disease_of_a_patient_it_has_not_seen() -> None:
-    patient = draw_patient(2)
-    found = load_model("vnet", "cpu")(patient.suv)
-    mask = vote(found.probability, patient.suv).array
-    score = dice(mask, (patient.rois.array > 0) & (patient.suv.array > 2.5))
-    assert score is not None
-    assert score > 0.5  # 0.61; the first version's had 0.38
+def test_it_finds_the_disease_of_patients_it_has_not_seen() -> None:
+    """What is accepted of four patients, cut by nothing: none is left out for being hard."""
+    segment = load_model("vnet", "cpu")
+    scores = []
+    for seed in range(4):
+        patient = draw_patient(seed)
+        found = segment(patient.suv)
+        taken = accepted(vote(found.probability, patient.suv), patient.suv, found.naming)
+        truth = (patient.rois.array > 0) & (patient.suv.array > 2.5)
+        scores.append(dice(taken.labels().array > 0, truth) or 0.0)
+    assert np.mean(scores) > 0.4
