@@ -183,6 +183,9 @@ def worklist(out: Path) -> None:
     say("one step in the worklist", ms, 30, "ms", f"; {size:.0f} B")
 
 
+KEYS = (("scroll one", "<", ">"), ("scroll ten", "{", "}"), ("cursor", "\x1b[C", "\x1b[D"))
+
+
 def slices(out: Path) -> None:
     """A key in slices at 100 × 50: three planes, one plane; median of 20."""
     with review(out, "--read-only") as terminal:
@@ -191,8 +194,8 @@ def slices(out: Path) -> None:
         answer(terminal, "\r", 1.0)
         answer(terminal, "i", 1.5)
         for planes in ("three planes", "axial alone"):
-            for what, key in (("scroll one", ">"), ("scroll ten", "{"), ("cursor", "\x1b[C")):
-                ms, size, most = median([answer(terminal, key) for _ in range(20)])
+            for what, there, back in KEYS:  # to and fro: none of them ends at the border
+                ms, size, most = median([answer(terminal, k) for k in (there, back) * 10])
                 say(f"slices, {planes}, {what}: to the screen", ms, 30, "ms")
                 say(f"slices, {planes}, {what}: bytes", size, 5000, "B", f"; largest {most}")
             answer(terminal, "b", 1.0)
