@@ -267,6 +267,7 @@ def _predicting(tmp_path: Path, code: str, *more: str) -> subprocess.Popen[str]:
          "--model", "hotspot", *more],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job's is ignored
     )  # fmt: skip
 
 

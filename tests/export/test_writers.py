@@ -22,8 +22,8 @@ from tmtv_tui.cli.app import main
 ROOT = Path(__file__).parents[2]
 HELP = """
 from tmtv_engine.export import writers
-row = writers.Writer("names", "names.txt", "the lesions' names", lambda job, folder: [])
-writers.WRITERS = {**writers.WRITERS, "names": row}
+row = writers.Writer("xyzzy", "xyzzy.txt", "a word of its own", lambda job, folder: [])
+writers.WRITERS = {**writers.WRITERS, "xyzzy": row}
 from tmtv_tui.cli.app import main
 main(["export", "--help"])
 main(["predict", "--help"])"""
@@ -56,7 +56,7 @@ def test_an_added_writer_is_taken_by_the_command_line(
 
 def test_an_added_writer_stands_in_the_help() -> None:
     done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.count("names") == 2, done.stderr
+    assert done.stdout.count("xyzzy") == 2, done.stderr
 
 
 def test_the_page_of_exports_is_the_table() -> None:

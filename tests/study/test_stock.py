@@ -321,8 +321,10 @@ def test_the_command_closes_with_the_counts_and_names_the_files(
     arguments = ["predict", str(root), "-o", str(out), "--model", "hotspot"]
     assert main(arguments) == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    files = f"({out / 'summary.csv'}, {out / 'failures.csv'})"
-    assert last == f"1 done, 1 failed, 0 already there, 1 left over {files}"
+    (log,) = (out / "runs").iterdir()
+    files = [*(out / f"{name}.csv" for name in ("summary", "cases", "failures")), log]
+    told = ", ".join(map(str, files))
+    assert last == f"1 done, 1 failed, 0 already there, 1 left over ({told})"
     assert stat.S_IMODE((out / "failures.csv").stat().st_mode) == 0o600
     with (out / "failures.csv").open(newline="") as file:
         failed, left = list(csv.DictReader(file))

@@ -74,7 +74,6 @@ def review(
             f"--image {config.image}: these pixels do not come through tmux or screen",
             "Use --image half, --image sixel in tmux from 3.4 on, or leave tmux.",
         )
-    refuse_unable(os.environ, _terminals(), sys.stdout.encoding or "", _size())
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_FPS", "120")
     os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", COLOURS[config.colours])
@@ -95,6 +94,7 @@ def review(
         config=config,
     )
     journal_path(out, app.reader)  # a name that is no file's is refused before anything is shown
+    refuse_unable(os.environ, _terminals(), sys.stdout.encoding or "", _size())
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     app.run()
