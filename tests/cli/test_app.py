@@ -152,3 +152,21 @@ def test_escapes_and_markup_never_reach_the_terminal(
     assert "\x1b]" not in captured.out
     assert "\x1b[2J" not in captured.out
     assert captured.out.count("[red]y[/red]") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["add", "1e9,0,0"], "the point '1e9,0,0' lies in no scan"),
+        (["add", "0,nan,0"], "the point '0,nan,0' lies in no scan"),
+        (["erase", "1", "--sphere", "0,0,0,-5"], "--sphere: its radius must be above 0"),
+        (["erase", "1", "--sphere", "0,0,0,0"], "--sphere: its radius must be above 0"),
+    ],
+)
+def test_a_place_that_can_be_none_is_refused_in_words(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = make_case(tmp_path)
+    assert main([words[0], str(case.path), *words[1:]]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {said}")
+    assert not list(case.path.glob("**/*.jsonl"))

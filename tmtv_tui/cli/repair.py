@@ -21,6 +21,8 @@ POINT: Any = typer.Argument(..., metavar="x,y,z", help="A point in LPS mm.")
 PREVIEW: Any = typer.Option(False, "--preview", help="Say what it would do; record nothing.")
 MINUS: Any = {"ignore_unknown_options": True}  # a point may begin with a minus sign
 
+FURTHEST_MM = 10_000.0
+
 
 def add(
     case: Path = decide.CASE,
@@ -61,6 +63,8 @@ def erase(
 ) -> int:
     """Take voxels out of a lesion: by a sphere, above or below an SUV."""
     spheres = [_numbers(text, 4, "--sphere") for text in sphere or ()]
+    if any(s[3] <= 0 for s in spheres):
+        raise UsageError("--sphere: its radius must be above 0", "Give x,y,z,r in mm.")
     if (len(spheres) > 0) + (above is not None) + (below is not None) != 1:
         raise UsageError("what is to be erased?", "Give --sphere, --above or --below, one of them.")
 
@@ -91,7 +95,10 @@ def merge(
 
 
 def _numbers(text: str, count: int, what: str) -> tuple[float, ...]:
-    return console.numbers(text, count, what)
+    found = console.numbers(text, count, what)
+    if not all(abs(n) <= FURTHEST_MM for n in found):  # NaN is none either
+        raise UsageError(f"{what} {text!r} lies in no scan", "Give LPS mm, as the app shows them.")
+    return found
 
 
 def _repaired(
