@@ -17,6 +17,7 @@ from tmtv_engine.errors import TmtvError
 from tmtv_engine.model.checkpoint import read_model
 from tmtv_engine.model.recipes import RECIPES
 from tmtv_engine.phantom.anatomies import Anatomies
+from tmtv_engine.phantom.person import TRAINING_SEEDS
 from tmtv_engine.train.loop import train
 from tmtv_engine.train.source import DigitalSource
 
@@ -37,6 +38,7 @@ def main() -> int:
             anatomies=Anatomies.load(given.anatomies) if given.anatomies else None,
             patients=given.patients,
             workers=given.workers,
+            first_seed=given.first_seed,
         )
         train(
             source,
@@ -61,6 +63,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--anatomies", type=Path, help="folder of organ maps to draw in")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--patients", type=int, default=32, help="new ones an epoch")
+    parser.add_argument("--first-seed", type=int, default=TRAINING_SEEDS, help="of the patients")
     parser.add_argument("--anneal", type=int, help="steps over which the rate falls at the end")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--begin", type=Path, help="model whose weights a new run begins with")

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from tmtv_engine.errors import UsageError
 from tmtv_engine.image.resample import BODY_SUV, SCATTER_ML
 from tmtv_engine.lesion.structures import STRUCTURES
 from tmtv_engine.model.bodynet import BodyPlan
@@ -67,6 +68,8 @@ class CohortSource:
 class DigitalSource:
     """Digital patients, ``patients`` new ones an epoch, drawn by other processes meanwhile.
 
+    Their seeds count from ``first_seed`` on: a run that begins with another's weights takes up
+    where that one's end, to see new patients.
     With ``anatomies`` they are drawn in those maps that are for training, else in drawn bodies.
     """
 
@@ -77,8 +80,13 @@ class DigitalSource:
         anatomies: Anatomies | None = None,
         patients: int = 32,
         workers: int = 1,
+        first_seed: int = TRAINING_SEEDS,
     ) -> None:
-        self.recipe, self.anatomies = recipe, anatomies
+        if first_seed < TRAINING_SEEDS:
+            raise UsageError(
+                f"seeds below {TRAINING_SEEDS} are for tests, {first_seed} cannot be trained on"
+            )
+        self.recipe, self.anatomies, self.first_seed = recipe, anatomies, first_seed
         self.patients, self.workers = patients, workers
         self.data_sha256 = anatomies.fingerprint if anatomies else "drawn bodies"
         self._stream: Iterator[Sample] = iter(())
@@ -89,7 +97,7 @@ class DigitalSource:
         """The patients of an epoch's own seeds; those of the next are drawn meanwhile."""
         if self._ahead is None or self._ahead[0] != epoch:
             self._stream = stream(
-                TRAINING_SEEDS + epoch * self.patients,
+                self.first_seed + epoch * self.patients,
                 workers=self.workers,
                 spacing_mm=self.recipe.spacing_mm,
                 anatomies=self.anatomies,
@@ -115,7 +123,7 @@ class DigitalSource:
 
     def told(self, epoch: int) -> Mapping[str, Any]:
         """Seeds, the maps' fingerprint and the structures' names, in the order of the output."""
-        seeds = [TRAINING_SEEDS, TRAINING_SEEDS + epoch * self.patients - 1]
+        seeds = [self.first_seed, self.first_seed + epoch * self.patients - 1]
         record: dict[str, Any] = {
             "trained_on": DIGITAL if self.anatomies else DRAWN,
             "seeds": seeds,
