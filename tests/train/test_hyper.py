@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tmtv_engine.errors import InputError
+from tmtv_engine.errors import InputError, UsageError
 from tmtv_engine.lesion.structures import STRUCTURES
 from tmtv_engine.model.bodynet import BodyPlan
 from tmtv_engine.model.checkpoint import network_of, read_model
@@ -243,6 +243,11 @@ def test_rare_structures_count_more() -> None:
     assert float(naming_loss(right, labels, torch.zeros_like(inside))) == 0.0
 
 
+def by_number(lessons: Sequence[Lesson]) -> list[Lesson]:
+    """In the order of the seeds, each epoch shows them in its own."""
+    return sorted(lessons, key=lambda lesson: (lesson.number, lesson.showing))
+
+
 def test_digital_patients_are_the_same_for_the_same_epoch(tmp_path: Path) -> None:
     recipe = dataclasses.replace(
         BODY, architecture=BodyPlan(3, (4, 4, 4), (0, 0, 0), (0, 0)), epochs=1, spacing_mm=16.0
@@ -254,6 +259,13 @@ def test_digital_patients_are_the_same_for_the_same_epoch(tmp_path: Path) -> Non
         assert isinstance(one.patient, Patient)
         assert isinstance(two.patient, Patient)
         assert torch.equal(one.patient.suv, two.patient.suv)
+    later = DigitalSource(recipe, patients=2, workers=0, first_seed=1_000_002).lessons(0)
+    for one, two in zip(by_number(later), by_number(alone), strict=True):
+        assert isinstance(one.patient, Patient)
+        assert isinstance(two.patient, Patient)
+        assert torch.equal(one.patient.suv, two.patient.suv)
+    with pytest.raises(UsageError, match="999999"):
+        DigitalSource(recipe, first_seed=999_999)
     train(DigitalSource(recipe, patients=2, workers=0), tmp_path / "run", recipe)
     export(tmp_path / "run", tmp_path / "out", threshold=0.3)
     _, kept, record = read_model(tmp_path / "out")
