@@ -20,6 +20,7 @@ SHARES = (0.38, 0.42, 0.20)  # of the paper's 2,030 patients
 HOT_SUV = {"HL": (3.5, 22.0), "DLBCL": (3.5, 40.0), "FL": (2.6, 16.0)}
 HEALTHY = 0.13
 MOST_LESIONS = 60
+MASS_MM = 25.0  # radius from which living and dead tissue lie side by side
 EXTRANODAL = ("marrow", "spleen", "lung", "liver", "bone", "soft tissue", "skin", "bowel", "limb")
 ORGANS = ("spleen", "lung", "liver", "kidney", "stomach")
 
@@ -69,8 +70,8 @@ def draw_disease(r: np.random.Generator, places: Places | None = None) -> Diseas
         lesions += _extranodal(r, places, "anywhere", base)
     if r.random() < 0.2:
         lesions += _touching(r, places, base)
-    if r.random() < 0.08:
-        lesions += _mass(r, places, str(r.choice(("limb", "soft tissue"))), base)
+    if r.random() < 0.14:
+        lesions += _mass(r, str(r.choice(("limb", "groin", "soft tissue"))), base)
     if stage in ("III", "IV") and r.random() < 0.12:
         lesions += _extranodal(r, places, "spleen", base)
     diffuse = []
@@ -143,8 +144,8 @@ def _extranodal(r: np.random.Generator, places: Places, site: str, base: float) 
     return found
 
 
-def _mass(r: np.random.Generator, places: Places, site: str, base: float) -> list[Lesion]:
-    """A tumour of limb or trunk wall: one to four lobes, warm to hot, often hollow."""
+def _mass(r: np.random.Generator, site: str, base: float) -> list[Lesion]:
+    """A tumour of limb, groin or trunk wall: one to four lobes, warm to hot, often hollow."""
     centre, radius = _place(r, site), log_uniform(r, 10, 60)
     level = base * r.uniform(0.4, 1.3)
     lobes = [_lesion(r, site, centre, radius, level)]
@@ -165,6 +166,7 @@ def _place(r: np.random.Generator, site: str) -> np.ndarray:
         "skin": (side * u(20, 160), float(r.choice((-98, 98))), u(-60, 560)),
         "bowel": (u(-100, 100), u(-60, -5), u(20, 190)),
         "limb": (side * u(45, 130), u(-60, 60), u(-560, -60)),
+        "groin": (side * u(35, 110), u(-85, -20), u(-220, -60)),
         "anywhere": (u(-130, 130), u(-75, 75), u(-250, 740)),
     }
     return np.array(places[site])
@@ -173,7 +175,7 @@ def _place(r: np.random.Generator, site: str) -> np.ndarray:
 def _lesion(
     r: np.random.Generator, site: str, centre: np.ndarray, radius: float, base: float
 ) -> Lesion:
-    radii = radius * r.uniform(0.7, 1.35, 3)
+    radii, mottled = radius * r.uniform(0.7, 1.35, 3), 0.6 if radius < MASS_MM else 0.9
     x, y, z = (float(v) for v in centre)
     return Lesion(
         site,
@@ -183,5 +185,5 @@ def _lesion(
         r.uniform(-1.2, 1.2),
         r.uniform(-0.6, 0.6),
         bool(radius > 17 and r.random() < 0.4),
-        float(r.uniform(0, 0.6)) if radius > 12 else 0.0,
+        float(r.uniform(0, mottled)) if radius > 12 else 0.0,
     )

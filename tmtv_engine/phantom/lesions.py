@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -73,7 +74,7 @@ def _unseen(healthy: Tensor, suv: float, shape: Shape) -> bool:
 
 
 def _uptake(canvas: Canvas, lesion: Lesion, shape: Shape, noise: torch.Generator) -> Tensor:
-    """Even uptake, or coarse texture about it; a necrotic middle at a fifth of the rim."""
+    """Even uptake, or texture of two grains about it; a necrotic middle at a fifth of the rim."""
     device = canvas.suv.device
     if not lesion.coarse and not lesion.necrotic:
         return torch.full(shape.fill.shape, lesion.suv, device=device)
@@ -92,7 +93,9 @@ def _uptake(canvas: Canvas, lesion: Lesion, shape: Shape, noise: torch.Generator
 def _texture(
     shape: Shape, suv: float, coarse: float, grain_mm: float, canvas: Canvas, noise: torch.Generator
 ) -> Tensor:
-    rough = torch.randn(shape.fill.shape, generator=noise, device=shape.fill.device)
-    rough = blur(rough, tuple(grain_mm / s for s in canvas.spacing))  # type: ignore[arg-type]
-    rough = rough / (rough.std() + 1e-6)
-    return (suv * (1 + coarse * rough)).clamp(min=0.2 * suv)
+    rough = torch.zeros(shape.fill.shape, device=shape.fill.device)
+    for mm in (grain_mm, 0.5 * grain_mm):
+        grain = torch.randn(shape.fill.shape, generator=noise, device=shape.fill.device)
+        grain = blur(grain, tuple(mm / s for s in canvas.spacing))  # type: ignore[arg-type]
+        rough += grain / (grain.std() + 1e-6)
+    return (suv * (1 + coarse * math.sqrt(0.5) * rough)).clamp(min=0.2 * suv)

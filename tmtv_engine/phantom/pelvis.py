@@ -10,7 +10,8 @@ from tmtv_engine.phantom.paint import level, paint
 
 
 def draw_pelvis(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
-    """The organs of one sex, and the rectum."""
+    """The organs of one sex and what of them lies outside, and the rectum."""
+    _outside(canvas, r, build)
     (_female if build.sex == "F" else _male)(canvas, r)
     gut = level(r, "rectum")
     for low, high in ((-25, -60), (-60, -95)):
@@ -43,3 +44,14 @@ def _male(canvas: Canvas, r: np.random.Generator) -> None:
         at = (side * wide, -62 + r.uniform(-15, 10), high + r.uniform(-8, 8))
         shape = canvas.ellipsoid(at, (13, 14, 18))
         paint(canvas, shape, own, r, hu=30, structure="genital")
+
+
+def _outside(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
+    """Scrotum and penis, or vulva: broad and mild."""
+    suv, large = r.uniform(0.6, 2.8), r.uniform(0.7, 1.3)
+    low = -150.0 if build.sex == "M" else -118.0
+    radii = np.array((30, 26, 38) if build.sex == "M" else (18, 26, 20)) * large
+    at = (r.uniform(-4, 4), -48 + r.uniform(-12, 8), low + r.uniform(-12, 12))
+    shape = canvas.ellipsoid(at, (float(radii[0]), float(radii[1]), float(radii[2])))
+    if r.random() < 0.7:
+        paint(canvas, shape, suv, r, hu=30, structure="genital")

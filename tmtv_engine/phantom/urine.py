@@ -39,7 +39,7 @@ def draw_kidneys(canvas: Canvas, r: np.random.Generator, build: Build) -> None:
             at = (x - side * r.uniform(10, 24), y - r.uniform(0, 8), z + r.uniform(-15, 5))
             pelvis = canvas.ellipsoid(at, (9 * wide, 8 * wide, 13 * wide), side * 0.4)
             paint(canvas, pelvis, urine * r.uniform(0.4, 1.3), r, structure="ureter")
-        if r.random() < 0.6:
+        if r.random() < 0.7:
             _ureter(canvas, r, side, (x, y, z))
 
 
@@ -72,12 +72,13 @@ def _ureter(canvas: Canvas, r: np.random.Generator, side: float, kidney: Triple)
     ) + r.normal(0, 5, (4, 3))
     suv = level(r, "ureter")
     for _ in range(r.integers(1, 10)):
-        t, long = r.uniform(0, 2.95), r.uniform(0.02, 0.4)
+        t, short = r.uniform(0, 2.95), r.random() < 0.85
+        long = r.uniform(0.02, 0.4) if short else r.uniform(0.4, 2)
         ends = []
         for u in (t, min(t + long, 2.999)):
             k = int(u)
             ends.append(tuple((path[k] + (u - k) * (path[k + 1] - path[k])).tolist()))
-        piece = canvas.rod(ends[0], ends[1], r.uniform(2.5, 5.5))
+        piece = canvas.rod(ends[0], ends[1], r.uniform(1.5, 5.0))
         paint(canvas, piece, suv * r.uniform(0.3, 1), r, structure="ureter")
 
 
