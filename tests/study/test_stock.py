@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from tests.support.cases import make_case, make_volume
-from tests.support.dicom import pixels, save, write_series
+from tests.support.dicom import pixels, save, write_patient, write_series
 from tmtv_engine.batch import FAILURE_KEYS
 from tmtv_engine.errors import UsageError
 from tmtv_engine.image.nifti import write_nifti
@@ -31,17 +31,6 @@ def _told(stock: Stock) -> dict[str, str]:
     return {left.path.name: left.why for left in stock.leftovers}
 
 
-def _patient(folder: Path, number: int, **more: object) -> list[Path]:
-    study = f"1.2.{number}"
-
-    def called(k: int, ds: Dataset) -> None:
-        ds.PatientID = f"P{number}"
-
-    more.setdefault("bend", called)
-    series = f"{study}.{5 if 'modality' in more else 4}"
-    return write_series(folder, study=study, series=series, frame=f"{study}.9", **more)  # type: ignore[arg-type]
-
-
 def _zip(folder: Path, path: Path) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for one in sorted(folder.rglob("*")):
@@ -52,16 +41,16 @@ def _zip(folder: Path, path: Path) -> Path:
 def test_every_thing_in_a_folder_of_many_is_accounted_for(tmp_path: Path) -> None:
     """Dozens of things of every kind; none is passed over."""
     root = tmp_path / "batch"
-    _patient(root / "good", 10)
-    _patient(root / "good" / "ct", 10, modality="CT")
+    write_patient(root / "good", 10)
+    write_patient(root / "good" / "ct", 10, modality="CT")
     shutil.copytree(root / "good", root / "copy")
-    _patient(root / "ct-only", 11, modality="CT")
-    _patient(root / "two" / "first", 12)
-    _patient(root / "two" / "second", 13)
-    _patient(root / "zipped", 14)
+    write_patient(root / "ct-only", 11, modality="CT")
+    write_patient(root / "two" / "first", 12)
+    write_patient(root / "two" / "second", 13)
+    write_patient(root / "zipped", 14)
     _zip(root / "zipped", root / "zipped.zip")
     shutil.rmtree(root / "zipped")
-    _patient(root / "several" / "a", 15)
+    write_patient(root / "several" / "a", 15)
     write_series(root / "several" / "b", study="1.2.15", series="1.2.15.8", frame="1.2.15.9")
     suv, _ = make_volume()
     for name in ("n1", "n2"):
@@ -115,60 +104,12 @@ def test_every_thing_in_a_folder_of_many_is_accounted_for(tmp_path: Path) -> Non
         assert path in files or places & left or path.suffix == ".zip", path
 
 
-def test_names_do_not_depend_on_the_order_of_paths(tmp_path: Path) -> None:
-    suv, _ = make_volume()
-    for parts in ("x/p1", "y/p1", "y/P1"):
-        (tmp_path / parts).mkdir(parents=True)
-        write_nifti(suv, tmp_path / parts / "pet.nii.gz")
-    one = take_stock([tmp_path / "x", tmp_path / "y"])
-    other = take_stock([tmp_path / "y", tmp_path / "x"])
-    names = {s.case for s in one.studies}
-    assert names == {s.case for s in other.studies}
-    assert len({n.lower() for n in names}) == 3
-    (tmp_path / "y" / "P1" / "pet.nii.gz").unlink()
-    two = take_stock([tmp_path / "x", tmp_path / "y"]).studies
-    assert {s.case for s in two} == {"x_p1", "y_p1"}
-
-
-def test_folders_whose_names_become_one_are_told_apart(tmp_path: Path) -> None:
-    suv, _ = make_volume()
-    for name in ("a b", "a_b", "a?b"):
-        (tmp_path / name).mkdir()
-        write_nifti(suv, tmp_path / name / "pet.nii.gz")
-    cases = [s.case for s in take_stock([tmp_path]).studies]
-    assert len(set(cases)) == 3
-    assert all(c.startswith("a_b_") for c in cases)
-
-
-def test_a_study_is_named_after_the_folder_that_is_its_own(tmp_path: Path) -> None:
-    for number, name in ((10, "Doe"), (11, "Roe")):
-        _patient(tmp_path / name / "series" / "1", number)
-        _patient(tmp_path / name / "series" / "2", number, modality="CT")
-    for number in (12, 13):
-        _patient(tmp_path / "twice" / f"{number}", number)
-    shutil.copytree(tmp_path / "twice" / "13", tmp_path / "zz")
-    stock = take_stock([tmp_path], case_name="folder")
-    assert {s.case for s in stock.studies} == {"Doe", "Roe", "12", "13"}
-    assert {left.why for left in stock.leftovers} == {"a copy of what 13 is made from"}
-
-
-def test_one_patients_studies_are_numbered_by_date(tmp_path: Path) -> None:
-    for number, day in ((10, "20200301"), (11, "20200101")):
-
-        def dated(_: int, ds: Dataset, day: str = day) -> None:
-            ds.PatientID, ds.StudyDate = "Same", day
-
-        _patient(tmp_path / f"{number}", number, bend=dated)
-    found = take_stock([tmp_path], case_name="patient-id").studies
-    assert {s.case: s.study_date for s in found} == {"Same": "20200101", "Same_2": "20200301"}
-
-
 @pytest.mark.parametrize("unit", ["suv", "bqml"])
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_nifti_made_of_a_dicom_study_is_left_over(
     unit: str, turned: bool, tmp_path: Path
 ) -> None:
-    _patient(tmp_path / "dicom", 10)
+    write_patient(tmp_path / "dicom", 10)
     (study,) = find_studies(tmp_path / "dicom")
     volume = load_study(study).suv  # type: ignore[arg-type]
     if unit == "bqml":
@@ -189,7 +130,7 @@ def test_a_nifti_made_of_a_dicom_study_is_left_over(
 
 @pytest.mark.parametrize("change", ["voxel", "place", "mirrored"])
 def test_another_image_of_the_same_shape_is_a_case(change: str, tmp_path: Path) -> None:
-    _patient(tmp_path / "dicom", 10)
+    write_patient(tmp_path / "dicom", 10)
     (study,) = find_studies(tmp_path / "dicom")
     volume = load_study(study).suv  # type: ignore[arg-type]
     array, affine = volume.array.copy(), volume.grid.affine.copy()
@@ -205,7 +146,7 @@ def test_another_image_of_the_same_shape_is_a_case(change: str, tmp_path: Path) 
 
 
 def test_copies_in_the_same_folder_are_a_warning_and_must_be_the_same(tmp_path: Path) -> None:
-    files = _patient(tmp_path, 10)
+    files = write_patient(tmp_path, 10)
     shutil.copy(files[2], tmp_path / "copy of it")
     (study,) = take_stock([tmp_path]).studies
     assert (len(study.pet), [n.code for n in study.notices]) == (7, ["copies"])
@@ -219,7 +160,7 @@ def test_copies_in_the_same_folder_are_a_warning_and_must_be_the_same(tmp_path: 
 
 
 def test_a_study_in_a_zip_and_beside_it_is_one(tmp_path: Path) -> None:
-    _patient(tmp_path / "p", 10)
+    write_patient(tmp_path / "p", 10)
     _zip(tmp_path / "p", tmp_path / "p.zip")
     stock = take_stock([tmp_path])
     assert [s.archive for s in stock.studies] == [None]
@@ -242,7 +183,7 @@ def test_a_study_in_a_zip_and_beside_it_is_one(tmp_path: Path) -> None:
 
 
 def test_paths_that_overlap_are_searched_once(tmp_path: Path) -> None:
-    _patient(tmp_path / "a", 10)
+    write_patient(tmp_path / "a", 10)
     stock = take_stock([tmp_path, tmp_path / "a", tmp_path])
     assert len(stock.studies) == 1
     assert [left.why for left in stock.leftovers] == [
@@ -252,7 +193,7 @@ def test_paths_that_overlap_are_searched_once(tmp_path: Path) -> None:
 
 
 def test_the_results_own_folder_is_not_searched(tmp_path: Path) -> None:
-    _patient(tmp_path / "a", 10)
+    write_patient(tmp_path / "a", 10)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "summary.csv").write_text("case\n")
     assert take_stock([tmp_path], without=[tmp_path / "out"]).leftovers == ()
@@ -272,7 +213,7 @@ def test_special_files_are_named_and_never_opened(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
-    _patient(tmp_path / "a", 10)
+    write_patient(tmp_path / "a", 10)
     (tmp_path / "b").mkdir()
     (tmp_path / "f").write_text("x")
     (tmp_path / "b").chmod(0)
@@ -287,7 +228,7 @@ def test_a_dicomdir_names_what_is_missing(tmp_path: Path) -> None:
     index = Dataset()
     index.SOPClassUID, index.SOPInstanceUID = "1.2.840.10008.1.3.10", "1.2.3.99"
     records = []
-    for path in _patient(tmp_path / "images", 10):  # as a copy of a disc in small letters
+    for path in write_patient(tmp_path / "images", 10):  # as a copy of a disc in small letters
         record = Dataset()
         record.ReferencedFileID = ["IMAGES", path.name.upper()]
         path.rename(path.with_name(path.name.lower()))
@@ -311,13 +252,13 @@ def test_the_command_closes_with_the_counts_and_names_the_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root, out = tmp_path / "batch", tmp_path / "out"
-    _patient(root / "good", 10)
+    write_patient(root / "good", 10)
 
     def heavy(_: int, ds: Dataset) -> None:
         ds.PatientID, ds.PatientWeight = "=P11\x07", None
 
-    _patient(root / "bad", 11, bend=heavy)
-    _patient(root / "ct", 12, modality="CT")
+    write_patient(root / "bad", 11, bend=heavy)
+    write_patient(root / "ct", 12, modality="CT")
     arguments = ["predict", str(root), "-o", str(out), "--model", "hotspot"]
     assert main(arguments) == 1
     last = capsys.readouterr().err.splitlines()[-1]
@@ -343,42 +284,10 @@ def test_the_command_closes_with_the_counts_and_names_the_files(
 
 
 def test_a_failure_is_told_by_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _patient(tmp_path / "p7", 10, bend=lambda _, ds: setattr(ds, "PatientWeight", None))
+    write_patient(tmp_path / "p7", 10, bend=lambda _, ds: setattr(ds, "PatientWeight", None))
     assert main(["predict", str(tmp_path), "-o", str(tmp_path / "o"), "--model", "hotspot"]) == 1
     err = capsys.readouterr().err
     assert f"failed: {tmp_path / 'p7'}: PatientWeight" in err
-
-
-def test_a_case_of_one_name_is_never_anothers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two runs, the same folder's name: neither taken for the first nor written over it."""
-    suv, _ = make_volume()
-    for place, factor in (("x", 1.0), ("y", 1.5)):
-        (tmp_path / place / "p1").mkdir(parents=True)
-        write_nifti(suv.with_array(suv.array * factor), tmp_path / place / "p1" / "pet.nii.gz")
-    shutil.copytree(tmp_path / "x", tmp_path / "moved")
-
-    def run(place: str, *more: str) -> tuple[int, str]:
-        out = str(tmp_path / "out")
-        status = main(["predict", place, "-o", out, "--model", "hotspot", *more])
-        return status, capsys.readouterr().err
-
-    assert run(str(tmp_path / "x"))[0] == 0
-    before = (tmp_path / "out" / "p1" / "case.json").read_bytes()
-    status, err = run(str(tmp_path / "y"))
-    assert (status, "made from other files than" in err) == (1, True)
-    assert "0 done, 1 failed, 0 already there, 0 left over" in err
-    status, err = run(str(tmp_path / "y"), "--fresh")
-    assert (status, "the case of another study" in err) == (1, True)
-    assert (tmp_path / "out" / "p1" / "case.json").read_bytes() == before
-    monkeypatch.chdir(tmp_path / "x")
-    assert run("p1")[0] == 0
-    monkeypatch.chdir(tmp_path / "y")
-    assert run("p1")[0] == 1
-    status, err = run(str(tmp_path / "moved"))
-    assert (status, "1 already there" in err) == (0, True)
-    assert run(str(tmp_path / "moved"), "--fresh")[0] == 0
 
 
 @pytest.mark.parametrize("kind", ["ct", "nothing", "absent"])
@@ -389,7 +298,7 @@ def test_nothing_at_all_is_an_error_and_what_is_left_over_is_none(
     if kind != "absent":
         root.mkdir()
     if kind == "ct":
-        _patient(root, 10, modality="CT")
+        write_patient(root, 10, modality="CT")
     status = main(["predict", str(root), "-o", str(tmp_path / "out"), "--model", "hotspot"])
     assert status == (0 if kind == "ct" else 1)
     err = capsys.readouterr().err

@@ -65,6 +65,18 @@ def write_series(
     return files
 
 
+def write_patient(folder: Path, number: int, **more: object) -> list[Path]:
+    """A series (`write_series`) of study 1.2.``number``, of the patient of that number."""
+    study = f"1.2.{number}"
+
+    def called(k: int, ds: Dataset) -> None:
+        ds.PatientID = f"P{number}"
+
+    more.setdefault("bend", called)
+    series = f"{study}.{5 if 'modality' in more else 4}"
+    return write_series(folder, study=study, series=series, frame=f"{study}.9", **more)  # type: ignore[arg-type]
+
+
 def only(number: int, change: Change) -> Bend:
     """``change`` in slice ``number`` alone."""
     return lambda k, ds: change(ds) if k == number else None
