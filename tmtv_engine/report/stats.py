@@ -304,7 +304,8 @@ def _constant(row: Row) -> bool:
 
 
 def _fisher(value: float, error: float) -> Interval:
-    if abs(value) >= 1 or not math.isfinite(error):
+    """None where ``value`` is 1 or −1 but for rounding."""
+    if abs(value) >= 1 - 1e-12 or not math.isfinite(error):
         return None
     middle = math.atanh(value)
     reach = NORMAL_95 * error
@@ -312,7 +313,8 @@ def _fisher(value: float, error: float) -> Interval:
 
 
 def _exp(value: float) -> float | None:
-    return _finite(math.exp(value)) if value < 700 else None
+    with np.errstate(over="ignore"):
+        return _finite(np.exp(value))
 
 
 def _interval(low: float, high: float) -> Interval:
