@@ -204,16 +204,3 @@ def test_an_error_names_the_zip_and_not_its_temporary_folder(tmp_path: Path) -> 
         load_study(study)  # type: ignore[arg-type]
     assert str(path / "p" / "pet.nii.gz") in str(caught.value)
     assert "tmtv-zip" not in str(caught.value)
-
-
-def test_a_study_over_two_zips_says_that_it_is_one(tmp_path: Path) -> None:
-    write_series(tmp_path / "p")
-    write_series(tmp_path / "c", modality="CT", series="1.2.3.5")
-    (tmp_path / "in").mkdir()
-    for name in ("p", "c"):
-        _zip(tmp_path / name, tmp_path / "in" / f"{name}.zip")
-    stock = take_stock([tmp_path / "in"])
-    ((study,), (left,)) = stock.studies, stock.leftovers
-    assert study.ct == ()
-    assert f"of the study of {study.case}" in left.why
-    assert "one folder" in left.why

@@ -111,7 +111,7 @@ def _whole(study: Study) -> Study:
         pet=tuple(p.absolute() for p in study.pet),
         ct=tuple(p.absolute() for p in study.ct),
         folder=study.folder.absolute(),
-        archive=study.archive and study.archive.absolute(),
+        archives=tuple(p.absolute() for p in study.archives),
         home=study.home and study.home.absolute(),
     )
 

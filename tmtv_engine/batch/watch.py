@@ -65,14 +65,20 @@ def arrivals(
 
 
 def _complete(stock: Stock, moving: frozenset[Path], told: set[Path]) -> Stock:
-    def resting(place: Path) -> bool:
-        return not any(p.is_relative_to(place) or place.is_relative_to(p) for p in moving)
+    def resting(*places: Path) -> bool:
+        return not any(
+            p.is_relative_to(place) or place.is_relative_to(p) for p in moving for place in places
+        )
 
-    studies = tuple(s for s in stock.studies if s.path not in told and resting(_home(s)))
+    studies = tuple(s for s in stock.studies if s.path not in told and resting(*_homes(s)))
     failures = tuple(f for f in stock.failures if f.path not in told and resting(f.path))
     return replace(stock, studies=studies, failures=failures)
 
 
-def _home(study: Study) -> Path:
-    """Where files of the study may still come in: its folder, or its one file's."""
-    return study.archive or study.home or study.pet[0].parent
+def _homes(study: Study) -> tuple[Path, ...]:
+    """Where files of the study may still come in: its zips, its folder, or its one file's."""
+    if not study.archives:
+        return (study.home or study.pet[0].parent,)
+    files = [*study.pet, *study.ct]
+    loose = [p for p in files if not any(p.is_relative_to(a) for a in study.archives)]
+    return (*study.archives, *{p.parent for p in loose})

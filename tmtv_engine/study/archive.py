@@ -8,9 +8,9 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from tmtv_engine.errors import InputError, TmtvError
@@ -52,35 +52,65 @@ def opened(archive: Path) -> Iterator[tuple[Path, list[Leftover]]]:
         yield folder, left
 
 
+@dataclass(frozen=True)
+class Unpacked:
+    """The temporary ``folders`` that zips lie unpacked in, each by its zip."""
+
+    folders: Mapping[Path, Path]
+
+    def real(self, path: Path) -> Path:
+        """Where a file lies that is called by its zip; any other path as it is."""
+        return _moved(path, self.folders.items())
+
+    def named(self, path: Path) -> Path:
+        """What a file is called that lies unpacked; any other path as it is."""
+        return _moved(path, ((folder, archive) for archive, folder in self.folders.items()))
+
+    def said(self, text: str) -> str:
+        """A text that names the zips where it named their folders."""
+        for archive, folder in self.folders.items():
+            text = text.replace(str(folder), str(archive))
+        return text
+
+    def rename(self, error: TmtvError) -> None:
+        """Let an error name the zips where it names their folders."""
+        error.what = self.said(error.what)
+        error.args = tuple(self.said(str(a)) for a in error.args)
+
+
+def _moved(path: Path, places: Iterable[tuple[Path, Path]]) -> Path:
+    for here, there in places:
+        if path.is_relative_to(here):
+            return there / path.relative_to(here)
+    return path
+
+
 @contextmanager
-def unpacked(study: Study) -> Iterator[Study]:
-    """The study with files that can be read; those of one in a zip are there in the block only."""
-    if study.archive is None:
-        yield study
-        return
-    with opened(study.archive) as (folder, _):
-
-        def real(path: Path) -> Path:
-            return folder / path.relative_to(study.archive or path)
-
+def all_opened(archives: Iterable[Path]) -> Iterator[Unpacked]:
+    """Several zips at once; an error on the way names them as themselves."""
+    with ExitStack() as stack:
+        there = Unpacked({a: stack.enter_context(opened(a))[0] for a in archives})
         try:
-            yield replace(
-                study,
-                pet=tuple(map(real, study.pet)),
-                ct=tuple(map(real, study.ct)),
-                folder=folder,
-                archive=None,
-                unpacked_from=study.archive,
-            )
+            yield there
         except TmtvError as error:
-            rename(error, folder, study.archive)
+            there.rename(error)
             raise
 
 
-def rename(error: TmtvError, folder: Path, archive: Path) -> None:
-    """Let an error name the zip where it names the folder that the zip lay unpacked in."""
-    error.what = error.what.replace(str(folder), str(archive))
-    error.args = tuple(str(a).replace(str(folder), str(archive)) for a in error.args)
+@contextmanager
+def unpacked(study: Study) -> Iterator[Study]:
+    """The study with files that can be read; those of one in zips are there in the block only."""
+    if not study.archives:
+        yield study
+        return
+    with all_opened(study.archives) as there:
+        yield replace(
+            study,
+            pet=tuple(map(there.real, study.pet)),
+            ct=tuple(map(there.real, study.ct)),
+            archives=(),
+            there=there,
+        )
 
 
 def _unpack(held: zipfile.ZipFile, archive: Path, folder: Path) -> list[Leftover]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.notices import Notice
@@ -18,12 +18,25 @@ Kind = Literal["dicom", "nifti"]
 EMPTY = "an empty folder"
 
 
+class Renamed(Protocol):
+    """What files lie under another name for a while (`archive.Unpacked`)."""
+
+    def named(self, path: Path, /) -> Path:
+        """Their own name."""
+        ...
+
+    def said(self, text: str, /) -> str:
+        """A text by their own names."""
+        ...
+
+
 @dataclass(frozen=True)
 class Study:
     """A PET that can be loaded, with its CT if there is one; ``case`` names its folder.
 
     ``kind`` "nifti" stands for every image that is no DICOM. The files of a study in a zip have
-    the ``archive`` before their name in it and are there while it is `archive.unpacked`.
+    the zip before their name in it, are there while it is `archive.unpacked`, and
+    `called` what they were then; ``archives`` are the zips that it comes in.
     ``overrides`` are those of its row in a manifest, ``extra`` the row's further columns; a row
     ``named`` its case, its patient and its ``timepoint``. Of DICOM, as its headers say: whose it
     is and when, the SOP instances of the PET, its ``shape`` without axes of one, and the first
@@ -39,7 +52,7 @@ class Study:
     notices: tuple[Notice, ...] = ()
     roi: Path | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
-    archive: Path | None = None
+    archives: tuple[Path, ...] = ()
     overrides: Overrides | None = None
     named: bool = False
     patient_id: str = ""
@@ -48,14 +61,18 @@ class Study:
     instances: frozenset[str] = frozenset()
     shape: tuple[int, ...] = ()
     corner_mm: tuple[float, float, float] | None = None
-    unpacked_from: Path | None = None
+    there: Renamed | None = None
     home: Path | None = None
     uid: str = ""
 
     @property
     def named_folder(self) -> Path:
-        """The folder that stands in what is written: for unpacked files their zip."""
-        return (self.unpacked_from or self.folder).resolve()
+        """The folder that stands in what is written: for unpacked files their zip's."""
+        return self.folder.resolve()
+
+    def called(self, path: Path) -> Path:
+        """What stands in what is written for one of its files: one unpacked by its zip."""
+        return self.there.named(path) if self.there else path
 
     @property
     def path(self) -> Path:
@@ -88,6 +105,7 @@ class Failure:
     error: TmtvError
     patient_id: str = ""
     study_date: str = ""
+    study_uid: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,11 +48,11 @@ def load_study(study: Study, overrides: Overrides | None = None) -> Loaded:
     overrides = study.told(overrides or Overrides())
     with unpacked(study) as real:
         loaded = (_load_nifti if real.kind == "nifti" else _load_dicom)(real, overrides)
-        if real.unpacked_from is None:
+        if real.there is None:
             return loaded
-        zipped = real.named_folder
-        inputs = [str(zipped / p.relative_to(real.folder)) for p in loaded.input_files]
-        return replace(loaded, source={**loaded.source, "inputs": inputs})
+        inputs = [os.path.abspath(real.called(p)) for p in loaded.input_files]
+        told = tuple(replace(n, message=real.there.said(n.message)) for n in loaded.notices)
+        return replace(loaded, notices=told, source={**loaded.source, "inputs": inputs})
 
 
 def _load_nifti(study: Study, overrides: Overrides) -> Loaded:
@@ -225,7 +226,7 @@ def _source(study: Study, stack: Stack, ct: dict[str, Any] | None) -> dict[str, 
         "kind": "dicom",
         "pet": {
             "folder": str(study.named_folder),
-            "files": [_below(s.path, folder) for s in stack.slices],
+            "files": [_below(study.called(s.path), folder) for s in stack.slices],
             "header": header_json(stack.header),
             "instances": instances,
             "frames": several,

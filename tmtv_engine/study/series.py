@@ -46,8 +46,11 @@ def find_dicom(series: Sequence[Series], wanted: Wanted, roots: Sequence[Path]) 
         own = [s for s in series if s.study_uid == uid]
         one = _study(own, wanted, roots)
         home = _home([path for s in own for path in s.files], holds, roots)
-        studies = tuple(replace(s, home=home) for s in one.studies)
-        found += replace(one, studies=studies)
+        found += Stock(
+            tuple(replace(s, home=home) for s in one.studies),
+            tuple(replace(f, study_uid=uid) for f in one.failures),
+            tuple(replace(o, study_uid=uid) for o in one.leftovers),
+        )
     return found
 
 
@@ -75,7 +78,7 @@ def _study(own: Sequence[Series], wanted: Wanted, roots: Sequence[Path]) -> Stoc
     if not pets:
         listed = "; ".join(f"{s.modality} {s}" for s in own[:4])
         why = f"a study without a PET: {listed}"
-        return Stock(leftovers=(Leftover(place_of(files), why, own[0].study_uid),))
+        return Stock(leftovers=(Leftover(place_of(files), why),))
     try:
         pet, passed = the_pet(pets, wanted)
         if pet is None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tmtv_engine.errors import InputError, TmtvError, UsageError
 from tmtv_engine.image.formats import OTHERS, parts_of, suffix_of
-from tmtv_engine.study.archive import is_zip, opened, rename
+from tmtv_engine.study.archive import Unpacked, is_zip, opened
 from tmtv_engine.study.found import CaseName, Failure, Leftover, Stock, Study, gathered
 from tmtv_engine.study.index import is_index, told_of
+from tmtv_engine.study.lots import Lot, of_all
 from tmtv_engine.study.names import named_apart
 from tmtv_engine.study.pairs import find_pairs
 from tmtv_engine.study.rows import find_rows
@@ -62,22 +63,22 @@ def _table(path: Path, wanted: Wanted) -> Stock:
 def _searched(paths: Sequence[Path], wanted: Wanted, without: Sequence[Path]) -> Stock:
     found = walk(paths, without)
     zips = [p for p in found.files if is_zip(p)]
-    stock = _sorted([p for p in found.files if not is_zip(p)], wanted, paths)
-    for archive in zips:
-        stock += _zipped(archive, wanted)
-    return stock + Stock(leftovers=tuple(found.left))
+    lots = [_sorted([p for p in found.files if not is_zip(p)], wanted, paths)]
+    lots += [_zipped(archive, wanted) for archive in zips]
+    return of_all(lots, wanted, paths) + Stock(leftovers=tuple(found.left))
 
 
-def _sorted(files: Sequence[Path], wanted: Wanted, roots: Sequence[Path]) -> Stock:
+def _sorted(files: Sequence[Path], wanted: Wanted, roots: Sequence[Path]) -> Lot:
     """Files by what they are: images, tables, and DICOM with whatever else there is."""
     images = [p for p in files if suffix_of(p)]
     voxels = {part for p in images for part in _beside(p)}
     rest = [p for p in files if not suffix_of(p) and p not in voxels]
     tables = [p for p in rest if p.suffix.lower() in TABLES]
     stock = find_pairs([*images, *voxels], [p for p in roots if suffix_of(p)])
-    stock += _dicom([p for p in rest if p not in set(tables)], wanted, roots)
+    lot = _dicom([p for p in rest if p not in set(tables)], wanted, roots)
     why = "a table: give it by itself if it is a manifest"
-    return stock + Stock(leftovers=tuple(gathered([(p, why) for p in tables])))
+    left = Stock(leftovers=tuple(gathered([(p, why) for p in tables])))
+    return replace(lot, stock=stock + lot.stock + left)
 
 
 def _beside(image: Path) -> tuple[Path, ...]:
@@ -88,50 +89,48 @@ def _beside(image: Path) -> tuple[Path, ...]:
         return ()
 
 
-def _dicom(files: Sequence[Path], wanted: Wanted, roots: Sequence[Path]) -> Stock:
+def _dicom(files: Sequence[Path], wanted: Wanted, roots: Sequence[Path]) -> Lot:
     if not files:
-        return Stock()
+        return Lot(None, Stock())
     from tmtv_engine.dicom.discover import sort_files
 
     found = sort_files(files)
     indices = [p for p, _ in found.others if is_index(p)]
     left = [Leftover(p, told_of(p)) for p in indices]
     left += gathered([(p, why) for p, why in found.others if p not in indices])
-    return find_dicom(found.series, wanted, roots) + Stock(leftovers=tuple(left))
+    stock = find_dicom(found.series, wanted, roots) + Stock(leftovers=tuple(left))
+    return Lot(None, stock, found.series)
 
 
-def _zipped(archive: Path, wanted: Wanted) -> Stock:
-    """A zip's own stock, each path as one below the zip."""
+def _zipped(archive: Path, wanted: Wanted) -> Lot:
+    """A zip's own lot, each path as one below the zip."""
     try:
         with opened(archive) as (folder, refused):
+            there = Unpacked({archive: folder})
             files = walk([folder])
-            inner = _sorted([p for p in files.files if not is_zip(p)], wanted, [folder])
-            left = (*inner.leftovers, *files.left)
+            lot = _sorted([p for p in files.files if not is_zip(p)], wanted, [folder])
+            inner, left = lot.stock, (*lot.stock.leftovers, *files.left)
             stock = Stock(
-                tuple(_study_in(s, archive, folder) for s in inner.studies),
-                tuple(_failure_in(f, archive, folder) for f in inner.failures),
-                tuple(replace(o, path=_in(o.path, archive, folder)) for o in left),
+                tuple(_study_in(s, archive, there) for s in inner.studies),
+                tuple(_failure_in(f, there) for f in inner.failures),
+                tuple(replace(o, path=there.named(o.path)) for o in left),
             )
     except InputError as error:
-        return Stock(failures=(Failure(archive, error),))
-    return stock + Stock(leftovers=tuple(refused))
+        return Lot(archive, Stock(failures=(Failure(archive, error),)))
+    return Lot(archive, stock + Stock(leftovers=tuple(refused)), lot.series)
 
 
-def _in(path: Path, archive: Path, folder: Path) -> Path:
-    return archive / path.relative_to(folder)
-
-
-def _study_in(study: Study, archive: Path, folder: Path) -> Study:
+def _study_in(study: Study, archive: Path, there: Unpacked) -> Study:
     return replace(
         study,
-        pet=tuple(_in(p, archive, folder) for p in study.pet),
-        ct=tuple(_in(p, archive, folder) for p in study.ct),
+        pet=tuple(map(there.named, study.pet)),
+        ct=tuple(map(there.named, study.ct)),
         folder=archive,
-        home=_in(study.home, archive, folder) if study.home else None,
-        archive=archive,
+        home=there.named(study.home) if study.home else None,
+        archives=(archive,),
     )
 
 
-def _failure_in(failure: Failure, archive: Path, folder: Path) -> Failure:
-    rename(failure.error, folder, archive)
-    return replace(failure, path=_in(failure.path, archive, folder))
+def _failure_in(failure: Failure, there: Unpacked) -> Failure:
+    there.rename(failure.error)
+    return replace(failure, path=there.named(failure.path))

@@ -1,4 +1,4 @@
-"""Images that are there twice: a study in a zip and beside it, a NIfTI made of a DICOM study."""
+"""Images that are there twice: a NIfTI made of a DICOM study."""
 
 from __future__ import annotations
 
@@ -7,64 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from tmtv_engine.errors import AmbiguousInput, TmtvError
+from tmtv_engine.errors import TmtvError
 from tmtv_engine.image.formats import read_image, shape_of
 from tmtv_engine.image.volume import Array, FloatArray, Grid, Unit, Volume
 from tmtv_engine.study.archive import unpacked
-from tmtv_engine.study.found import Failure, Leftover, Stock, Study
+from tmtv_engine.study.found import Leftover, Stock, Study
 
 SAME = 1e-3  # of a slice's maximum: what a factor and single precision may leave between two
 NEAR_MM = 0.1
 
 
 def without_twins(stock: Stock) -> Stock:
-    """The stock with each image once: a folder before its copy in a zip, DICOM before its NIfTI.
-
-    A series that lies here in part and there in part is a failure of both places. What a
-    manifest names stands.
-    """
-    stock = _without_niftis(_without_copies(stock))
-    return replace(stock, leftovers=tuple(_parted(left, stock) for left in stock.leftovers))
-
-
-def _parted(left: Leftover, stock: Stock) -> Leftover:
-    """Series without a PET of a study whose PET lies elsewhere, in another zip: it says so."""
-    case = next((s.case for s in stock.studies if s.uid and s.uid == left.study_uid), None)
-    if case is None:
-        return left
-    why = f"of the study of {case}, but apart: put them into one folder; {left.why}"
-    return replace(left, why=why)
-
-
-def _without_copies(stock: Stock) -> Stock:
-    found = [s for s in stock.studies if s.kind == "dicom" and not s.named]
-    dropped: set[int] = set()
-    left: list[Leftover] = []
-    failures: list[Failure] = []
-    for case in dict.fromkeys(s.case for s in found):
-        own = [s for s in found if s.case == case]
-        whole = max(own, key=lambda s: len(s.instances))
-        for other in own:
-            if other is whole:
-                continue
-            dropped.add(id(other))
-            if other.instances <= whole.instances:
-                why = f"a copy of {case}, which is made from {whole.path}"
-                left.append(Leftover(other.archive or other.path, why))
-            else:
-                dropped.add(id(whole))
-                what = f"{other.path}: holds a part of the series that {whole.path} holds"
-                error = AmbiguousInput(what, "Put them into one folder.")
-                told = (whole.patient_id, whole.study_date)
-                failures += [Failure(place, error, *told) for place in (whole.path, other.path)]
-    return Stock(
-        tuple(s for s in stock.studies if id(s) not in dropped),
-        (*stock.failures, *failures),
-        (*stock.leftovers, *left),
-    )
-
-
-def _without_niftis(stock: Stock) -> Stock:
+    """The stock less images made of its DICOM studies; what a manifest names stands."""
     scans = [s for s in stock.studies if s.kind == "dicom" and not s.named]
     kept: list[Study] = []
     left: list[Leftover] = []
