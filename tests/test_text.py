@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmtv_engine.text import cell, cell_text, csv_text
+from tmtv_engine.text import cell, cell_text, counted, csv_text
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,10 @@ def test_what_is_written_comes_back_and_nothing_runs(texts: list[str]) -> None:
     assert [cell_text(told) for told in row] == [*texts, "end"]
     for told in row:
         assert told[:1] not in set("=+@\t\r\n＝") or len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(0, "0 lesions"), (1, "1 lesion"), (2, "2 lesions"), (21, "21 lesions")]
+)
+def test_one_is_singular(number: int, said: str) -> None:
+    assert counted(number, "lesion") == said

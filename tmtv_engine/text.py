@@ -46,6 +46,11 @@ def cell_text(text: str) -> str:
     return text[1:] if text[:1] == "'" and _runs(text[1:]) else text
 
 
+def counted(number: int, one: str) -> str:
+    """A count and its noun: "1 lesion", "2 lesions"."""
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
+
+
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
     """Rows as CSV: commas, a line a row, each value as `cell` writes it."""
     text = io.StringIO()

@@ -125,7 +125,7 @@ async def test_a_rule_names_an_organ(tmp_path: Path) -> None:
         await pilot.press("X")
         await pilot.pause()
         for typed, told in (
-            ("organ=bladder", "rejects 0 lesions, 0.0 mL by 41: \nand 1 candidates: #2"),
+            ("organ=bladder", "rejects 0 lesions, 0.0 mL by 41: \nand 1 candidate: #2"),
             ("organ = Lesion suvmax>8", f"rejects 1 lesion, {ml(1)} mL by 41: #1"),
             ("organ=brown fat ml<0.001", "rejects 0 lesions, 0.0 mL by 41: "),
             ("organ=spine", "no structure has that name\n"),

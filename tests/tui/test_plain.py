@@ -37,17 +37,17 @@ def test_a_reading_in_words(tmp_path: Path) -> None:
     said = spoken(tmp_path, "open 1", "names", "undo", "accept 1", "totals", "sign yes", "reject 1")
     first = f"lesion 1, accepted, undecided, lesion 93 percent, left neck, {ml(1)} mL by 41"
     assert said[:4] == [
-        f"case 1: case-1, todo, 1 lesions, 2 candidates, {ml(1)} mL by 41",
+        f"case 1: case-1, todo, 1 lesion, 2 candidates, {ml(1)} mL by 41",
         "help lists the commands.",
         "case-1 is open.",
         f"{first}, SUV max 9.0",
     ]
-    assert said[6] == f"3 lesions. TMTV by 41: {ml(1)} mL in 1 lesions; predicted {ml(1)} mL."
+    assert said[6] == f"3 lesions. TMTV by 41: {ml(1)} mL in 1 lesion; predicted {ml(1)} mL."
     assert (
         f"lesion 2, rejected, bladder 97 percent, pelvis, midline, {ml(2)} mL by 41, "
         "SUV max 6.0, because bladder"
     ) in said
-    assert "UNDECIDED: 0 that count, 1 candidates that do not (1 named physiologic)." in said
+    assert "UNDECIDED: 0 that count, 1 candidate not counted (1 named physiologic)." in said
     assert said[-2:] == ["error: case-1 is signed by AB", "Re-open it first (unsign)."]
     reading = reading_of(case, "AB")
     assert reading.status == {1: "accepted", 2: "rejected", 3: "candidate"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import numpy.typing as npt
 from tmtv_engine.case.lettering import Box, places
 from tmtv_engine.case.record import CaseRecord, LesionRow
 from tmtv_engine.image.projections import Mip, project_points
+from tmtv_engine.image.volume import Grid
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.origin import Status
+from tmtv_engine.text import counted
 
 SUV_WHITE_TO_BLACK = 10.0
 COLOURS = {
@@ -25,6 +28,19 @@ FAINT = 0.35
 """The share of its colour that a candidate is drawn in if it is named physiologic."""
 _HEIGHT = 900
 _MARGIN = 14
+_HALO = 2  # pixels of white around a name, to be read over dark uptake
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """What is outlined: voxels (n, 3) as (z, y, x), its name, its colour and the share of it that
+    is laid over the picture; ``broad`` ones have a thicker line."""
+
+    index: npt.NDArray[np.int64]
+    name: str
+    rgb: tuple[int, int, int]
+    share: float = 1.0
+    broad: bool = False
 
 
 def write_picture(path: Path, mip: Mip, lesions: Lesions, record: CaseRecord) -> None:
@@ -33,15 +49,33 @@ def write_picture(path: Path, mip: Mip, lesions: Lesions, record: CaseRecord) ->
     ``lesions`` and ``record.lesions`` are in the same order; the outline is the lesion's own,
     before any cut, in the colour of its status.
     """
+    write_sheet(path, mip, lesions.grid, marks_of(lesions, record.lesions), caption(record))
+
+
+def marks_of(lesions: Lesions, rows: Sequence[LesionRow]) -> list[Mark]:
+    """Lesions with their numbers in the colours of their status, in drawing order."""
+    index = lesions.index()
+    return [
+        Mark(
+            index[lesions.span(k)],
+            str(rows[k].id),
+            COLOURS[rows[k].status],
+            FAINT if _faint(rows[k]) else 1.0,
+        )
+        for k in drawing_order(rows)
+    ]
+
+
+def write_sheet(path: Path, mip: Mip, grid: Grid, marks: Sequence[Mark], text: str) -> None:
+    """Write a PNG: front and side projection with ``marks``, the last on top, and words."""
     from PIL import Image, ImageDraw, ImageFont
 
     zoom = max(1, round(_HEIGHT / mip.images.shape[1]))
     font = ImageFont.load_default(size=15)
     views = []
     for angle in (0, int(np.argmin(np.abs(mip.angles_deg - 90)))):
-        views.append(_view(mip, lesions, record.lesions, angle, zoom, font))
+        views.append(_view(mip, grid, marks, angle, zoom, font))
     high, wide = views[0].height, views[0].width
-    text = caption(record)
     side = 330
     sheet = Image.new("RGB", (2 * wide + side + 4 * _MARGIN, high + 2 * _MARGIN), "white")
     for k, view in enumerate(views):
@@ -57,7 +91,7 @@ def caption(record: CaseRecord) -> str:
     """The words beside the projections: case, model, totals, what the outlines mean."""
     lines = [record.case, f"model: {record.model.name}", ""]
     for key, sums in record.totals.items():
-        lines.append(f"TMTV {key:>5}: {sums.tmtv_ml:.1f} mL in {sums.lesions} lesions")
+        lines.append(f"TMTV {key:>5}: {sums.tmtv_ml:.1f} mL in {counted(sums.lesions, 'lesion')}")
     lines += ["", "left: front (patient's right on the left)", "right: side (front on the left)"]
     lines += ["red: accepted   blue: candidate", "faint: named physiologic", "grey: rejected", ""]
     codes = [w.code for w in record.warnings]
@@ -65,9 +99,7 @@ def caption(record: CaseRecord) -> str:
     return "\n".join([*lines, "", "Research use only."])
 
 
-def _view(
-    mip: Mip, lesions: Lesions, rows: Sequence[LesionRow], angle: int, zoom: int, font: Any
-) -> Any:
+def _view(mip: Mip, grid: Grid, marks: Sequence[Mark], angle: int, zoom: int, font: Any) -> Any:
     from PIL import Image, ImageDraw
 
     suv = mip.suv(angle)
@@ -75,19 +107,17 @@ def _view(
     size = (grey.shape[1] * zoom, grey.shape[0] * zoom)
     large = Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
     rgb = np.repeat(np.asarray(large)[:, :, None], 3, axis=2)
-    index = lesions.index()
-    boxes: dict[int, Box] = {}
-    for k in drawing_order(rows):
-        row = rows[k]
-        at = project_points(lesions.grid.affine, index[lesions.span(k)], angle, mip)
+    boxes: list[Box] = []
+    for mark in marks:
+        at = project_points(grid.affine, mark.index, angle, mip)
         mask = np.zeros(suv.shape, bool)
         mask[at] = True
-        edge = _outline(np.kron(mask, np.ones((zoom, zoom), bool)))
-        rgb[edge] = _over(rgb[edge], row)
+        edge = _outline(np.kron(mask, np.ones((zoom, zoom), bool)), mark.broad)
+        rgb[edge] = _over(rgb[edge], mark)
         low, high = [int(a.min()) * zoom for a in at], [int(a.max() + 1) * zoom for a in at]
-        boxes[k] = Box(low[1], low[0], high[1], high[0])
+        boxes.append(Box(low[1], low[0], high[1], high[0]))
     image = Image.fromarray(rgb)
-    _number(ImageDraw.Draw(image), [(rows[k], boxes[k]) for k in reversed(boxes)], font)
+    _name(ImageDraw.Draw(image), list(zip(marks, boxes, strict=True))[::-1], font)
     return image
 
 
@@ -101,10 +131,9 @@ def drawing_order(rows: Sequence[LesionRow]) -> list[int]:
     )
 
 
-def _over(pixels: npt.NDArray[np.uint8], row: LesionRow) -> npt.NDArray[np.uint8]:
-    """Pixels (n, 3) under a lesion's outline or number: its colour, or a share of it."""
-    share = FAINT if _faint(row) else 1.0
-    mixed = (1.0 - share) * pixels + share * np.array(COLOURS[row.status])
+def _over(pixels: npt.NDArray[np.uint8], mark: Mark) -> npt.NDArray[np.uint8]:
+    """Pixels (n, 3) under a mark's outline or name: its colour, or a share of it."""
+    mixed = (1.0 - mark.share) * pixels + mark.share * np.array(mark.rgb)
     return np.asarray(np.round(mixed), np.uint8)
 
 
@@ -113,24 +142,25 @@ def _faint(row: LesionRow) -> bool:
     return named and row.status is Status.CANDIDATE
 
 
-def _number(draw: Any, rows: Sequence[tuple[LesionRow, Box]], font: Any) -> None:
-    """Each lesion's number beside it, the first the nearest; what has no room has none."""
-    inks = [draw.textbbox((0, 0), str(row.id), font=font) for row, _ in rows]
+def _name(draw: Any, marks: Sequence[tuple[Mark, Box]], font: Any) -> None:
+    """Each mark's name beside it, the first the nearest; what has no room has none."""
+    inks = [draw.textbbox((0, 0), m.name, font=font, stroke_width=_HALO) for m, _ in marks]
     sizes = [(int(right - left), int(low - top)) for left, top, right, low in inks]
     wide, high = draw.im.size
-    for (row, _), ink, box in zip(
-        rows, inks, places([b for _, b in rows], sizes, wide, high), strict=True
-    ):
+    found = places([b for _, b in marks], sizes, wide, high)
+    for (mark, _), ink, box in zip(marks, inks, found, strict=True):
         if box is not None:
             corner = (box.left - ink[0], box.top - ink[1])
-            white = np.full((1, 3), 255, np.uint8)
-            (ink_rgb,) = _over(white, row).tolist()
-            draw.text(corner, str(row.id), fill=tuple(ink_rgb), font=font)
+            (ink_rgb,) = _over(np.full((1, 3), 255, np.uint8), mark).tolist()
+            halo = {"stroke_width": _HALO, "stroke_fill": "white"}
+            draw.text(corner, mark.name, fill=tuple(ink_rgb), font=font, **halo)
 
 
-def _outline(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    inside = np.pad(mask, 1)
-    core = inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
+def _outline(mask: npt.NDArray[np.bool_], broad: bool = False) -> npt.NDArray[np.bool_]:
+    core = mask
+    for _ in range(3 if broad else 1):
+        inside = np.pad(core, 1)
+        core = core & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
     return mask & ~core
 
 

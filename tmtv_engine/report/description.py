@@ -29,7 +29,7 @@ from tmtv_engine.report.page import hashes as hashes_of
 from tmtv_engine.report.page import reading as reading_of_page
 from tmtv_engine.report.sides import read_as
 from tmtv_engine.report.write import write_files
-from tmtv_engine.text import csv_text
+from tmtv_engine.text import counted, csv_text
 
 SCHEMA = "tmtv.cohort/1"
 VOLUMES = ("n", "min", "q1", "median", "q3", "max", "mean", "sd")
@@ -216,7 +216,7 @@ def _page(patients: Sequence[Patient], report: Mapping[str, Any], picture: Pictu
 def people(report: Mapping[str, Any]) -> str:
     """How many were measured: a case is not a patient."""
     cases, patients = report["n"], report["patients"]
-    named = "1 patient" if patients == 1 else f"{patients} patients"
+    named = counted(patients, "patient")
     return named if cases == patients else f"{cases} cases of {named}"
 
 

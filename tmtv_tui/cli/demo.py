@@ -45,19 +45,23 @@ def demo(
     failed = tell(outcomes, progress, False)
     if failed:
         return 1
-    _beside_truth(out / "cases" / studies[0].case, out / "patients" / name)
-    console.out(f"picture: {out / 'cases' / studies[0].case / 'mip.png'}")
+    picture = out / "truth.png"
+    _beside_truth(out / "cases" / studies[0].case, out / "patients" / name, picture)
+    console.out(f"picture: {picture}")
     console.say(f"next: tmtv review {out / 'cases'}")
     return 0
 
 
-def _beside_truth(case: Path, patient: Path) -> None:
-    """Print the prediction's totals beside those of the true ROIs cut alike; what was missed."""
+def _beside_truth(case: Path, patient: Path, picture: Path) -> None:
+    """Print the prediction's totals beside those of the true ROIs cut alike; what was missed and
+    invented, also drawn."""
     from tmtv_engine.report.folders import Job, compare_case
+    from tmtv_engine.report.truth import beside_truth, draw_truth
 
     drawn = patient / "RTSTRUCT" / "rois.dcm"
-    told = compare_case(Job(case, drawn if drawn.exists() else None, mode="labels"))
-    if told.found is None:
+    rois = drawn if drawn.exists() else None
+    told = compare_case(Job(case, rois, mode="labels"))
+    if not told.pairs:
         raise TmtvError(f"the truth of {patient.name} could not be compared with its case")
     dice = [console.number(p.overlaps.get("dice"), 2) for p in told.pairs]
     rows = [
@@ -65,9 +69,6 @@ def _beside_truth(case: Path, patient: Path) -> None:
         for p, d in zip(told.pairs, dice, strict=True)
     ]
     console.table(("method", "true mL", "predicted mL", "Dice"), rows)
-    found = told.found
-    missed = found.reference - found.detected
-    console.out(
-        f"of {found.reference} true lesions {missed} missed; "
-        f"of {found.predicted} accepted {found.false} invented"
-    )
+    beside = beside_truth(case, rois)
+    draw_truth(picture, case, beside)
+    console.out(beside.words)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tmtv_engine.errors import UsageError
+from tmtv_engine.text import counted
 from tmtv_tui.cli import console, options
 
 if TYPE_CHECKING:
@@ -166,11 +167,7 @@ def _tell(found: Mapping[str, Any], files: Sequence[Path], as_json: bool) -> Non
         rows = [_row(name, key, m) for name, own in groups for key, m in own.items()]
         console.table((*HEADER, *MORE), rows)
     _tell_left_out(found)
-    console.say(f"{_patients(found['n'])}; the report is in {files[0].parent}")
-
-
-def _patients(n: int) -> str:
-    return "1 patient" if n == 1 else f"{n} patients"
+    console.say(f"{counted(found['n'], 'patient')}; the report is in {files[0].parent}")
 
 
 def _tell_left_out(found: Mapping[str, Any]) -> None:

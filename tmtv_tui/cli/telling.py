@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tmtv_engine.errors import TmtvError
+from tmtv_engine.text import counted
 from tmtv_tui.cli import console, show
 from tmtv_tui.cli.export import tell_empty
 
@@ -119,7 +120,7 @@ def _exported(case: Case, kinds: Sequence[str]) -> bool:
         complain(error, f"{case.name}: export")
         return False
     tell_empty(case.name, kinds, written)
-    console.say(f"{case.name}: {len(written)} files in {case.path / 'export'}")
+    console.say(f"{case.name}: {counted(len(written), 'file')} in {case.path / 'export'}")
     return True
 
 

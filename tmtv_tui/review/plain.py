@@ -11,7 +11,7 @@ from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.session import refresh
-from tmtv_engine.text import clean
+from tmtv_engine.text import clean, counted
 from tmtv_tui.review.names import to_reject
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.order import Order, arranged
@@ -151,7 +151,7 @@ class Plain:
         for number in shown:
             if number:
                 self.say(_lesion_words(o, self.chosen, number))
-        self.say(f"{sum(n > 0 for n in shown)} lesions. {_total_words(o, self.chosen)}")
+        self.say(f"{counted(sum(n > 0 for n in shown), 'lesion')}. {_total_words(o, self.chosen)}")
 
     def accept(self, text: str) -> None:
         """Count lesions."""
@@ -192,7 +192,7 @@ class Plain:
         rest = tuple(n for n in left if reading.status[n] is Status.ACCEPTED)
         if rest:
             self._decide(Decision("accept", rest))
-        self.say(f"{len(left) - len(rest)} candidates are undecided and do not count.")
+        self.say(f"{counted(len(left) - len(rest), 'candidate')} undecided, not counted.")
 
     def step(self, action: str) -> None:
         """Undo or redo."""
@@ -291,7 +291,8 @@ def _numbers(text: str) -> tuple[tuple[int, ...], str]:
 def _case_words(row: CaseRow) -> str:
     if row.state == "broken":
         return f"{row.name}, broken: {row.broken}"
-    told = [row.name, str(row.state), f"{row.lesions} lesions", f"{row.candidates} candidates"]
+    told = [row.name, str(row.state)]
+    told += [counted(row.lesions, "lesion"), counted(row.candidates, "candidate")]
     told += [f"{ml:.1f} mL by {key}" for key, ml in list(row.reviewed.items())[:1]]
     return ", ".join(told)
 
@@ -312,4 +313,5 @@ def _lesion_words(o: Opened, key: str, number: int) -> str:
 
 def _total_words(o: Opened, key: str) -> str:
     ml, _, count = o.table.total(key, o.reading.accepted)
-    return f"TMTV by {key}: {ml:.1f} mL in {count} lesions; predicted {o.before[key][0]:.1f} mL."
+    lesions = counted(count, "lesion")
+    return f"TMTV by {key}: {ml:.1f} mL in {lesions}; predicted {o.before[key][0]:.1f} mL."

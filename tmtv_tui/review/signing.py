@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.state import predicted_status
+from tmtv_engine.text import counted
 from tmtv_tui.review.cells import lesion_cells
 from tmtv_tui.review.names import folded
 from tmtv_tui.review.sites import sites_of
@@ -46,7 +47,7 @@ def _undecided(opened: Opened) -> str:
         return "Every lesion is decided."
     count = sum(reading.status[n] is Status.ACCEPTED for n in left)
     named = sum(n in set(left) for n in folded(opened))
-    told = f"UNDECIDED: {count} that count, {len(left) - count} candidates that do not"
+    told = f"UNDECIDED: {count} that count, {counted(len(left) - count, 'candidate')} not counted"
     return f"{told} ({named} named physiologic)." if named else f"{told}."
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.review.journal import Decision, journals
 from tmtv_engine.review.reading import Reading, reading_of
+from tmtv_engine.text import counted
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.rules import EXPLAINED, rule_hits
 from tmtv_tui.review.signing import sign_lines
@@ -60,10 +61,14 @@ class AskingScreen(SliceScreen, ListScreen):
                 ids, ml, candidates = rule_hits(o, key, rule)
             except TmtvError as error:
                 return f"{error.what}\n{EXPLAINED}"
-            count = f"{len(ids)} lesion{'' if len(ids) == 1 else 's'}"
+            count = counted(len(ids), "lesion")
             told = f"rejects {count}, {ml:.1f} mL by {key}: {' '.join(f'#{n}' for n in ids)}"
             listed = " ".join(f"#{n}" for n in candidates)
-            return f"{told}\nand {len(candidates)} candidates: {listed}" if candidates else told
+            return (
+                f"{told}\nand {counted(len(candidates), 'candidate')}: {listed}"
+                if candidates
+                else told
+            )
 
         def done(rule: str | None) -> None:
             if rule is None:

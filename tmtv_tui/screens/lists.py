@@ -13,6 +13,7 @@ from textual.message import Message
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.journal import Decision
+from tmtv_engine.text import counted
 from tmtv_tui.review.names import to_reject
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.order import SORTS, matching
@@ -149,7 +150,7 @@ class ListScreen(PictureScreen):
 
         def preview(only: str) -> str:
             try:
-                return f"shows {len(matching(o, self.app.method_of(o), only))} lesions"
+                return f"shows {counted(len(matching(o, self.app.method_of(o), only)), 'lesion')}"
             except TmtvError as error:
                 return error.what
 
