@@ -34,7 +34,7 @@ from tmtv_tui.review.rows import alias, broken_row, case_row
 from tmtv_tui.screens.case import CaseScreen
 from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.worklist import Worklist
-from tmtv_tui.terminal.thrift import ExactLayout, ExactUpdate, Shown
+from tmtv_tui.terminal.thrift import Exact, ExactLayout, ExactUpdate, Shown
 from tmtv_tui.widgets.blocks import OWN
 from tmtv_tui.widgets.canvas import Canvas
 from tmtv_tui.widgets.keybar import KeyBar, bindings_of, keys_of
@@ -147,10 +147,30 @@ class ReviewApp(App[None]):
         if type(renderable) is ChopsUpdate:
             exact = ExactUpdate(renderable, self._shown)
         elif type(renderable) is LayoutUpdate:
+            if self._painter is not None:  # pixels may lie where cells are thought to be
+                self._shown.forget()
             exact = ExactLayout(renderable, self._shown)
+        if isinstance(exact, Exact) and self._idle(exact):
+            return
         super()._display(screen, exact)
         if self._painter is not None and isinstance(exact, ExactUpdate | ExactLayout):
             self._paint(self._painter, exact)
+
+    def _idle(self, frame: Exact) -> bool:
+        """Whether a frame would change nothing that is seen, nor where text is typed."""
+        if self._batch_count or not self._running or self.is_headless or self._painter is not None:
+            return False
+        place = self.screen.outer_size.clamp_offset(self.cursor_position)
+        return place == self._previous_cursor_position and not frame.render_segments(self.console)
+
+    def on_resize(self) -> None:
+        """Of another size, or continued, a terminal may show anything."""
+        self._shown.forget()
+
+    def repaint(self) -> None:
+        """Write every cell again, whatever the terminal shows."""
+        self._shown.forget()
+        self.refresh(repaint=True, layout=True)
 
     def _paint(self, painter: Painter, frame: ExactUpdate | ExactLayout) -> None:
         """Send what changed of the pictures in pixels after a frame of text."""
@@ -164,7 +184,7 @@ class ReviewApp(App[None]):
             self._driver.flush()
         if torn:
             self._shown.forget()
-            self.call_next(self.refresh, repaint=True, layout=True)
+            self.call_next(self.repaint)
 
     def _refresh_notifications(self) -> None:
         """What there is to say stands in the line of the keys, where it covers nothing."""

@@ -13,14 +13,11 @@ from tmtv_engine.errors import UsageError
 from tmtv_engine.image.projections import Mip
 from tmtv_tui.review.picture import (
     CELLS,
-    Footprints,
-    body_box,
     field_box,
-    footprints,
-    nearest,
     outline,
     place,
 )
+from tmtv_tui.review.prints import Footprints, body_box, footprints, nearest
 from tmtv_tui.review.rules import Term, parse_rule
 from tmtv_tui.review.state import change, position
 from tmtv_tui.widgets.blocks import BLOCKS, BRAILLE, draw_line, grey_of

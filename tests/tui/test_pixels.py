@@ -18,7 +18,8 @@ from tests.support.terminal import review
 from tests.tui.test_terminal import actions, enter
 from tmtv_engine.errors import UsageError
 from tmtv_tui.cli import review as command
-from tmtv_tui.review.picture import body_box, footprints, place
+from tmtv_tui.review.picture import place
+from tmtv_tui.review.prints import body_box, footprints
 from tmtv_tui.terminal.painter import Painter
 from tmtv_tui.terminal.pixels import Layer, greys, marks, png, sixel
 from tmtv_tui.widgets.mip import CHOSEN

@@ -47,7 +47,7 @@ def test_positions_are_those_of_the_maximum(tmp_path: Path) -> None:
 @pytest.mark.parametrize("angle", [0, 3, 6, 12, 20])
 def test_a_region_takes_what_it_shows(tmp_path: Path, angle: int) -> None:
     case = Opened.of(make_case(tmp_path, hotspots=True).path, "AB")
-    from tmtv_tui.review.picture import footprints
+    from tmtv_tui.review.prints import footprints
 
     peaks = footprints(case.reading.lesions, case.mip, angle).peaks
     for number, (row, col) in peaks.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -48,10 +49,11 @@ class Lesions:
 
     def row(self, lesion_id: int) -> int:
         """The row of a lesion; raises `KeyError` where there is none."""
-        found = np.flatnonzero(self.ids == lesion_id)
-        if not len(found):
-            raise KeyError(lesion_id)
-        return int(found[0])
+        return self._rows[lesion_id]
+
+    @cached_property
+    def _rows(self) -> dict[int, int]:
+        return {number: row for row, number in enumerate(self.ids.tolist())}
 
     def span(self, row: int) -> slice:
         """The slice of ``voxels``, ``suv`` and ``peak`` that a row owns."""
@@ -160,6 +162,19 @@ class Lesions:
         flat = np.zeros(int(np.prod(self.grid.shape)), kind)
         flat[self.voxels] = np.repeat(self.ids, self.counts)
         return Volume(flat.reshape(self.grid.shape), self.grid, Unit.LABEL)
+
+
+def altered(before: Lesions, after: Lesions) -> set[int]:
+    """The numbers that only one of two lists on a grid has, or that hold other voxels in each."""
+    if before is after:
+        return set()
+    found = set(before.ids.tolist()) ^ set(after.ids.tolist())
+    for row, number in enumerate(after.ids.tolist()):
+        if number not in found:
+            old, new = before.span(before.row(number)), after.span(row)
+            if before.voxels[old].tobytes() != after.voxels[new].tobytes():
+                found.add(number)
+    return found
 
 
 _ROWS = ("ids", "components", "starts", "voxels", "suv", "peak")

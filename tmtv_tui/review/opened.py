@@ -18,6 +18,7 @@ from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.session import Session, session_text
 from tmtv_engine.review.state import predicted_status
+from tmtv_tui.review.prints import Prints
 from tmtv_tui.review.state import Table
 
 
@@ -29,7 +30,9 @@ class Opened:
         self.methods = list(methods)
         self.rows = {row.id: row for row in case.record.lesions}
         self.before: dict[str, tuple[float, float, int]] = {}
+        self.prints = Prints(mip)
         self._first: Table | None = None
+        self._repaired: frozenset[int] = frozenset()
         self._measure()
 
     @classmethod
@@ -113,14 +116,20 @@ class Opened:
         return float(self.mip.angles_deg[at])
 
     def _measure(self) -> None:
-        base = self.session.replayer.base
+        base, now = self.session.replayer.base, self.reading
         if self._first is None or list(self._first.volume_ml) != self.methods:
-            self._first = Table.of(self.case, base, self.methods)
-        first = self._first
-        status = predicted_status(self.case.record)
-        rows = [k for k, i in enumerate(base.ids) if status[int(i)] == Status.ACCEPTED]
-        self.before = {key: first.total(key, rows) for key in first.volume_ml}
-        now = self.reading
-        if now.lesions is not base:
-            first = Table.of(self.case, now.lesions, self.methods, now.around)
-        self.table = first
+            self._first = self.table = Table.of(self.case, base, self.methods)
+            status = predicted_status(self.case.record)
+            rows = [k for k, i in enumerate(base.ids) if status[int(i)] == Status.ACCEPTED]
+            self.before = {key: self._first.total(key, rows) for key in self._first.volume_ml}
+        if now.lesions is base:
+            self.table = self._first
+        else:
+            self.table = self.table.after(self.case, now.lesions, now.around, self._around_anew())
+
+    def _around_anew(self) -> set[int]:
+        """Lesions that a method may cut otherwise because of what lies around them now."""
+        if not any(parse_method(key).needs_background for key in self.methods):
+            return set()
+        before, self._repaired = self._repaired, self.reading.repaired
+        return set(before | self._repaired) & set(self.reading.status)

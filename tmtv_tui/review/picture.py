@@ -6,7 +6,6 @@ as wide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy.typing as npt
 
 from tmtv_engine.image.projections import Mip, project_points
 from tmtv_engine.image.volume import Grid
-from tmtv_engine.lesion.lists import Lesions
 
 GREYS = 24
 CELLS = {
@@ -91,26 +89,6 @@ class Placed:
         return int(self.grey.shape[1])
 
 
-def body_box(mip: Mip, prints: Iterable[Footprints] = ()) -> tuple[int, int, int, int]:
-    """(top, bottom, left, right) of the trunk in every projection: haze and raised arms left out.
-
-    A row counts where 30 mm of it are above SUV 0.5, a column where a third of the body's height
-    is; the lesions of ``prints`` are inside wherever they lie.
-    """
-    seen = mip.images.max(axis=0) > BODY_SUV / mip.suv_per_step
-    rows = np.flatnonzero(seen.sum(axis=1) * mip.pixel_mm >= BODY_MM)
-    if not len(rows):
-        return field_box(mip)
-    tall = seen[rows[0] : rows[-1] + 1].sum(axis=0)
-    cols = np.flatnonzero(3 * tall >= rows[-1] + 1 - rows[0])
-    own = [pixels for found in prints for pixels in found.pixels.values()]
-    rows = np.concatenate([rows, *(row for row, _ in own)])
-    cols = np.concatenate([cols, *(col for _, col in own)])
-    if not len(cols):
-        return field_box(mip)
-    return int(rows.min()), int(rows.max()) + 1, int(cols.min()), int(cols.max()) + 1
-
-
 def field_box(mip: Mip) -> tuple[int, int, int, int]:
     """(top, bottom, left, right) of the whole field."""
     return 0, mip.images.shape[1], 0, mip.images.shape[2]
@@ -179,29 +157,6 @@ def pool(image: npt.NDArray[Any], count: int, axis: int, mean: bool = False) -> 
     return np.asarray(np.add.reduceat(image, edges, axis=axis) / sizes)
 
 
-@dataclass(frozen=True, eq=False)
-class Footprints:
-    """Where lesions lie in one projection: image pixels by lesion, and that of its maximum."""
-
-    pixels: Mapping[int, tuple[Pixels, Pixels]]
-    peaks: Mapping[int, tuple[int, int]]
-
-
-def footprints(lesions: Lesions, mip: Mip, angle: int) -> Footprints:
-    """The pixels of every lesion in projection ``angle``."""
-    pixels, peaks = {}, {}
-    if len(lesions):
-        row, col = project_points(lesions.grid.affine, lesions.index(), angle, mip)
-        wide = mip.images.shape[2]
-        for k, number in enumerate(int(i) for i in lesions.ids):
-            span = lesions.span(k)
-            flat = np.unique(row[span] * wide + col[span])
-            pixels[number] = (flat // wide, flat % wide)
-            best = span.start + int(np.argmax(lesions.suv[span]))
-            peaks[number] = (int(row[best]), int(col[best]))
-    return Footprints(pixels, peaks)
-
-
 def ray(grid: Grid, mip: Mip, angle: int, row: int, col: int) -> Pixels:
     """The voxels (n, 3) that projection ``angle`` shows at a pixel."""
     step = min(grid.spacing_mm) / 2
@@ -233,17 +188,6 @@ def around(placed: Placed, inside: set[tuple[int, int]]) -> set[tuple[int, int]]
     steps = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
     beside = {(y + dy, x + dx) for y, x in inside for dy, dx in steps} - inside
     return {(y, x) for y, x in beside if 0 <= y < high and 0 <= x < wide}
-
-
-def nearest(prints: Footprints, placed: Placed, y: int, x: int, reach: float = 4.0) -> int | None:
-    """The lesion at dot (y, x) or within ``reach`` of it; the nearest wins."""
-    best, found = reach**2, None
-    for number, pixels in prints.pixels.items():
-        cells = placed.inside(pixels)
-        apart = min(((py - y) ** 2 + (px - x) ** 2 for py, px in cells), default=np.inf)
-        if apart < best:
-            best, found = apart, number
-    return found
 
 
 def sides(angle_deg: float) -> tuple[str, str]:

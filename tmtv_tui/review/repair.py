@@ -16,7 +16,7 @@ from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.repairs import FLOOR_SUV, add, erase, merge
 from tmtv_tui.review.cursor import Cursor
-from tmtv_tui.review.state import Table, difference
+from tmtv_tui.review.state import difference
 
 if TYPE_CHECKING:
     from tmtv_engine.review.source import Pet
@@ -167,7 +167,7 @@ def _lines(
     opened: Opened, before: Reading, after: Reading, lesions: Sequence[int], number: int
 ) -> tuple[str, ...]:
     """mL by every method: of the lesion and of all, before and after."""
-    table = Table.of(opened.case, after.lesions, opened.methods, after.around)
+    table = opened.table.after(opened.case, after.lesions, after.around, after.repaired)
     row = after.lesions.row(number)
     had = [before.lesions.row(n) for n in lesions if n in before.status]
     head = f"{'mL':>6} {f'#{number}':>10} {'':>8} {'total':>9} {'':>8}"

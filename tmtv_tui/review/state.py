@@ -11,7 +11,7 @@ import numpy as np
 from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case
 from tmtv_engine.image.volume import FloatArray
-from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.lesion.lists import Lesions, altered
 from tmtv_engine.lesion.measures import centroid_mm, suv_max, suv_peak
 from tmtv_engine.review.line import REPAIRS
 from tmtv_engine.review.repairs import told
@@ -58,6 +58,39 @@ class Table:
             volume[method.key], tlg[method.key] = m.volume_ml, m.tlg_g
         peaks = suv_max(lesions), suv_peak(lesions), centroid_mm(lesions), top_mm(lesions)
         return cls(lesions, volume, tlg, *peaks)
+
+    def after(
+        self,
+        case: Case,
+        lesions: Lesions,
+        around: Callable[[], Mapping[int, float]] = dict,
+        also: Iterable[int] = (),
+    ) -> Table:
+        """`of` for other ``lesions`` by the same methods: only what differs is cut and measured.
+
+        ``also``: numbers of lesions that are cut otherwise though their voxels are the same.
+        """
+        ids = lesions.ids.tolist()
+        new = altered(self.lesions, lesions) | set(also)
+        part = Table.of(
+            case, lesions.take([k for k, n in enumerate(ids) if n in new]), self.volume_ml, around
+        )
+        places = [(n in new, (part if n in new else self).lesions.row(n)) for n in ids]
+        fresh = np.array([is_new for is_new, _ in places], bool)
+        rows = np.array([row for _, row in places], np.int64)
+
+        def merged(known: FloatArray, measured: FloatArray) -> FloatArray:
+            found = np.empty((len(ids), *known.shape[1:]), known.dtype)
+            found[fresh], found[~fresh] = measured[rows[fresh]], known[rows[~fresh]]
+            return found
+
+        names = ("suv_max", "suv_peak", "centroid_mm", "top_mm")
+        return Table(
+            lesions,
+            {key: merged(known, part.volume_ml[key]) for key, known in self.volume_ml.items()},
+            {key: merged(known, part.tlg_g[key]) for key, known in self.tlg_g.items()},
+            *(merged(getattr(self, name), getattr(part, name)) for name in names),
+        )
 
     def total(self, key: str, rows: list[int]) -> tuple[float, float, int]:
         """TMTV mL, TLG g and lesions with a non-empty cut, over ``rows``."""

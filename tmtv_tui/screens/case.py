@@ -150,15 +150,19 @@ class CaseScreen(RepairingScreen):
         o = self.opened
         if o is None:
             return
-        table = self.query_one(LesionTable)
-        table.fill(o, self.app.method_of(o))
+        self.query_one(LesionTable).fill(o, self.app.method_of(o))
         quarter = len(o.mip.angles_deg) // 4
         for name, turn in (("#front", 0), ("#side", quarter)):
             view = self.query_one(name, MipView)
             view.white_suv = WINDOWS[self.white]
             view.angle = (self.angle + turn) % len(o.mip.angles_deg)
-            view.show(o.mip, o.reading.lesions, o.reading.status)
-        self._choose(table.current())
+        self._show_lesions(o)
+
+    def _show_lesions(self, o: Opened) -> None:
+        """Marks, chosen lesion and words for the lesions that there are now."""
+        for view in self.query(MipView):
+            view.show(o.prints, o.reading.lesions, o.reading.status)
+        self._choose(self.query_one(LesionTable).current())
         self.say()
 
     def settle(self, before: Reading) -> None:
@@ -166,10 +170,10 @@ class CaseScreen(RepairingScreen):
         o = self.opened
         if o is None:
             return
+        self.query_one(LesionTable).settle(o, before)
         if o.reading.lesions is not before.lesions:
-            self._show_all()
+            self._show_lesions(o)
         else:
-            self.query_one(LesionTable).settle(o, before)
             for view in self.query(MipView):
                 view.settle(o.reading.status)
             self.say()

@@ -63,7 +63,7 @@ class ImageScreen(PictureScreen):
         o = self.opened
         if o is None:
             return
-        blind = getattr(self.app, "blind", False)
+        blind = self.app.blind
         base = o.session.replayer.base
 
         def say(text: str) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.screen import Screen
 
 from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.screens.dialogs import Page, help_lines
 from tmtv_tui.widgets.mip import MipView
+
+if TYPE_CHECKING:
+    from tmtv_tui.app import ReviewApp
 
 LEGEND = (
     "In the picture a lesion has a mark at its maximum: orange (+)",
@@ -26,6 +31,8 @@ WINDOWS = (4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 25.0)
 
 class PictureScreen(Screen[None]):
     """A screen with the projections ``#front`` and ``#side`` and a lesion table."""
+
+    app: ReviewApp
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +102,7 @@ class PictureScreen(Screen[None]):
 
     def action_redraw(self) -> None:
         """Paint everything again."""
-        self.app.refresh(repaint=True, layout=True)
+        self.app.repaint()
 
     def action_leave(self) -> None:
         """Back to the worklist."""

@@ -334,7 +334,7 @@ class Worklist(Screen[None]):
 
     def action_redraw(self) -> None:
         """Paint everything again."""
-        self.app.refresh(repaint=True, layout=True)
+        self.app.repaint()
 
     def action_quit(self) -> None:
         """Leave."""

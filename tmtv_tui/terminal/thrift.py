@@ -26,40 +26,48 @@ class Shown:
     """What the terminal shows: cells by line, as far as they are known."""
 
     def __init__(self) -> None:
-        self._lines: dict[int, Strip | list[Cell | None]] = {}
+        self._lines: dict[int, list[Cell | None]] = {}
 
     def forget(self) -> None:
         """The next updates are written in full."""
         self._lines.clear()
 
-    def whole(self, y: int, strip: Strip) -> None:
-        """A line was written from its first cell."""
-        self._lines[y] = strip
-
-    def line(self, y: int, end: int, system: ColorSystem | None) -> list[Cell | None]:
+    def line(self, y: int, end: int) -> list[Cell | None]:
         """The cells of a line, at least up to ``end``."""
-        found = self._lines.get(y, [])
-        if isinstance(found, Strip):
-            found = list(_cells(found, system))
+        found = self._lines.setdefault(y, [])
         found += [None] * (end - len(found))
-        self._lines[y] = found
         return found
 
 
-class ExactUpdate(CompositorUpdate):
+class Exact(CompositorUpdate):
+    """An update of Textual's less what is shown already; what it writes is made out once."""
+
+    _text: str | None = None
+
+    def render_segments(self, console: Console) -> str:
+        """For the terminal; "" where it shows all of it."""
+        if self._text is None:
+            self._text = self._made(console)
+        return self._text
+
+    def _made(self, console: Console) -> str:
+        raise NotImplementedError
+
+
+class ExactUpdate(Exact):
     """A partial update of Textual's, less what ``shown`` has already."""
 
     def __init__(self, update: ChopsUpdate, shown: Shown) -> None:
         self.update, self.shown = update, shown
         self.written: list[tuple[int, int, int]] = []
 
-    def render_segments(self, console: Console) -> str:
-        """For the terminal; leaves the runs (line, first, last + 1) in ``written``."""
+    def _made(self, console: Console) -> str:
+        """Leaves the runs (line, first, last + 1) in ``written``."""
         system = _system(console)
         pen = Pen()
         written = self.written = []
         for y, x1, x2 in self.update.spans:
-            there = self.shown.line(y, x2, system)
+            there = self.shown.line(y, x2)
             ends, chops = self.update.chop_ends[y], self.update.chops[y]
             for end, (x, strip) in zip(ends, chops.items(), strict=False):
                 if strip is None or x >= x2 or end <= x1:
@@ -74,23 +82,26 @@ class ExactUpdate(CompositorUpdate):
         return pen.done()
 
 
-class ExactLayout(CompositorUpdate):
-    """The whole screen, each line from its first cell."""
+class ExactLayout(Exact):
+    """The whole screen: lines that ``shown`` does not know from their first cell, of the others
+    what differs."""
 
     def __init__(self, update: LayoutUpdate, shown: Shown) -> None:
         self.update, self.shown = update, shown
         self.written = None
 
-    def render_segments(self, console: Console) -> str:
-        """For the terminal."""
+    def _made(self, console: Console) -> str:
         system = _system(console)
         pen = Pen()
-        self.shown.forget()
+        left = self.update.region.x
         for y, line in enumerate(self.update.strips, self.update.region.y):
             strip = Strip.join(line)
-            pen.move(y, self.update.region.x)
-            pen.write(_cells(strip, system))
-            self.shown.whole(y, strip)
+            there = self.shown.line(y, left + strip.cell_length)
+            cells = list(_cells(strip, system))
+            for low, high in _changed(cells, there[left : left + len(cells)]):
+                pen.move(y, left + low)
+                pen.write(cells[low:high])
+            there[left : left + len(cells)] = cells
         return pen.done()
 
 

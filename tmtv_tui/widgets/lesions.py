@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tmtv_engine.lesion.lists import altered
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.reading import Reading
 from tmtv_tui.review.cells import Column, columns_of, header_of, widths_of
@@ -82,8 +84,10 @@ class LesionTable(ScrollView, can_focus=True):
     def _at(self) -> int | None:
         return self._ids[self.cursor_row] if 0 <= self.cursor_row < len(self._ids) else None
 
-    def fill(self, opened: Opened, method: str) -> None:
-        """Draw all rows; the cursor stays on its lesion."""
+    def fill(
+        self, opened: Opened, method: str, known: Mapping[int, list[str]] | None = None
+    ) -> None:
+        """Draw all rows, those that are ``known`` as they are; the cursor stays on its lesion."""
         current = self._at()
         self._opened, self._method = opened, method
         self._ids, self._folded = arranged(opened, method, self.order)
@@ -92,7 +96,7 @@ class LesionTable(ScrollView, can_focus=True):
         self._marks &= set(numbers)
         self._columns = columns_of(opened, method)
         self._header = [header_of(column, method) for column in self._columns]
-        self._cells = {n: self._row(n) for n in numbers}
+        self._cells = {n: (known or {}).get(n) or self._row(n) for n in numbers}
         self._measure()
         if current not in self._ids and current in self._folded:
             current = FOLD
@@ -111,20 +115,17 @@ class LesionTable(ScrollView, can_focus=True):
             self.refresh()
 
     def settle(self, opened: Opened, before: Reading) -> None:
-        """Draw the rows whose status or reason changed."""
-        if folded(opened) != self._away:
-            self.fill(opened, self._method)
-            return
+        """Draw the rows whose voxels, status or reason changed."""
         now = opened.reading
+        new = altered(before.lesions, now.lesions)
+        new |= {n for n in self._cells if n not in new and _told(before, n) != _told(now, n)}
+        if now.lesions is not before.lesions or folded(opened) != self._away:
+            self.fill(opened, self._method, {n: c for n, c in self._cells.items() if n not in new})
+            return
         for row, number in enumerate(self._ids):
-            if number == FOLD:
-                self.refresh_line(row + 1)
-            elif (
-                now.status[number] != before.status[number]
-                or now.reasons.get(number) != before.reasons.get(number)
-                or now.decided_by[number] != before.decided_by[number]
-            ):
+            if number in new:
                 self._cells[number] = self._row(number)
+            if number in new or number == FOLD:
                 self.refresh_line(row + 1)
 
     def reorder(self, order: Order) -> None:
@@ -254,3 +255,9 @@ class LesionTable(ScrollView, can_focus=True):
             for cell, width, column in zip(cells, self._widths, self._columns, strict=True)
         ]
         return " ".join(parts) + "  "
+
+
+def _told(reading: Reading, number: int) -> tuple[object, ...]:
+    """What a row says of a lesion beside its measures."""
+    known = reading.status, reading.reasons, reading.decided_by, reading.sources
+    return (*(of.get(number) for of in known), number in reading.parents)

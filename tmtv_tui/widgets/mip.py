@@ -9,23 +9,20 @@ import numpy as np
 import numpy.typing as npt
 from textual import events
 
-from tmtv_engine.image.projections import Mip, project_points
+from tmtv_engine.image.projections import project_points
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.origin import Status
 from tmtv_tui.messages import LesionPicked, PointPicked, RegionDrawn
 from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.picture import (
     CELLS,
-    Footprints,
     Placed,
-    body_box,
     field_box,
-    footprints,
-    nearest,
     outline,
     place,
     sides,
 )
+from tmtv_tui.review.prints import Footprints, Prints, nearest
 from tmtv_tui.widgets.canvas import LETTERS, SIGNED, Canvas, cross
 
 if TYPE_CHECKING:
@@ -65,7 +62,7 @@ class MipView(Canvas):
         self.zoom = 1
         self._pressed: tuple[int, int] | None = None
         self._dragged = False
-        self._mip: Mip | None = None
+        self._of: Prints | None = None
         self._image: npt.NDArray[np.floating] | None = None
         self._box = (0, 1, 0, 1)
         self._lesions: Lesions | None = None
@@ -74,12 +71,17 @@ class MipView(Canvas):
         self._prints = Footprints({}, {})
         self._cursor: Cursor | None = None
 
-    def show(self, mip: Mip, lesions: Lesions, status: Mapping[int, Status]) -> None:
-        """Another case, or other lesions of it."""
-        self._mip, self._lesions, self._status = mip, lesions, dict(status)
-        turns = {0, len(mip.angles_deg) // 4}
-        self._box = body_box(mip, [footprints(lesions, mip, turn) for turn in sorted(turns)])
-        self._lay_out()
+    def show(self, prints: Prints, lesions: Lesions, status: Mapping[int, Status]) -> None:
+        """Another case, or other lesions of it; where the body lies as it lay, only the cells of
+        what changed are painted."""
+        same = self._of is prints and self._placed is not None
+        before, self._box = self._box, prints.box(lesions)
+        self._of, self._lesions, self._status = prints, lesions, dict(status)
+        if not same or self._box != before or self.zoom > 1:
+            self._lay_out()
+        else:
+            self._prints = prints.of(lesions, self.angle)
+            self._mark_anew()
 
     def turn(self, angle: int) -> None:
         """Another of the stored projections."""
@@ -185,11 +187,10 @@ class MipView(Canvas):
         return left + spot[1] // placed.cell[1], top + spot[0] // placed.cell[0]
 
     def _lay_out(self) -> None:
-        if self._mip is None or self._lesions is None or self.size.area == 0:
+        if self._of is None or self._lesions is None or self.size.area == 0:
             return
-        mip = self._mip
-        self._prints = footprints(self._lesions, mip, self.angle)
-        self._image = mip.suv(self.angle)
+        self._prints = self._of.of(self._lesions, self.angle)
+        self._image = self._of.mip.suv(self.angle)
         self._placed = place(
             self._image,
             self._part(),
@@ -204,8 +205,8 @@ class MipView(Canvas):
         self.refresh()
 
     def _part(self) -> tuple[int, int, int, int]:
-        if self.zoom == 0 and self._mip is not None:
-            return field_box(self._mip)
+        if self.zoom == 0 and self._of is not None:
+            return field_box(self._of.mip)
         top, bottom, left, right = self._box
         peak = self._prints.peaks.get(self._chosen or 0)
         if self.zoom == 1 or peak is None:
@@ -219,12 +220,13 @@ class MipView(Canvas):
         """The outline of the chosen lesion, and at the maximum of every other a dot or a sign."""
         self._marks, self._glyphs = {}, {}
         placed = self._placed
-        if placed is None or self._mip is None:
+        if placed is None or self._of is None:
             return
-        self._letter(placed, float(self._mip.angles_deg[self.angle]))
+        mip = self._of.mip
+        self._letter(placed, float(mip.angles_deg[self.angle]))
         if self._cursor is not None:
             affine, index = self._cursor.grid.affine, self._cursor.index
-            row, col = project_points(affine, index, self.angle, self._mip)
+            row, col = project_points(affine, index, self.angle, mip)
             at = placed.spot(int(row), int(col))
             cell = None if at is None else (at[0] // placed.cell[0], at[1] // placed.cell[1])
             self._glyphs |= cross(placed, cell)
