@@ -16,8 +16,10 @@ from tests.model.test_nnunet_folder import folder, plans
 from tests.model.test_nnunet_weights import saved
 from tmtv_engine.errors import DeviceError, InputError, UsageError
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
+from tmtv_engine.lesion.lists import SPHERE_RADIUS_MM
 from tmtv_engine.model import nnunet_predictor
 from tmtv_engine.model import registry as models
+from tmtv_engine.model.clicks import Clicks
 from tmtv_engine.model.nnunet import Loaded, NnUnetSegmenter, along_axes
 from tmtv_engine.model.nnunet_folder import CHECKPOINTS, Folder, Heads
 from tmtv_engine.model.nnunet_logits import Zoom
@@ -52,7 +54,10 @@ class Plan:
 class Predictor:
     """Answers with the first channel as the logits of the tumour."""
 
-    def logits(self, data: Any) -> Array:
+    box: Any = None
+
+    def logits(self, data: Any, box: Any = None) -> Array:
+        self.box = box
         values = data.numpy().astype(np.float16)
         return np.stack([np.zeros_like(values[0]), values[0]])
 
@@ -100,6 +105,31 @@ def test_beyond_the_ct_there_is_air_and_no_clicks_were_made() -> None:
     assert (image[1, 2:] == -1000).all()
     assert (image[[0, 2]] == 0).all()
     assert (image[3] == 1).all()
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_clicks_lie_where_they_were_made_and_only_their_place_is_looked_at(flip: bool) -> None:
+    grid = Grid.axial((31, 40, 50), (4.0, 3.0, 2.0), (-20.0, 5.0, 100.0))
+    suv = Volume(np.ones(grid.shape, np.float32), grid, Unit.SUV)
+    reader = "NibabelIOWithReorient" if flip else "SimpleITKIO"
+    segment = _segmenter(("pet", "foreground", "background"), reader)
+    at, elsewhere = (12, 12, 30), (17, 30, 16)
+    points = [tuple(float(v) for v in grid.to_mm(p)) for p in (at, elsewhere)]
+    clicks = Clicks((points[0],), (points[1],), 6.0)  # type: ignore[arg-type]
+    found = segment.asked(suv, None, clicks)
+    assert found.grid.matches(grid)
+    image, (low, high) = segment.loaded.plan.image, segment.loaded.predictor.box
+    turned = image[:, :, ::-1, ::-1] if flip else image
+    places = [np.unravel_index(turned[k].argmax(), grid.shape) for k in (1, 2)]
+    assert [tuple(map(int, p)) for p in places] == [at, elsewhere]
+    reach = (6.0 + SPHERE_RADIUS_MM) / np.array([4.0, 3.0, 2.0])
+    seen = np.array([12, 27, 19]) if flip else np.array(at)
+    assert (low <= seen - np.floor(reach)).all()
+    assert (high > seen + np.floor(reach)).all()
+    assert (high - low <= np.minimum(2 * reach + 12, grid.shape)).all()
+    segment(suv)
+    assert segment.loaded.predictor.box is None
+    assert not segment.loaded.plan.image[1:].any()
 
 
 def test_without_the_ct_that_it_needs_a_model_is_refused() -> None:

@@ -95,7 +95,7 @@ def _theirs(folder: Path, model: Path, *more: str) -> dict[str, np.ndarray[Any, 
     folds = sorted(p.name.removeprefix("fold_") for p in model.glob("fold_*"))
     given = ["-i", folder / "raw", "-o", folder / "theirs", "-m", model, "-f", *folds]
     (folder / "theirs").mkdir()
-    _run(command, *given, "-device", "cpu", "-npp", "0", "-nps", "0", *more)
+    _run(command, *given, "-device", "cpu", "-npp", "1", "-nps", "1", *more)
     return {size: _read(folder / "theirs" / f"{size}.nii.gz") for size in SIZES}
 
 

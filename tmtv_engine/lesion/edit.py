@@ -82,21 +82,29 @@ def flood(window: Window, point_mm: Point, threshold: float, reach_mm: float) ->
     from that of the voxel nearest to the point and that 26-connect to it by such voxels. Raises
     `UsageError`, telling the SUV, where that voxel is not above the threshold itself.
     """
-    image, grid = window.volume.require(Unit.SUV), window.volume.grid
-    index = nearest(window.grid, point_mm)
-    at = window.inside(index)
+    image = window.volume.require(Unit.SUV)
+    at = window.inside(nearest(window.grid, point_mm))
     if not image[at] > np.float64(threshold):
         raise UsageError(
             f"SUV {image[at]:.2f} at that point is not above {threshold:g}",
             "Take another point, a lower threshold, or a share such as 41%.",
         )
+    return piece(window, image > np.float64(threshold), point_mm, reach_mm)
+
+
+def piece(window: Window, mask: npt.NDArray[np.bool_], point_mm: Point, reach_mm: float) -> Lesions:
+    """What of a ``mask`` (z, y, x) of the window hangs together around a point that is in it.
+
+    One lesion of number 1 on the whole grid: voxels whose centres lie at most ``reach_mm`` from
+    that of the voxel nearest to the point and that 26-connect to it by such voxels.
+    """
+    index = nearest(window.grid, point_mm)
     centre = tuple(float(v) for v in window.grid.to_mm(index))
-    near = _distance_mm(grid, centre) <= reach_mm + NOISE_MM  # type: ignore[arg-type]
-    region = _piece(near & (image > np.float64(threshold)), at)
-    voxels = np.flatnonzero(region)
+    near = _distance_mm(window.volume.grid, centre) <= reach_mm + NOISE_MM  # type: ignore[arg-type]
+    voxels = np.flatnonzero(_piece(near & mask, window.inside(index)))
     found = from_voxels(window.volume, voxels, np.ones(len(voxels), np.uint8))
-    whole = np.stack(np.unravel_index(voxels, grid.shape), axis=-1) + window.low
-    flat = np.ravel_multi_index(tuple(whole.T), window.grid.shape).astype(np.int64)
+    places = np.stack(np.unravel_index(voxels, mask.shape), axis=-1) + window.low
+    flat = np.ravel_multi_index(tuple(places.T), window.grid.shape).astype(np.int64)
     one = np.ones(1, np.int64)
     return Lesions(window.grid, one, one, found.starts, flat, found.suv, found.peak)
 

@@ -23,13 +23,14 @@ from tmtv_engine.errors import InputError
 from tmtv_engine.image.resample import resample
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
 from tmtv_engine.model.channels import HU_TOP
+from tmtv_engine.model.clicks import Clicks
 from tmtv_engine.model.infer import device_of
 from tmtv_engine.model.naming import Naming
 from tmtv_engine.model.nnunet_folder import Folder, read_folder
 from tmtv_engine.model.nnunet_logits import answer
 from tmtv_engine.model.nnunet_naming import flipped, naming_of, step_of
 from tmtv_engine.model.nnunet_plans import configuration_of
-from tmtv_engine.model.nnunet_predictor import Plan, Predictor, plan_of, room_for
+from tmtv_engine.model.nnunet_predictor import Box, Plan, Predictor, plan_of, room_for
 from tmtv_engine.model.nnunet_weights import Checkpoint, fitting, read_checkpoint
 from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.notices import Notice, notice
@@ -185,11 +186,38 @@ class NnUnetSegmenter:
         there is air, and no clicks were made. Raises `InputError` where the model needs a CT and
         there is none.
         """
+        return self._predicted(suv, ct)
+
+    def asked(self, suv: Volume, ct: Volume | None, clicks: Clicks) -> Volume:
+        """The probability of tumour on the PET's grid after a reader's clicks, near the first one.
+
+        Only windows that touch what lies within ``clicks.within_mm`` are run; there the answer is
+        to the bit that of all of them. Raises as a call does, and `UsageError` for clicks outside.
+        """
+        return self._predicted(suv, ct, clicks).probability
+
+    def _predicted(
+        self, suv: Volume, ct: Volume | None, clicks: Clicks | None = None
+    ) -> Prediction:
         grid = along_axes(suv.grid)
-        tumour, naming = self._answer(self._stack(suv, ct, grid), grid)
+        stack = self._stack(suv, ct, grid)
+        box = None if clicks is None else self._clicked(stack, clicks, grid)
+        tumour, naming = self._answer(stack, grid, box)
         chance = np.ascontiguousarray(self._turned(tumour))
         found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
         return Prediction(found, naming)
+
+    def _clicked(self, stack: Array, clicks: Clicks, grid: Grid) -> Box:
+        """Put clicks into an image; where the answer is looked at, in the image's indices."""
+        for kind, array in clicks.channels(grid).items():
+            if kind in self.channels:
+                stack[self.channels.index(kind)] = self._turned(array)
+        low, high = clicks.box(grid)
+        if self.flip:
+            size = np.array(grid.shape)
+            turned = np.array([False, True, True])
+            low, high = np.where(turned, size - high, low), np.where(turned, size - low, high)
+        return low, high
 
     def _stack(self, suv: Volume, ct: Volume | None, grid: Grid) -> Array:
         if ct is None and "ct" in self.channels:
@@ -204,12 +232,15 @@ class NnUnetSegmenter:
             stack[self.channels.index("ct")] = self._turned(there)
         return stack
 
-    def _answer(self, stack: Array, grid: Grid) -> tuple[Array, Naming | None]:
+    def _answer(
+        self, stack: Array, grid: Grid, box: Box | None = None
+    ) -> tuple[Array, Naming | None]:
         plan, heads = self.loaded.plan, self.folder.heads
         room_for(plan, grid, len(self.channels), heads.count)
         with _ONE:
             prepared = plan.prepare(stack, grid.spacing_mm)
-            logits = self.loaded.predictor.logits(prepared.data)
+            part = None if box is None else prepared.seen(*box)
+            logits = self.loaded.predictor.logits(prepared.data, part)
         step = step_of(heads, prepared.spacing_mm)
         found = answer(logits, prepared.zoom, prepared.cropped, heads, step)
         seen = flipped(grid) if self.flip else grid

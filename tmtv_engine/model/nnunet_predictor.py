@@ -23,11 +23,14 @@ from tmtv_engine.image.volume import Array, Grid
 from tmtv_engine.model.nnunet_folder import Folder
 from tmtv_engine.model.nnunet_logits import Shape, Whole, Zoom
 from tmtv_engine.model.nnunet_plans import OWN
+from tmtv_engine.model.nnunet_windows import IntArray, part_of
 from tmtv_engine.text import clean
 
 CHATTY = ("nnunetv2", "dynamic_network_architectures", "acvl_utils", "batchgeneratorsv2")
 INSTALL = "pip install 'tmtv[nnunet]'"
 DEFAULT = "resample_data_or_seg_to_shape"
+EDGE = 2  # voxels of the network's around a box, for the way back to the image's
+Box = tuple[IntArray, IntArray]
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,20 @@ class Prepared:
         whole = np.zeros(self.shape, part.dtype)
         whole[self.box] = part
         return whole.transpose(self.back)
+
+    def seen(self, low: IntArray, high: IntArray) -> Box:
+        """Where the image's voxels ``low`` to before ``high`` lie among the network's, and `EDGE`.
+
+        At least one voxel, also where nothing of them was looked at.
+        """
+        size = np.array(self.data.shape[1:])
+        scale = size / np.array(self.cropped)
+        ends = np.empty((2, 3))
+        ends[:, list(self.back)] = low, high
+        ends = (ends - [s.start for s in self.box]) * scale
+        first = np.clip(np.floor(ends[0]) - EDGE, 0, size - 1).astype(np.int64)
+        last = np.clip(np.ceil(ends[1]) + EDGE, first + 1, size).astype(np.int64)
+        return first, last
 
 
 @dataclass(frozen=True)
@@ -180,8 +197,28 @@ class Predictor:
             network, plan.plans, plan.manager, list(parameters), dict(plan.dataset), "", mirrored
         )
 
-    def logits(self, data: Tensor) -> Array:
-        """Logits (heads, z, y, x), float16, the mean of the folds'; raises `DeviceError`."""
+    def logits(self, data: Tensor, box: Box | None = None) -> Array:
+        """Logits (heads, z, y, x), float16, the mean of the folds'; raises `DeviceError`.
+
+        ``box``: first index and the one behind the last of what is asked for; what no window
+        that touches it sees is 0 for all heads, which no label wins.
+        """
+        if box is None:
+            return self._logits(data)
+        own = self.own
+        patch = own.configuration_manager.patch_size
+        laid = own._internal_get_sliding_window_slicers
+        part = part_of(laid, patch, data.shape[1:], *box)
+        own._internal_get_sliding_window_slicers = lambda size: list(part.slicers)
+        try:
+            found = self._logits(data[(slice(None), *part.box)])
+        finally:
+            del own._internal_get_sliding_window_slicers
+        whole = np.zeros((len(found), *data.shape[1:]), found.dtype)
+        whole[(slice(None), *part.box)] = found
+        return whole
+
+    def _logits(self, data: Tensor) -> Array:
         _quiet()  # also what was imported since
         try:
             found: Tensor = self.own.predict_logits_from_preprocessed_data(data)

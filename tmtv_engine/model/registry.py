@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmtv_engine.errors import InputError, UsageError
+from tmtv_engine.image.volume import Volume
+from tmtv_engine.model.clicks import Clicks
 from tmtv_engine.model.ensemble import COMBINE
 from tmtv_engine.model.library import Kept, find, kept, kept_one
 from tmtv_engine.model.segmenter import Segmenter
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from tmtv_engine.model.ensemble import Ensemble
     from tmtv_engine.model.nnunet import NnUnetSegmenter
 
+Asking = Callable[[Volume, Volume | None, Clicks], Volume]
+CLICKED = "foreground"
 BUNDLED = Path(__file__).parent / "weights" / "vnet" / "model.json"
 
 
@@ -25,6 +29,8 @@ class Model:
     """A segmenter (None: hot spots, no network) and what `case.json` says of it.
 
     ``takes_ct``: whether it looks at a CT, so that there being none is worth a warning.
+    ``ask``: how it answers a reader's clicks, with a probability on the PET's grid; None where
+    it takes none.
     """
 
     segment: Segmenter | None
@@ -32,6 +38,7 @@ class Model:
     device: str = "cpu"
     warnings: tuple[Notice, ...] = ()
     takes_ct: bool = True
+    ask: Asking | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,11 @@ def pet_only() -> tuple[str, ...]:
     return (*(("vnet",) if BUNDLED.is_file() else ()), "hotspot", *kept_ones)
 
 
+def interactive() -> tuple[str, ...]:
+    """The names of the models here that take a reader's clicks."""
+    return tuple(one.name for one in kept() if CLICKED in one.channels and not one.members)
+
+
 def _joined(folders: str, device: str, told: Told) -> Model:
     """The models of ``nnunet:A,B``, each a folder or the name of one that is kept, as one."""
     names = [name.strip() for name in folders.split(",")]
@@ -145,5 +157,15 @@ def _kept(there: Kept, device: str, told: Told) -> NnUnetSegmenter | Ensemble:
 
 
 def _loaded(network: NnUnetSegmenter | Ensemble) -> Model:
-    takes_ct = "ct" in network.channels
-    return Model(network, dict(network.record), network.device_name, network.warnings, takes_ct)
+    from tmtv_engine.model.nnunet import NnUnetSegmenter
+
+    takes = network.channels
+    ask = network.asked if isinstance(network, NnUnetSegmenter) and CLICKED in takes else None
+    return Model(
+        network,
+        dict(network.record),
+        network.device_name,
+        network.warnings,
+        takes_ct="ct" in takes,
+        ask=ask,
+    )

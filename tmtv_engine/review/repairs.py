@@ -27,6 +27,7 @@ from tmtv_engine.lesion.edit import (
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.line import Action, Line
+from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
     from tmtv_engine.review.source import Pet
@@ -48,6 +49,20 @@ class Growth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     threshold: Suv
     reach: Reach
     share: Annotated[float, Meta(gt=0, lt=100)] | UnsetType = UNSET
+
+
+class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of an ``add`` or ``grow`` that asked a model; its ``text`` is the hash of the answer's file.
+
+    ``seed`` and ``background``: the clicks on tumour and on what is none, LPS mm; ``reach`` mm from
+    the seed were looked at; the ``model`` by name and the SHA-256 of its files.
+    """
+
+    seed: tuple[Mm, Mm, Mm]
+    reach: Reach
+    model: Annotated[str, Meta(max_length=200)]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    background: Annotated[tuple[tuple[Mm, Mm, Mm], ...], Meta(max_length=1000)] = ()
 
 
 class Erasure(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -167,11 +182,19 @@ def left_by(erasure: Erasure, lesions: Lesions, row: int) -> IntArray:
 def told(values: Mapping[str, Any]) -> str:
     """A repair's parameters in words, for people."""
     words = []
-    if "seed" in values:
-        words.append(f"at {','.join(f'{v:g}' for v in values['seed'])}")
+    if "model" in values:
+        not_there = "".join(f", not {_place(p)}" for p in values.get("background", ()))
+        where = f"{_place(values['seed'])}{not_there} within {values['reach']:g} mm"
+        words.append(f"as {clean(values['model'])} answers at {where}")
+    elif "seed" in values:
+        words.append(f"at {_place(values['seed'])}")
         share = f" ({values['share']:g} %)" if "share" in values else ""
         words.append(f"above {values['threshold']:g}{share} within {values['reach']:g} mm")
     for *centre, radius in values.get("spheres", ()):
-        words.append(f"sphere {','.join(f'{v:g}' for v in centre)} of {radius:g} mm")
+        words.append(f"sphere {_place(centre)} of {radius:g} mm")
     words += [f"{name} {values[name]:g}" for name in ("above", "below") if name in values]
     return " ".join(words)
+
+
+def _place(point_mm: Sequence[float]) -> str:
+    return ",".join(f"{v:g}" for v in point_mm)

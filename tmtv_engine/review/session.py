@@ -6,8 +6,7 @@ derived again at any time. The app and the commands both come through `Session`.
 
 from __future__ import annotations
 
-import hashlib
-import io
+import contextlib
 import os
 import socket
 import warnings
@@ -28,10 +27,9 @@ from tmtv_engine.files import (
     Record,
     dump_json,
     jsonable,
-    own_folder,
-    write_bytes,
 )
 from tmtv_engine.lesion.lists import Lesions
+from tmtv_engine.review.added import kept_added
 from tmtv_engine.review.bound import Watch
 from tmtv_engine.review.journal import (
     Decision,
@@ -118,18 +116,8 @@ class Session:
             raise UsageError("the lesions to add are not on the case's PET grid")
         first = reading.last + 1
         ids = np.arange(first, first + len(lesions), dtype=np.int64)
-        stream = io.BytesIO()
-        lesions.renumbered(ids, ids).save(stream)
-        name = hashlib.sha256(stream.getvalue()).hexdigest()
-        path = own_folder(self.case.path, "review") / f"added-{name}.npz"
-        new = not path.exists()
-        write_bytes(path, stream.getvalue())
-        try:
+        with kept_added(self.case, lesions.renumbered(ids, ids)) as name:
             return self.decide(Decision("add", tuple(int(i) for i in ids), text=name))
-        except BaseException:
-            if new:
-                path.unlink()
-            raise
 
     def _sync(self, lines: Sequence[Line]) -> None:
         if len(lines) != len(self.reading.lines):
@@ -217,14 +205,18 @@ def record(
     decision: Decision,
     reader: str | None = None,
     seal: Callable[[Line], object] | None = None,
+    answer: Lesions | None = None,
 ) -> Reading:
     """Record one decision of ``reader`` (default: the login name) and refresh the case.
+
+    ``answer``: a model's, which the decision names by its hash and which is kept with it.
 
     What cannot be followed by `case.json` (a full disk, another's broken journal) is not recorded.
     """
     with alone(case.path), guarded(case.path):
         session = Session(case, reader)
-        with session.journal.together():  # a case.json that the disk refuses takes it back
+        keeping = contextlib.nullcontext() if answer is None else kept_added(case, answer)
+        with keeping, session.journal.together():  # a case.json that fails takes it back
             reading = session.decide(decision, seal)
             done = follow(case)
     summed(case, done.record)

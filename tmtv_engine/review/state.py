@@ -11,17 +11,17 @@ import numpy as np
 from tmtv_engine.case.folder import Case
 from tmtv_engine.case.record import CaseRecord
 from tmtv_engine.errors import CaseError, UsageError
-from tmtv_engine.files import AGAIN, open_own
+from tmtv_engine.files import AGAIN
 from tmtv_engine.lesion.edit import IntArray, around, flood, nearest, united
 from tmtv_engine.lesion.find import split_lesion
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.origin import Source, Status, first_status
+from tmtv_engine.review.added import read_added
 from tmtv_engine.review.line import Action, Line
-from tmtv_engine.review.repairs import Erasure, Growth, Union, left_by, parameters
+from tmtv_engine.review.repairs import Answer, Erasure, Growth, Union, left_by, parameters
 from tmtv_engine.review.source import Pet
 
 SPLIT_MM = (10.0, 5.0)
-ADDED_LIMIT = 2**30
 DECIDED = {Action.ACCEPT: Status.ACCEPTED, Action.REJECT: Status.REJECTED}
 
 
@@ -33,6 +33,7 @@ class Tools:
         self.pet = Pet(case, base.grid)
         self._parts: dict[tuple[bytes, float], list[IntArray]] = {}
         self._floods: dict[Growth, Lesions] = {}
+        self.answers: dict[str, Lesions] = {}
         self._around: dict[tuple[bytes, bytes], float] = {}
 
     def split(self, lesions: Lesions, row: int, distance_mm: float) -> list[IntArray]:
@@ -48,6 +49,12 @@ class Tools:
             window = self.pet.window(growth.seed, growth.reach)
             self._floods[growth] = flood(window, growth.seed, growth.threshold, growth.reach)
         return self._floods[growth]
+
+    def answer(self, name: str) -> Lesions:
+        """What a model answered to a reader's clicks, as one lesion, by the hash of its file."""
+        if name not in self.answers:
+            self.answers[name] = read_added(self.case, name)
+        return self.answers[name]
 
     def around(self, lesions: Lesions, numbers: Sequence[int]) -> Mapping[int, float]:
         """The background of `lesion.thresholds` around some lesions, NaN where there is none."""
@@ -140,17 +147,16 @@ class State:
             self.splits[number] = numbers
 
     def _add(self, line: Line) -> None:
-        """A lesion grown from a seed, or those of an imported file."""
+        """A lesion around a seed, or those of an imported file."""
         if line.parameters is None:
             added, source = read_added(self.tools.case, str(line.text)), Source.ROI
             free = added.without(self._held())
         else:
             if line.lesions != (self.last + 1,):
                 raise UsageError(f"the lesion to add is number {self.last + 1}")
-            growth = parameters(line, Growth)
-            free, source = self._flooded(growth, self._held()), Source.READER
+            free, self.floors[line.lesions[0]] = self._region(line, self._held())
             free = free.renumbered([line.lesions[0]], [line.lesions[0]])
-            self.floors[line.lesions[0]] = growth.threshold
+            source = Source.READER
         self._take(free.voxels, mark=line.parameters is not None)
         self.lesions = self.lesions.joined(free)
         for number in (int(i) for i in free.ids):
@@ -160,8 +166,7 @@ class State:
 
     def _grow(self, line: Line) -> None:
         (number,) = _one(line)
-        growth = parameters(line, Growth)
-        region = self._flooded(growth, self._held(but=number))
+        region, down_to = self._region(line, self._held(but=number))
         own = self.lesions.voxels[self.lesions.span(self.lesions.row(number))]
         new = region.without(own)
         if not len(new):
@@ -170,8 +175,8 @@ class State:
         guest = [int(self.lesions.ids.max()) + 1]
         lesions = self.lesions.joined(new.renumbered(guest, guest))
         self.lesions = united(lesions, [number, *guest])
-        floor = self.floors.get(number, self._floor(number))
-        self._touched(number, line, max(growth.threshold, floor or growth.threshold))
+        floors = [f for f in (down_to, self._floor(number)) if f is not None]
+        self._touched(number, line, max(floors, default=None))
 
     def _erase(self, line: Line) -> None:
         (number,) = _one(line)
@@ -193,13 +198,22 @@ class State:
         self._gone(numbers[1:])
         self.merged |= dict.fromkeys(numbers[1:], numbers[0])
 
-    def _flooded(self, growth: Growth, held: IntArray) -> Lesions:
-        seed = nearest(self.lesions.grid, growth.seed)
+    def _region(self, line: Line, held: IntArray) -> tuple[Lesions, float | None]:
+        """What a line takes around its seed where nobody holds it, and the SUV that it was grown
+        down to: a flood's, or a model's answer, which lies beside the journal."""
+        growth = parameters(line, Growth) if line.text is None else None
+        point = growth.seed if growth else parameters(line, Answer).seed
+        seed = nearest(self.lesions.grid, point)
         flat = int(np.ravel_multi_index(tuple(seed), self.lesions.grid.shape))
         if flat in held:
             number = int(self.lesions.ids[self.lesions.owner[self.lesions.voxels == flat][0]])
             raise UsageError(f"lesion {number} holds that point", "Grow that one, or reject it.")
-        return around(self.tools.flood(growth), seed, held)
+        if growth:
+            return around(self.tools.flood(growth), seed, held), growth.threshold
+        answer = self.tools.answer(str(line.text))
+        if len(answer) != 1 or flat not in answer.voxels:
+            raise UsageError("the answer kept beside the journal is not of that point")
+        return around(answer, seed, held), None
 
     def _held(self, but: int | None = None) -> IntArray:
         """The voxels of accepted lesions."""
@@ -271,16 +285,3 @@ def predicted_status(record: CaseRecord) -> dict[int, Status]:
         for row in record.lesions
         if row.id <= last
     }
-
-
-def read_added(case: Case, name: str) -> Lesions:
-    """The lesions that an ``add`` brought in, from ``review/added-<sha256>.npz``."""
-    path = case.path / "review" / f"added-{name}.npz"
-    try:
-        with open_own(path) as stream:
-            raw = stream.read(ADDED_LIMIT)
-    except OSError as error:
-        raise CaseError(f"{path} is missing", "An imported lesion's voxels are lost.") from error
-    if hashlib.sha256(raw).hexdigest() != name:
-        raise CaseError(f"{path} was changed", "An imported lesion's voxels are not as imported.")
-    return Lesions.load(path, case.voxels().grid)

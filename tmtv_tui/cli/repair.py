@@ -13,6 +13,7 @@ from tmtv_tui.cli import console, decide, options
 
 if TYPE_CHECKING:
     from tmtv_engine.case.folder import Case
+    from tmtv_engine.lesion.edit import Point
     from tmtv_engine.review.journal import Decision
     from tmtv_engine.review.reading import Reading
     from tmtv_engine.review.session import Session
@@ -27,22 +28,49 @@ FURTHEST_MM = 10_000.0
 def add(
     case: Path = decide.CASE,
     point: str = POINT,
-    above: str = typer.Option(
-        "2.5", "--above", metavar="SUV|P%", help="What is above: 2.5, or 41% of the highest near."
+    above: str | None = typer.Option(
+        None,
+        "--above",
+        metavar="SUV|P%",
+        help="What is above: 2.5 (default), or 41% of the highest near.",
     ),
     within: float = typer.Option(60.0, "--within", metavar="MM", help="How far from the point."),
     into: int | None = typer.Option(None, "--into", metavar="N", help="Grow this lesion by it."),
+    model: str | None = typer.Option(
+        None, "--model", help="Ask this interactive model instead (docs/models.md)."
+    ),
+    background: list[str] | None = typer.Option(
+        None, "--background", metavar="x,y,z", help="With --model: a point that is no tumour."
+    ),
+    channels: str | None = options.CHANNELS,
+    tumour_label: str | None = options.TUMOUR_LABEL,
+    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
     preview: bool = PREVIEW,
     reader: str | None = decide.READER,
     as_json: bool = options.JSON,
 ) -> int:
-    """Add what is above an SUV around a point: a lesion, or more of one."""
-    place = _numbers(point, 3, "the point")
+    """Add what is above an SUV around a point, or what a model says: a lesion, or more of one."""
+    place = _point(point, "the point")
+    others = [_point(text, "--background") for text in background or ()]
+    if model is None and (others or channels or tumour_label):
+        raise UsageError("which model?", "--background and --channels go with --model NAME.")
+    if model is not None and above is not None:
+        raise UsageError("--above and --model: one of them", "A model needs no SUV.")
 
     def decision(session: Session) -> Decision:
-        from tmtv_engine.review.repairs import add as added
+        if model is None:
+            from tmtv_engine.review.repairs import FLOOR_SUV
+            from tmtv_engine.review.repairs import add as added
 
-        return added(session.replayer.pet, (place[0], place[1], place[2]), above, within, into)
+            suv = FLOOR_SUV if above is None else above
+            return added(session.replayer.pet, place, suv, within, into)
+        from tmtv_engine.model.registry import load, told
+        from tmtv_engine.review.asked import ask
+
+        asked = load(model, device, told(channels, tumour_label))
+        for said in asked.warnings:
+            console.say(said.message)
+        return ask(session, asked, place, others, within, into)
 
     return _repaired(case, reader, decision, preview, as_json)
 
@@ -94,6 +122,11 @@ def merge(
     return _repaired(case, reader, decision, preview, as_json)
 
 
+def _point(text: str, what: str) -> Point:
+    x, y, z = _numbers(text, 3, what)
+    return x, y, z
+
+
 def _numbers(text: str, count: int, what: str) -> tuple[float, ...]:
     found = console.numbers(text, count, what)
     if not all(abs(n) <= FURTHEST_MM for n in found):  # NaN is none either
@@ -117,7 +150,7 @@ def _repaired(
     before, what = session.reading, decision(session)
     if preview:
         return _told(case, before, session.preview(what), as_json)
-    after = record(case, what, who)
+    after = record(case, what, who, answer=session.replayer.tools.answers.get(what.text or ""))
     line = after.lines[-1]
     rows = [n for n in line.lesions if n in after.status]
     for number in rows:
