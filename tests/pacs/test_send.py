@@ -20,8 +20,8 @@ from tests.support.orthanc import Orthanc, free_port, orthanc
 from tests.support.sending import certificate, exported, go, outcomes
 from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.pacs.ledger import Ledger, locked
-from tmtv_engine.pacs.peers import NetworkError, Node, Security, Web
-from tmtv_engine.pacs.send import parse_destination, send, transport_to
+from tmtv_engine.pacs.peers import NetworkError, Node, Security, Web, parse_destination
+from tmtv_engine.pacs.send import send, transport_to
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,8 @@ def test_what_orthanc_refuses_is_told_object_by_object(pacs: Orthanc, tmp_path: 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tmtv_engine.pacs.send import parse_destination, send, transport_to
+from tmtv_engine.pacs.peers import parse_destination
+from tmtv_engine.pacs.send import send, transport_to
 to = parse_destination(sys.argv[2])
 def tell(sent, done, of):
     if done == 3:
@@ -247,7 +248,8 @@ AMBUSH = """
 import os, signal, sys
 from pathlib import Path
 from tmtv_engine.pacs.ledger import Ledger
-from tmtv_engine.pacs.send import parse_destination, send, transport_to
+from tmtv_engine.pacs.peers import parse_destination
+from tmtv_engine.pacs.send import send, transport_to
 note, count = Ledger.add, 0
 def add(self, *what, taken=True):
     global count

@@ -24,8 +24,7 @@ from tmtv_engine.errors import TmtvError
 from tmtv_engine.export.objects import write_objects
 from tmtv_engine.files import aside
 from tmtv_engine.lesion.lists import from_labels
-from tmtv_engine.pacs.peers import Answer, Item
-from tmtv_engine.pacs.send import parse_destination
+from tmtv_engine.pacs.peers import Answer, Item, parse_destination
 from tmtv_engine.pacs.send import send as send_objects
 from tmtv_engine.review import repairs
 from tmtv_engine.review.journal import Decision, Journal, alone

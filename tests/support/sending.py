@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.dicom import write_series
-from tmtv_engine.pacs.send import Sent, parse_destination, send, transport_to
+from tmtv_engine.pacs.peers import parse_destination
+from tmtv_engine.pacs.send import Sent, send, transport_to
 
 FAST = (0.05, 0.05)
 

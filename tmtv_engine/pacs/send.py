@@ -19,9 +19,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
-from tmtv_engine.errors import CaseError, InputError, UsageError
+from tmtv_engine.errors import CaseError, InputError
 from tmtv_engine.files import open_own
 from tmtv_engine.pacs.ledger import Ledger, locked
 from tmtv_engine.pacs.peers import (
@@ -32,7 +31,7 @@ from tmtv_engine.pacs.peers import (
     NetworkError,
     Node,
     Security,
-    Web,
+    ae_title,
 )
 from tmtv_engine.text import clean
 
@@ -67,42 +66,6 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Leave in order; never raises."""
-
-
-def parse_destination(text: str) -> Destination:
-    """``AET@HOST:PORT`` or an http(s) URL without credentials; raises `UsageError`."""
-    if re.match(r"https?://", text, re.IGNORECASE):
-        return _web(text)
-    remedy = "Write AET@HOST:PORT or https://host/dicom-web."
-    found = re.fullmatch(r"([^@\\]{1,16})@(\[[0-9A-Fa-f:.]+\]|[^@:/\s]+):(\d{1,5})", text)
-    if found is None or not found[1].strip() or not 0 < int(found[3]) < 65536:
-        raise UsageError(f"--to {clean(text)!r} is no destination", remedy)
-    return Node(ae_title(found[1], "--to"), found[2].strip("[]").lower(), int(found[3]))
-
-
-def ae_title(text: str, option: str) -> str:
-    """An AE title: 1 to 16 ASCII characters without backslash or control characters."""
-    title = text.strip()
-    if not 0 < len(title) <= 16 or not title.isascii() or not title.isprintable() or "\\" in title:
-        raise UsageError(f"{option} {clean(text)!r} is no AE title", "At most 16 ASCII characters.")
-    return title
-
-
-def _web(text: str) -> Web:
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or parts.query or parts.fragment:
-        raise UsageError(f"--to {clean(text)!r} is no URL of a DICOMweb service")
-    if "@" in parts.netloc:
-        raise UsageError(
-            "--to: a URL with a password stands in everybody's process list",
-            "Put it in TMTV_USER and TMTV_PASSWORD, or TMTV_TOKEN.",
-        )
-    path = parts.path.rstrip("/").removesuffix("/studies")
-    return Web(urlunsplit((parts.scheme.lower(), parts.netloc.lower(), path, "", "")))
 
 
 def transport_to(

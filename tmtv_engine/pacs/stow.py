@@ -1,34 +1,16 @@
-"""STOW-RS to one DICOMweb service, by dicomweb-client.
-
-Nothing is taken from the machine's surroundings: no proxy, no ``~/.netrc``, no certificates of
-the environment. What is sent, and what proves who we are, goes to the host that was named.
-"""
+"""STOW-RS to one DICOMweb service, by dicomweb-client."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
 
-from tmtv_engine.errors import UsageError
-from tmtv_engine.pacs.peers import (
-    CONNECT_S,
-    TIMEOUT_S,
-    Answer,
-    Item,
-    NetworkError,
-    Security,
-    Web,
-    meaning,
-    trusting,
-)
+from tmtv_engine.pacs.peers import Answer, Item, NetworkError, Security, Web, meaning
+from tmtv_engine.pacs.web import AGAIN, authorisation, client
 from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-
-AGAIN = frozenset({408, 429, 502, 503, 504})
-_KEPT = frozenset({307, 308})  # redirects that keep method and body
 
 
 class Stow:
@@ -36,25 +18,13 @@ class Stow:
 
     def __init__(self, web: Web, security: Security, environment: Mapping[str, str]) -> None:
         self.web, self.security = web, security
-        self._authorise = _authorisation(environment)
+        authorisation(environment)  # which says so where a secret cannot be one
+        self._environment = environment
         self._client: Any = None
 
     def open(self, items: Sequence[Item]) -> None:
         """Make the client; whether the service answers shows with the first object."""
-        from dicomweb_client.web import DICOMwebClient
-
-        trusting(self.security)  # which says so where a file cannot be read
-        session = _session(self.web, self.security)
-        session.auth = self._authorise
-        self._client = DICOMwebClient(
-            self.web.url,
-            session=session,
-            headers={"Accept": "application/dicom+json"},
-            callback=_plain_type,
-            chunk_size=2**31 - 1,  # in one piece: not every service takes chunks
-            timeout=(CONNECT_S, TIMEOUT_S),
-        )
-        self._client.set_http_retry_params(retry=False)
+        self._client = client(self.web, self.security, self._environment, "--to")
 
     def store(self, item: Item, dataset: Dataset) -> Answer:
         """Store one object."""
@@ -103,70 +73,6 @@ class Stow:
                 f"{self.web}: HTTP {code}: there is no STOW-RS", "Give the URL above /studies."
             )
         return Answer("later" if code in AGAIN else "refused", f"HTTP {code} {_reason(response)}")
-
-
-def _session(web: Web, security: Security) -> Any:
-    """A session that talks to that service and to nobody else."""
-    import requests
-
-    class Session(requests.Session):
-        def get_redirect_target(self, resp: Any) -> str | None:
-            target: str | None = super().get_redirect_target(resp)
-            if target is None:
-                return None
-            there = urljoin(resp.url, target)
-            if resp.status_code not in _KEPT or _origin(there) != _origin(web.url):
-                resp.close()
-                raise NetworkError(
-                    f"{web}: redirects to {clean(there, 200)}: nothing was sent there",
-                    "If that is the service, name it with --to.",
-                )
-            return target
-
-    session = Session()
-    session.trust_env = False
-    session.max_redirects = 3
-    session.verify = True if security.ca is None else str(security.ca)
-    if security.proxy is not None:
-        session.proxies = {"http": security.proxy, "https": security.proxy}
-    if security.cert is not None:
-        cert, key = security.cert, security.key
-        session.cert = (str(cert), str(key)) if key is not None else str(cert)
-    return session
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port
-
-
-def _plain_type(response: Any, *_: Any, **__: Any) -> Any:
-    """``application/dicom+json; charset=utf-8`` without its parameter, as the client wants it."""
-    kind = response.headers.get("Content-Type", "")
-    response.headers["Content-Type"] = kind.split(";")[0].strip()
-    return response
-
-
-def _authorisation(environment: Mapping[str, str]) -> Any:
-    """What adds the Authorization header: a token's, a user's, or none."""
-    token, user = environment.get("TMTV_TOKEN"), environment.get("TMTV_USER")
-    if token:
-        if not token.isascii() or not token.isprintable():
-            raise UsageError("TMTV_TOKEN holds what no header may", "Is there a newline in it?")
-        header = f"Bearer {token}"
-
-        def bearer(request: Any) -> Any:
-            request.headers["Authorization"] = header
-            return request
-
-        return bearer
-    if user:
-        from requests.auth import HTTPBasicAuth
-
-        password = environment.get("TMTV_PASSWORD", "")
-        return HTTPBasicAuth(user.encode(), password.encode())
-    return lambda request: request
 
 
 def _read_reply(reply: Dataset, item: Item) -> Answer:

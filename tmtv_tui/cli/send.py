@@ -40,7 +40,7 @@ def send(
     from tmtv_engine.pacs import send as sending
 
     console.VOICE.quiet = quiet
-    destination = sending.parse_destination(to)
+    destination = peers.parse_destination(to)
     if (cert or key or ca) and isinstance(destination, peers.Node) and not tls:
         raise UsageError("--cert, --key and --ca mean nothing without --tls")
     security = peers.Security(tls, cert, key, ca, proxy)
