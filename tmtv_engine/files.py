@@ -270,6 +270,19 @@ def locked(folder: Path, name: str, timeout: float = 30.0) -> Iterator[None]:
             lock.release()
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Alone with ``folder`` among all that ask so, without a file in it; `CaseError` at once."""
+    try:
+        handle = _hold(folder)
+    except BlockingIOError as error:
+        raise CaseError(f"{folder}: another process writes into it", "Wait for it.") from error
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
 def sweep(folder: Path, name: str = "") -> None:
     """Take away what killed writers left in ``folder``; what a living one holds stays.
 

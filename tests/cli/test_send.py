@@ -103,10 +103,10 @@ def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_a_secret_in_the_clear_is_warned_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tmtv_tui.cli.send import _in_clear
+    from tmtv_tui.cli.pacs import in_clear
 
-    assert not _in_clear("http://pacs/dicom-web")
+    assert not in_clear("http://pacs/dicom-web")
     monkeypatch.setenv("TMTV_TOKEN", "abc")
-    assert _in_clear("HTTP://pacs/dicom-web")
-    assert not _in_clear("https://pacs/dicom-web")
-    assert not _in_clear("http://127.0.0.1:8042/dicom-web")
+    assert in_clear("HTTP://pacs/dicom-web")
+    assert not in_clear("https://pacs/dicom-web")
+    assert not in_clear("http://127.0.0.1:8042/dicom-web")

@@ -54,6 +54,13 @@ class Orthanc:
         with urllib.request.urlopen(request, timeout=60) as reply:
             return bytes(reply.read())
 
+    def put(self, *files: Path) -> None:
+        """Let it hold these DICOM files."""
+        for path in files:
+            where = f"http://127.0.0.1:{self.http}/instances"
+            request = urllib.request.Request(where, data=path.read_bytes(), method="POST")
+            urllib.request.urlopen(request, timeout=60).close()
+
     def datasets(self, user: str = "") -> dict[str, Dataset]:
         """Every object that it holds, read back, by SOP instance UID."""
         found = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, unquote_plus, urljoin, urlsplit
 
 from tmtv_engine.errors import UsageError
 from tmtv_engine.pacs.peers import (
@@ -66,6 +66,7 @@ def _session(web: Web, security: Security, option: str) -> Any:
             return target
 
         def send(self, request: Any, **kwargs: Any) -> Any:
+            request.url = _plain_query(request.url)
             return _bounded(super().send(request, **{**kwargs, "stream": True}), web)
 
     session = Session()
@@ -92,6 +93,14 @@ def _bounded(response: Any, web: Web) -> Any:
             raise NetworkError(f"{web}: an answer of more than {MOST_BYTES >> 20} MB", "Is it one?")
     response._content = bytes(body)
     return response
+
+
+def _plain_query(url: str) -> str:
+    """The URL with nothing escaped that may stand in a query: Orthanc takes wildcards so only."""
+    path, mark, query = url.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    told = [k + eq + quote(unquote_plus(v), safe="*?/:@,;!$'()") for k, eq, v in pairs]
+    return path + mark + "&".join(told)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -26,6 +26,7 @@ from tmtv_tui.cli.demo import demo
 from tmtv_tui.cli.doctor import doctor
 from tmtv_tui.cli.evaluate import evaluate
 from tmtv_tui.cli.export import export
+from tmtv_tui.cli.fetch import fetch
 from tmtv_tui.cli.import_ import import_
 from tmtv_tui.cli.models import app as models
 from tmtv_tui.cli.phantom import phantom
@@ -91,6 +92,12 @@ app.command(epilog=example("tmtv phantom patients -n 10 --seed 1 --format nifti"
 app.command(epilog=example("tmtv demo -o tmtv-demo"))(demo)
 app.command(epilog=example("tmtv doctor", "tmtv doctor --json"))(doctor)
 app.command(epilog=example("tmtv review results", "tmtv review results --read-only"))(review)
+app.command(
+    epilog=example(
+        "tmtv fetch --from ARCHIVE@pacs:104 --patient-id TRIAL-007 -o studies",
+        "tmtv fetch --from https://pacs/dicom-web --study-date 20240101-20240331 -o studies",
+    )
+)(fetch)
 app.command(epilog=example("tmtv export results --write seg,sr,rtstruct"))(export)
 app.command(
     epilog=example(

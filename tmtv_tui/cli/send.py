@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tmtv_engine.errors import TmtvError, UsageError
-from tmtv_tui.cli import console, options
+from tmtv_tui.cli import console, options, pacs
 
 if TYPE_CHECKING:
     from tmtv_engine.pacs.send import Sent
@@ -21,12 +21,12 @@ def send(
         ..., metavar="CASE...", help="Case folders, or one of many."
     ),
     to: str = typer.Option(..., "--to", help="AET@HOST:PORT, or the URL of a DICOMweb service."),
-    aet: str = typer.Option("TMTV", "--aet", help="The AE title that we call ourselves."),
-    tls: bool = typer.Option(False, "--tls", help="C-STORE over TLS."),
-    cert: Path | None = typer.Option(None, "--cert", help="Our certificate, PEM."),
-    key: Path | None = typer.Option(None, "--key", help="Its key, PEM."),
-    ca: Path | None = typer.Option(None, "--ca", help="Whom to trust, PEM (default: the system)."),
-    proxy: str | None = typer.Option(None, "--proxy", help="URL of a proxy for DICOMweb."),
+    aet: str = pacs.AET,
+    tls: bool = pacs.TLS,
+    cert: Path | None = pacs.CERT,
+    key: Path | None = pacs.KEY,
+    ca: Path | None = pacs.CA,
+    proxy: str | None = pacs.PROXY,
     as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
 ) -> int:
@@ -40,18 +40,13 @@ def send(
     from tmtv_engine.pacs import send as sending
 
     console.VOICE.quiet = quiet
-    destination = peers.parse_destination(to)
-    if (cert or key or ca) and isinstance(destination, peers.Node) and not tls:
-        raise UsageError("--cert, --key and --ca mean nothing without --tls")
-    security = peers.Security(tls, cert, key, ca, proxy)
+    destination, security = pacs.peer(to, "--to", tls, cert, key, ca, proxy)
     transport = sending.transport_to(
         destination, caller=aet, security=security, environment=os.environ
     )
     folders = [folder for path in cases for folder in find_cases(path)]
     if not folders:
         raise UsageError(f"there is no case in {cases[0]}", "Give folders that tmtv predict wrote.")
-    if _in_clear(to):
-        console.complain("warning: the password goes over http, which anybody on the way can read")
     told = _Told(as_json, console.Progress(len(folders)))
     for folder in folders:
         try:
@@ -68,15 +63,6 @@ def send(
         finally:
             told.progress.case_done()
     return told.finish()
-
-
-def _in_clear(to: str) -> bool:
-    """Whether a secret would leave this machine unencrypted."""
-    from urllib.parse import urlsplit
-
-    secret = os.environ.get("TMTV_TOKEN") or os.environ.get("TMTV_USER")
-    near = urlsplit(to).hostname in ("localhost", "127.0.0.1", "::1")
-    return bool(secret) and to.lower().startswith("http://") and not near
 
 
 class _Told:
