@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.case.lettering import Box, places
+from tmtv_engine.case.parts import masses_in_parts
 from tmtv_engine.case.record import CaseRecord, LesionRow
 from tmtv_engine.image.projections import Mip, project_points
 from tmtv_engine.image.volume import Grid
@@ -94,6 +95,14 @@ def caption(record: CaseRecord) -> str:
         lines.append(f"TMTV {key:>5}: {sums.tmtv_ml:.1f} mL in {counted(sums.lesions, 'lesion')}")
     lines += ["", "left: front (patient's right on the left)", "right: side (front on the left)"]
     lines += ["red: accepted   blue: candidate", "faint: named physiologic", "grey: rejected", ""]
+    masses = masses_in_parts(record.lesions)
+    if masses:
+        parts, whole = sum(map(len, masses)), "mass" if len(masses) == 1 else "masses"
+        lines += [
+            f"{parts} lesions are parts of {len(masses)} {whole}:",
+            "  41 % is of each part's",
+        ]
+        lines += ["  maximum (tmtv merge, --no-split)", ""]
     codes = [w.code for w in record.warnings]
     lines += [f"warning: {code}" for code in codes[:8]]
     return "\n".join([*lines, "", "Research use only."])

@@ -17,6 +17,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from tmtv_engine import __version__
+from tmtv_engine.case.parts import parts_words
 from tmtv_engine.case.picture import write_picture
 from tmtv_engine.case.record import CaseRecord, LesionRow
 from tmtv_engine.export.job import Job
@@ -33,11 +34,12 @@ TOTALS = ("Method", "TMTV mL", "TLG g", "Lesions", "SUVmax", "SUVpeak", "Dmax mm
 
 @dataclass(frozen=True)
 class Rows:
-    """A table under its title."""
+    """A table under its title, and what is to be known of it."""
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    note: str = ""
 
 
 def write_chart(job: Job, path: Path, mode: int) -> None:
@@ -98,7 +100,8 @@ def _totals(record: CaseRecord) -> Rows:
         sums = [_told(t.tmtv_ml, 1), _told(t.tlg_g, 1), str(t.lesions)]
         more = [_told(t.suv_max, 2), _told(t.suv_peak, 2), _told(t.dmax_mm, 0)]
         rows.append([f"{key}: {parse_method(key).words}", *sums, *more])
-    return Rows("Totals of the accepted lesions", TOTALS, rows)
+    told = parts_words(record)
+    return Rows("Totals of the accepted lesions", TOTALS, rows, f"{told}." if told else "")
 
 
 def _lesions(record: CaseRecord) -> Rows:

@@ -13,6 +13,7 @@ import numpy as np
 from tmtv_engine import __version__
 from tmtv_engine.case.folder import Case, find_cases, read_case
 from tmtv_engine.case.guard import guarded
+from tmtv_engine.case.parts import EFFECT, masses_in_parts
 from tmtv_engine.case.record import CaseRecord
 from tmtv_engine.case.tables import SEATS
 from tmtv_engine.case.timepoints import Seat, seats
@@ -51,6 +52,7 @@ class Patient:
     model: str
     digest: str
     read: tuple[Read, ...] = ()
+    in_parts: bool = False
     seat: Seat = field(default_factory=lambda: Seat("", ""))
 
 
@@ -102,6 +104,7 @@ def _patient(case: Case, reader: str | None) -> Patient:
         model_of(case),
         record.provenance.files_sha256["case.json"],
         read,
+        in_parts=bool(masses_in_parts(record.lesions)),
     )
 
 
@@ -197,10 +200,12 @@ def _page(patients: Sequence[Patient], report: Mapping[str, Any], picture: Pictu
         f"{people(report)}, {report['created']}; {states}. Reviewed and signed: "
         f"{100 * review['reviewed_share']:.0f} %."
     )
+    cut = sum(p.in_parts for p in patients)
+    parted = f"In {counted(cut, 'case')} a mass is cut into parts: {EFFECT}." if cut else ""
     caption = "TMTV of the patients for each method, as it stands now. Scale: log."
     parts = [
         section("", Text(said)),
-        section("TMTV (mL)", _volume_table(report)),
+        section("TMTV (mL)", _volume_table(report), *([Text(parted)] if parted else [])),
         section("", figure(1, picture, caption)),
         section("Lesions per patient", _lesion_table(report)),
         section("Warnings", Table(["Code", "Patients"], list(report["warnings"].items()))),

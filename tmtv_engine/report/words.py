@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
+from tmtv_engine.case.parts import EFFECT
 from tmtv_engine.errors import UsageError
 from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.report import figures
@@ -55,7 +56,8 @@ def methods_text(report: Mapping[str, Any]) -> list[str]:
     if report.get("detection"):
         paragraphs.append(
             "A reference lesion counts as found if it shares a voxel with a predicted lesion, and "
-            "a predicted lesion as false if it shares none with the reference, before any cut."
+            "a predicted lesion as false if it shares none with the reference, before any cut. "
+            f"Where a mass above 30 mL was cut into parts, {EFFECT}."
         )
     return [*paragraphs, f"All numbers were computed by tmtv {report['tmtv']} ({_software()})."]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tmtv_engine.case.parts import WHOLE, parts_words
 from tmtv_tui.cli import console
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ HEADER = ("case", "method", "TMTV mL", "TLG g", "lesions", "SUVmax", "SUVpeak", 
 
 
 def totals(records: Sequence[CaseRecord]) -> None:
-    """One row a case and method on stdout."""
+    """One row a case and method on stdout; what is counted in parts on stderr."""
     rows = []
     for record in records:
         for key, sums in record.totals.items():
@@ -23,6 +24,9 @@ def totals(records: Sequence[CaseRecord]) -> None:
             row = [record.case, key, *(console.number(v) for v in values)]
             rows.append([*row, str(sums.lesions), *(console.number(v, 2) for v in more)])
     console.table(HEADER, rows)
+    for record in records:
+        if told := parts_words(record):
+            console.say(f"{record.case}: {told}; {WHOLE}")
 
 
 def warnings(record: CaseRecord) -> None:
