@@ -69,8 +69,9 @@ def judge(patient: Patient, answer: Answer, t: float, rule: str) -> Row:
     raw, voxel_ml = answer.values[0], patient.suv.grid.voxel_ml
     chance = recentred(raw, t)
     joint = agreed(chance, answer.values[1:], answer.names, RULES[rule](raw, chance))
-    naming = Naming(joint, answer.names, answer.grid)
-    plain = answer.on(patient.suv.grid, np.minimum(chance, 1 - naming.physiologic()))
+    own = np.minimum(chance, 1 - Naming(joint, answer.names, answer.grid).physiologic())
+    naming = Naming(joint, answer.names, answer.grid, claimed=own > 0.5)
+    plain = answer.on(patient.suv.grid, own)
     found = accepted(paper_rule(redraw(plain, patient.suv)), patient.suv, naming).labels().array
     drawn = truth.labels().array
     hits = detection(found, drawn, voxel_ml)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,20 @@ def test_a_lesion_is_named_by_the_mean_over_its_voxels() -> None:
     assert [s.name for s in found] == [LESION, "bladder"]
     assert [s.p for s in found] == pytest.approx([0.8, 0.8])
     assert {s.by for s in found} == {"network"}
+
+
+def test_where_the_network_says_tumour_decides_about_a_lesion() -> None:
+    """A third is claimed: its mean is the lesion's; the other lesion has no claim in it."""
+    suv, labels = suv_and_labels()
+    told = naming([0.7, 0.0, 0.3, 0.0, 0.0], [0.1, 0.0, 0.9, 0.0, 0.0], 1)
+    claimed = np.zeros(COARSE.shape, bool)
+    claimed[:, :, 0] = True
+    found = replace(told, claimed=claimed).of(from_labels(labels, suv))
+    assert found[0] == Structure(LESION, 0.7, "network")
+    assert found[1] == Structure("kidney", 0.9, "network")
+    whole = told.of(from_labels(labels, suv))[0]  # a third of it lies there: (0.3 + 2 x 0.9) / 3
+    assert whole.name == "kidney"
+    assert whole.p == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize(("kidney", "name"), [(0.26, "kidney"), (0.24, "ureter")])

@@ -107,8 +107,8 @@ class NetworkSegmenter:
         chance, naming = recentred(answer[0], self.recipe.threshold), None
         if len(answer) > 1:
             joint = agreed(chance, answer[1:], self.names, given=answer[0])
-            naming = Naming(joint, self.names, grid)
-            chance = np.minimum(chance, 1 - naming.physiologic())
+            chance = np.minimum(chance, 1 - Naming(joint, self.names, grid).physiologic())
+            naming = Naming(joint, self.names, grid, claimed=chance > 0.5)
         found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
         return Prediction(found, naming, notices)
 

@@ -34,11 +34,15 @@ def agreed(chance: Float, probabilities: Float, names: Sequence[str], given: Flo
 
 @dataclass(frozen=True, eq=False)
 class Naming:
-    """The probabilities (S, z, y, x) of the structures ``names`` on ``grid``, one in sum."""
+    """The probabilities (S, z, y, x) of the structures ``names`` on ``grid``, one in sum.
+
+    ``claimed`` (z, y, x) is where the network itself says tumour; None: it is not known.
+    """
 
     probabilities: Float
     names: tuple[str, ...]
     grid: Grid
+    claimed: npt.NDArray[np.bool_] | None = None
 
     def physiologic(self) -> Float:
         """The probability (z, y, x) that a place takes up FDG by nature."""
@@ -46,18 +50,24 @@ class Naming:
         return np.asarray(self.probabilities[rows].sum(axis=0), np.float32)
 
     def of(self, lesions: Lesions) -> tuple[Structure, ...]:
-        """What each lesion most likely is, by the mean over its voxels.
+        """What each lesion most likely is, by the mean over the voxels of it that are claimed.
 
-        Where physiologic structures have one half or more together, it is the likeliest of them
-        and ``p`` is what they have together; else it is a lesion, with the rest.
+        Over all of them where none is: a lesion that was redrawn from the uptake reaches into
+        tissue whose name says nothing about what made it. Where physiologic structures have one
+        half or more together, it is the likeliest of them and ``p`` is what they have together;
+        else it is a lesion, with the rest.
         """
         if not len(lesions):
             return ()
         place = lesions.grid.to_mm(lesions.index())
         top = np.array(self.grid.shape) - 1
         z, y, x = np.clip(np.rint(self.grid.to_index(place)).astype(int), 0, top).T
-        sums = np.add.reduceat(self.probabilities[:, z, y, x], lesions.starts[:-1], axis=1)
-        return tuple(self._named(column) for column in (sums / lesions.counts).T)
+        asked = np.ones(len(z)) if self.claimed is None else self.claimed[z, y, x] * 1.0
+        none = np.add.reduceat(asked, lesions.starts[:-1]) == 0
+        asked[none[lesions.owner]] = 1.0
+        told = self.probabilities[:, z, y, x] * asked
+        sums = np.add.reduceat(told, lesions.starts[:-1], axis=1)
+        return tuple(self._named(c) for c in (sums / np.add.reduceat(asked, lesions.starts[:-1])).T)
 
     def _named(self, mean: npt.NDArray[np.floating]) -> Structure:
         known = np.array([name in PHYSIOLOGIC for name in self.names])
