@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from tmtv_engine import __version__
@@ -38,11 +39,14 @@ from tmtv_engine.image.projections import project
 from tmtv_engine.image.sphere import sphere_suv
 from tmtv_engine.image.volume import Volume
 from tmtv_engine.lesion.methods import DEFAULT_METHODS, Method, parse_method
+from tmtv_engine.lesion.named import named_by
 from tmtv_engine.lesion.origin import Origin, Status, first_status
 from tmtv_engine.lesion.regions import regions
 from tmtv_engine.lesion.slices import slices_of
 from tmtv_engine.lesion.thresholds import background_suv
 from tmtv_engine.model.finders import Finder, Found
+from tmtv_engine.model.reference import reference_suv
+from tmtv_engine.study.organmaps import OrganMap, organs_record, read_organ_map
 from tmtv_engine.suv.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -107,11 +111,14 @@ def run_loaded(
     seconds = {} if seconds is None else seconds
     with _stage(seconds, finder.stage, 1, config):
         found = finder.find(loaded.suv, loaded.ct)
-        found, organs = _by_organs(found, loaded, study, config)
+        kept = {} if study is None else organs_record(study)
+        organs = _organs(loaded, study, config)
+        found = found if organs is None else _by_organs(found, organs)
     with _stage(seconds, "measure", 2, config):
         cuts = _cuts(found, loaded, config)
-        record = _record(name, loaded, finder, found, cuts)
-        asked = {**finder.limits, "liver_mm": config.liver_mm, **organs}
+        quality = _with_references(loaded, found, organs)
+        record = replace(_record(name, loaded, finder, found, cuts), quality=quality)
+        asked = {**finder.limits, "liver_mm": config.liver_mm, **kept}
     with _stage(seconds, "project", 3, config):
         mip, slices = project(loaded.suv), slices_of(loaded.suv, found.lesions)
     with _stage(seconds, "hash", 4, config):
@@ -137,28 +144,36 @@ def run_loaded(
     )
 
 
-def _by_organs(
-    found: Found, loaded: Loaded, study: Study | None, config: CaseConfig
-) -> tuple[Found, dict[str, Any]]:
-    """What was found, named by the study's label map of organs, and what the case keeps of it.
+def _organs(loaded: Loaded, study: Study | None, config: CaseConfig) -> OrganMap | None:
+    """The study's label map of organs, where one was given."""
+    if study is None or study.organs is None:
+        return None
+    told = study.told(config.overrides or Overrides())
+    return read_organ_map(study.organs, loaded.suv, told.accepted)
+
+
+def _by_organs(found: Found, organs: OrganMap) -> Found:
+    """What was found, named by a label map of organs.
 
     Where the map tells nothing of a lesion, the name that the network gave it stays.
     """
-    if study is None or study.organs is None:
-        return found, {}
-    from tmtv_engine.lesion.named import named_by
-    from tmtv_engine.study.organmaps import organs_record, read_organ_map
-
-    kept = organs_record(study)
-    told = study.told(config.overrides or Overrides())
-    organs = read_organ_map(study.organs, loaded.suv, told.accepted)
     names = named_by(organs, found.lesions)
     origins = tuple(
         dataclasses.replace(o, structure=name or o.structure)
         for o, name in zip(found.origins, names, strict=True)
     )
     notices = (*found.notices, *organs.notices)
-    return dataclasses.replace(found, origins=origins, notices=notices), kept
+    return dataclasses.replace(found, origins=origins, notices=notices)
+
+
+def _with_references(
+    loaded: Loaded, found: Found, organs: OrganMap | None
+) -> Mapping[str, Any] | UnsetType:
+    """The study's quality with what is known of liver and blood pool once structures are."""
+    if "quality" not in loaded.info:
+        return UNSET
+    known = reference_suv(loaded.suv, found.lesions.voxels, organs, found.naming)
+    return {**loaded.info["quality"], **known}
 
 
 def _images(loaded: Loaded) -> dict[str, Callable[[Path], None]]:

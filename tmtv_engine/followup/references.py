@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.followup.response import Reference
-from tmtv_engine.image.resample import resample
 from tmtv_engine.image.sphere import sphere_suv
-from tmtv_engine.image.volume import Mask, Unit, Volume
+from tmtv_engine.image.volume import Volume
 from tmtv_engine.study.organs import read_organs, structure_of
+from tmtv_engine.study.tissue import DEEP_MM, deep_suv
 
 LIVER_MM, BLOOD_MM = 15.0, 8.0  # radii of the spheres
-INSIDE_MM = {"liver": 10.0, "blood pool": 5.0}  # from the organ's border inwards
 LEAST_ML = 1.0
 Point = tuple[float, float, float]
 
@@ -39,13 +38,13 @@ def references(
     found: dict[str, Reference | None] = {"liver": None, "blood pool": None}
     if where.organs is not None:
         labels, names = read_organs(where.organs)
-        there = resample(labels, suv.grid, order=0)
         aorta = {k for k, n in names.items() if "aorta" in n.lower()}
         vessel = aorta or {k for k, n in names.items() if structure_of(n) == "vessel"}
         liver = {k for k, n in names.items() if structure_of(n) == "liver"}
         for name, chosen in (("liver", liver), ("blood pool", vessel)):
             told = ", ".join(names[k] for k in sorted(chosen))
-            found[name] = _inside(suv, np.isin(there.array, sorted(chosen)), lesions, name, told)
+            organ = labels.with_array(np.isin(labels.array, sorted(chosen)).astype(np.uint8))
+            found[name] = _inside(suv, organ, lesions, name, told)
     for name, centre, radius, option in (
         ("liver", where.liver_mm, LIVER_MM, "--liver-sphere"),
         ("blood pool", where.blood_mm, BLOOD_MM, "--blood-sphere"),
@@ -58,19 +57,11 @@ def references(
 
 
 def _inside(
-    suv: Volume, organ: Mask, lesions: npt.NDArray[np.int64], name: str, told: str
+    suv: Volume, organ: Volume, lesions: npt.NDArray[np.int64], name: str, told: str
 ) -> Reference | None:
     """The organ less its border and the lesions; None of less than a millilitre."""
-    from scipy.ndimage import distance_transform_edt
-
-    if not organ.any():
-        return None
-    deep = INSIDE_MM[name]
-    padded = np.pad(organ, 1)
-    far = distance_transform_edt(padded, sampling=suv.grid.spacing_mm)[1:-1, 1:-1, 1:-1]
-    kept = far > deep
-    kept.reshape(-1)[lesions] = False
-    values = np.asarray(suv.require(Unit.SUV)[kept], np.float64)
+    deep = DEEP_MM[name]
+    values = deep_suv(suv, organ, lesions, deep)
     if values.size * suv.grid.voxel_ml < LEAST_ML:
         return None
     return Reference.of(values, suv.grid.voxel_ml, f"{told}, {deep:.0f} mm inside its border")

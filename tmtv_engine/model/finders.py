@@ -18,6 +18,7 @@ from tmtv_engine.lesion.hotspots import CANDIDATE_ML, FLOOR_SUV, hotspots
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.lesion.rules import paper_rule, vote
+from tmtv_engine.model.naming import Naming
 from tmtv_engine.model.registry import Model, Told
 from tmtv_engine.model.registry import load as load_model
 from tmtv_engine.model.segmenter import Prediction, Segmenter
@@ -29,11 +30,12 @@ Rule = Literal["paper", "vote"]
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Lesions, where each comes from, and what to warn about."""
+    """Lesions, where each comes from, what to warn about, and how the model names places."""
 
     lesions: Lesions
     origins: tuple[Origin, ...]
     notices: tuple[Notice, ...] = ()
+    naming: Naming | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class _Network:
             *_origins(lesions, Origin(Source.MODEL), found),
             *_origins(missed, Origin(Source.HOTSPOT, floor_suv=FLOOR_SUV), found),
         ]
-        return Found(lesions.joined(missed), tuple(origins), self.warnings + found.notices)
+        told = self.warnings + found.notices
+        return Found(lesions.joined(missed), tuple(origins), told, found.naming)
 
 
 def _origins(lesions: Lesions, origin: Origin, found: Prediction) -> list[Origin]:

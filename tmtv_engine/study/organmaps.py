@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,15 @@ POINTS = 200_000
 
 @dataclass(frozen=True, eq=False)
 class OrganMap:
-    """Labels on their own grid, and our name of each label that has one (`lesion.structures`)."""
+    """Labels on their own grid, and our name of each label that has one (`lesion.structures`).
+
+    ``names`` are those that the map's maker gave them.
+    """
 
     labels: Volume
     structures: Mapping[int, str]
     notices: tuple[Notice, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 def assigned(stock: Stock, organs: Path | None) -> Stock:
@@ -105,7 +109,7 @@ def read_organ_map(path: Path, suv: Volume, accepted: Collection[str] = ()) -> O
         raise InputError(what, 'Name them in a JSON beside it: {"1": "spleen", …}.')
     check_overlap(labels.grid, suv.grid, path)
     _check_body(labels, suv, path)
-    return OrganMap(labels, structures, notices)
+    return OrganMap(labels, structures, notices, names)
 
 
 def _check_body(labels: Volume, suv: Volume, path: Path) -> None:

@@ -47,6 +47,8 @@ def quality_of(
         "misregistration": fit,
         "uptake_min": None if uptake_s is None else uptake_s / 60.0,
         "body_suv_mean": body.mean,
+        "liver": None,  # both where something names them: `model.reference`
+        "blood_pool": None,
         "reconstruction": reconstruction(suv, method, kernel),
     }
     return found, [*told, *more, *_coarse(suv)]

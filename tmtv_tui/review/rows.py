@@ -19,6 +19,7 @@ from tmtv_engine.review.journal import JOURNAL_LIMIT, Journal, effective, journa
 from tmtv_engine.review.session import Presence, who_has_open
 from tmtv_engine.review.state import predicted_status
 from tmtv_engine.text import clean
+from tmtv_tui.review.quality import quality_lines
 
 STATES = {**{state.value: state.glyph for state in ReviewState}, "broken": "#"}
 
@@ -106,7 +107,7 @@ def _row(path: Path, record: CaseRecord) -> CaseRow:
         _volumes(record.totals),
         tuple(clean(r) for r in record.review.readers),
         tuple(clean(p.reader) for p in _present(path)),
-        *_told(record.warnings),
+        *_told(record, record.warnings),
         clean(record.patient.id or ""),
         " ".join(filter(None, (day(record.study.date), clean(record.study.timepoint or "")))),
     )
@@ -130,14 +131,18 @@ def _blind(path: Path, record: CaseRecord, reader: str) -> CaseRow:
         volumes,
         (),
         (),
-        *_told([w for w in record.warnings if w.code not in REVIEWED]),
+        *_told(record, [w for w in record.warnings if w.code not in REVIEWED]),
     )
 
 
-def _told(warnings: Sequence[Notice]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The codes, and the whole lines."""
+def _told(
+    record: CaseRecord, warnings: Sequence[Notice]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The codes, and the whole lines with the study's quality after them."""
     codes = tuple(clean(w.code) for w in warnings)
-    return codes, tuple(clean(f"{w.code}: {w.message}", 1000) for w in warnings)
+    lines = [f"{w.code}: {w.message}" for w in warnings]
+    lines += quality_lines(record.quality or {})
+    return codes, tuple(clean(line, 1000) for line in lines)
 
 
 def _present(path: Path) -> list[Presence]:

@@ -322,7 +322,7 @@ class Worklist(Screen[None]):
             self.app.flag(path)
 
     def action_warnings(self) -> None:
-        """The case's warnings in full."""
+        """The case's warnings in full, and its study's quality."""
         path = self.current()
         if path is not None:
             row = self.rows[path]
