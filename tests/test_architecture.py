@@ -102,5 +102,17 @@ def test_no_module_is_over_400_lines_and_no_function_over_60(path: Path) -> None
             assert length <= 60, f"{path.name}: {node.name} has {length} lines"
 
 
+def test_nine_functions_of_ten_have_30_lines_at_most() -> None:
+    trees = [ast.parse(p.read_text("utf-8")) for p in MODULES]
+    defined = (n for tree in trees for n in ast.walk(tree))
+    lines = [
+        (n.end_lineno or 0) - n.lineno + 1
+        for n in defined
+        if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert len(lines) > 1000
+    assert sum(n <= 30 for n in lines) >= 0.9 * len(lines)
+
+
 def test_modules_are_small_on_the_whole() -> None:
     assert statistics.median(len(p.read_text("utf-8").splitlines()) for p in MODULES) <= 150

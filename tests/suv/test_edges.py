@@ -380,7 +380,9 @@ def test_a_guessed_day_gives_way_where_the_injection_lies_a_day_off() -> None:
     guessed = of(acquisitions=(at("9:15", None),) * 2)
     assert codes(guessed) == ["time-of-day"]
     a_day = replace(guessed, injection=at("9:15", DAY - timedelta(days=1)))
-    assert refusal(a_day) == "uptake"
+    assert wait_s(a_day, "uptake") == pytest.approx(86400.0, abs=1e-3)
+    at_once = replace(guessed, injection=at("9:15"))
+    assert codes(at_once, "uptake") == ["time-of-day", "uptake"]
     for day in (DAY - timedelta(days=1), DAY + timedelta(days=1)):
         off = replace(guessed, injection=at("8:15", day))
         assert wait_s(off) == pytest.approx(3600.0, abs=1e-3)
