@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -49,8 +51,13 @@ def _lines(page: Path) -> list[str]:
 
 def _examples() -> list[str]:
     """The commands that the help shows."""
-    group = typer.main.get_command(app)
-    epilogs = [c.epilog or "" for c in getattr(group, "commands", {}).values()]
+
+    def below(command: Any) -> Iterator[Any]:
+        for part in getattr(command, "commands", {}).values():
+            yield part
+            yield from below(part)
+
+    epilogs = [c.epilog or "" for c in below(typer.main.get_command(app))]
     return [line for text in epilogs for line in text.splitlines() if line.startswith("tmtv ")]
 
 

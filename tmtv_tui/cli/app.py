@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import typer
 
@@ -38,13 +39,14 @@ from tmtv_tui.cli.send import send
 from tmtv_tui.cli.threshold import threshold
 from tmtv_tui.cli.train import train
 from tmtv_tui.cli.verify import verify
+from tmtv_tui.cli.words import Command, example
 
 app = typer.Typer(
     name="tmtv",
     help="Total metabolic tumour volume of lymphoma on FDG PET/CT. Research use only.",
     epilog="Example: tmtv predict /data/studies -o results, then tmtv review results",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -62,93 +64,75 @@ def _options(
         raise typer.Exit
 
 
-def example(*lines: str) -> str:
-    """An epilog of examples, one a paragraph."""
-    return "\n\n".join(["Examples:", *lines])
+def _command(*examples: str, **more: Any) -> Any:
+    """A decorator that makes a function a command with these examples."""
+    return app.command(cls=Command, epilog=example(*examples), **more)
 
 
-app.command(
-    epilog=example(
-        "tmtv predict /data/studies -o results",
-        "tmtv predict study --method 41 --method liver --liver-sphere -60,-20,310",
-        "tmtv predict manifest.csv --model hotspot --jobs 2 --json > cases.jsonl",
-    )
+_command(
+    "tmtv predict /data/studies -o results",
+    "tmtv predict study --method 41 --method liver --liver-sphere -60,-20,310",
+    "tmtv predict manifest.csv --model hotspot --jobs 2 --json > cases.jsonl",
 )(predict)
-app.command(
-    epilog=example(
-        "tmtv threshold pet.nii.gz mask.nii.gz --method 2.5",
-        "tmtv threshold PET/ RTSTRUCT.dcm --roi GTV_Mass --rois labels",
-    )
+_command(
+    "tmtv threshold pet.nii.gz mask.nii.gz --method 2.5",
+    "tmtv threshold PET/ RTSTRUCT.dcm --roi GTV_Mass --rois labels",
 )(threshold)
-app.command(
-    epilog=example(
-        "tmtv compare results/baseline results/interim -o change",
-        "tmtv compare results/c1 results/c2 --liver-sphere -60,-20,310 --blood-sphere 0,-10,480",
-    )
+_command(
+    "tmtv compare results/baseline results/interim -o change",
+    "tmtv compare results/c1 results/c2 --liver-sphere -60,-20,310 --blood-sphere 0,-10,480",
 )(compare)
-app.command(epilog=example("tmtv train cohort.csv -o run --recipe paper"))(train)
-app.command(epilog=example("tmtv evaluate run", "tmtv evaluate run --set test -o study"))(evaluate)
-app.command(epilog=example("tmtv phantom patients -n 10 --seed 1 --format nifti"))(phantom)
-app.command(epilog=example("tmtv demo -o tmtv-demo"))(demo)
-app.command(epilog=example("tmtv doctor", "tmtv doctor --json"))(doctor)
-app.command(epilog=example("tmtv review results", "tmtv review results --read-only"))(review)
-app.command(
-    epilog=example(
-        "tmtv fetch --from ARCHIVE@pacs:104 --patient-id TRIAL-007 -o studies",
-        "tmtv fetch --from https://pacs/dicom-web --study-date 20240101-20240331 -o studies",
-    )
+_command("tmtv train cohort.csv -o run --recipe paper")(train)
+_command("tmtv evaluate run", "tmtv evaluate run --set test -o study")(evaluate)
+_command("tmtv phantom patients -n 10 --seed 1 --format nifti")(phantom)
+_command("tmtv demo -o tmtv-demo")(demo)
+_command("tmtv doctor", "tmtv doctor --json")(doctor)
+_command("tmtv review results", "tmtv review results --read-only")(review)
+_command(
+    "tmtv fetch --from ARCHIVE@pacs:104 --patient-id TRIAL-007 -o studies",
+    "tmtv fetch --from https://pacs/dicom-web --study-date 20240101-20240331 -o studies",
 )(fetch)
-app.command(epilog=example("tmtv export results --write seg,sr,rtstruct"))(export)
-app.command(
-    epilog=example(
-        "tmtv send results --to ARCHIVE@pacs:104 --aet TMTV",
-        "tmtv send results/case-1 --to https://pacs/dicom-web",
-    )
+_command("tmtv export results --write seg,sr,rtstruct")(export)
+_command(
+    "tmtv send results --to ARCHIVE@pacs:104 --aet TMTV",
+    "tmtv send results/case-1 --to https://pacs/dicom-web",
 )(send)
-app.command(
-    epilog=example(
-        "tmtv report volumes.csv -o agreement",
-        "tmtv report results --reference manual.csv --cutoff 220",
-        "tmtv report results --reader AB --against-reader CD",
-        "tmtv report results --against-reader prediction",
-        "tmtv report new-model --against old-model",
-        "tmtv report results",
-    )
+_command(
+    "tmtv report volumes.csv -o agreement",
+    "tmtv report results --reference manual.csv --cutoff 220",
+    "tmtv report results --reader AB --against-reader CD",
+    "tmtv report results --against-reader prediction",
+    "tmtv report new-model --against old-model",
+    "tmtv report results",
 )(report)
-app.command(
+_command(
+    "tmtv import results/case-1 corrected_seg.dcm --reader AB",
+    "tmtv import results/case-1 RTSTRUCT.dcm --same 0.9",
     name="import",
-    epilog=example(
-        "tmtv import results/case-1 corrected_seg.dcm --reader AB",
-        "tmtv import results/case-1 RTSTRUCT.dcm --same 0.9",
-    ),
 )(import_)
-app.command(epilog=example("tmtv accept results/case-1 7 --reader AB"))(accept)
-app.command(epilog=example("tmtv reject results/case-1 3-5 --reason bladder"))(reject)
-app.command(epilog=example("tmtv split results/case-1 4"))(split)
-app.command(
-    epilog=example(
-        "tmtv add results/case-1 -40,0,-200 --above 41% --within 40",
-        "tmtv add results/case-1 12,-30,410 --above 2.5 --preview",
-        "tmtv add results/case-1 12,-30,410 --into 4",
-    ),
+_command("tmtv accept results/case-1 7 --reader AB")(accept)
+_command("tmtv reject results/case-1 3-5 --reason bladder")(reject)
+_command("tmtv split results/case-1 4")(split)
+_command(
+    "tmtv add results/case-1 -40,0,-200 --above 41% --within 40",
+    "tmtv add results/case-1 12,-30,410 --above 2.5 --preview",
+    "tmtv add results/case-1 12,-30,410 --into 4",
     context_settings=MINUS,
 )(add)
-app.command(
-    epilog=example(
-        "tmtv erase results/case-1 4 --sphere -40,0,-200,12",
-        "tmtv erase results/case-1 4 --below 4.0",
-    )
+_command(
+    "tmtv erase results/case-1 4 --sphere -40,0,-200,12",
+    "tmtv erase results/case-1 4 --below 4.0",
 )(erase)
-app.command(epilog=example("tmtv merge results/case-1 3 5"))(merge)
-app.command(epilog=example("tmtv note results/case-1 'spleen at the border'"))(note)
-app.command(epilog=example("tmtv flag results/case-1", "tmtv flag results/case-1 --off"))(flag)
-app.command(epilog=example("tmtv unflag results/case-1"))(unflag)
-app.command(epilog=example("tmtv undo results/case-1"))(undo)
-app.command(epilog=example("tmtv redo results/case-1"))(redo)
-app.command(epilog=example("tmtv sign results/case-1 --reader AB"))(sign)
-app.command(epilog=example("tmtv unsign results/case-1 --reader AB"))(unsign)
+_command("tmtv merge results/case-1 3 5")(merge)
+_command("tmtv note results/case-1 'spleen at the border'")(note)
+_command("tmtv flag results/case-1", "tmtv flag results/case-1 --off")(flag)
+_command("tmtv unflag results/case-1")(unflag)
+_command("tmtv undo results/case-1")(undo)
+_command("tmtv redo results/case-1")(redo)
+_command("tmtv sign results/case-1 --reader AB")(sign)
+_command("tmtv unsign results/case-1 --reader AB")(unsign)
 app.add_typer(models, name="models")
-app.command(epilog=example("tmtv verify results", "tmtv verify results/case-1 --json"))(verify)
+_command("tmtv verify results", "tmtv verify results/case-1 --json")(verify)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -19,28 +19,42 @@ def compare(
     baseline: Path = typer.Argument(..., metavar="BASELINE", help="The earlier case's folder."),
     followup: Path = typer.Argument(..., metavar="FOLLOWUP", help="The later case's folder."),
     out: Path | None = typer.Option(
-        None, "-o", "--out", help="Folder for compare.json and places.csv."
+        None, "-o", "--out", metavar="FOLDER", help="Folder for compare.json and places.csv."
     ),
-    reader: str | None = typer.Option(
-        None, "--reader", help="This reader's journals ('prediction': before anyone's)."
-    ),
+    reader: str | None = options.JOURNALS,
     within: float = typer.Option(
-        10.0, "--within", min=0.0, help="Lesions at most so many mm apart are of one place."
+        10.0,
+        "--within",
+        metavar="MM",
+        min=0.0,
+        help="Lesions at most so many mm apart are of one place.",
     ),
     liver_sphere: str | None = typer.Option(
-        None, "--liver-sphere", help="x,y,z: a 3 cm sphere in the follow-up's liver, LPS mm."
+        None,
+        "--liver-sphere",
+        metavar="x,y,z",
+        help="Middle of a 3 cm sphere in the follow-up's liver, LPS mm.",
     ),
     blood_sphere: str | None = typer.Option(
-        None, "--blood-sphere", help="x,y,z: a 16 mm sphere in its mediastinal blood, LPS mm."
+        None,
+        "--blood-sphere",
+        metavar="x,y,z",
+        help="Middle of a 16 mm sphere in its mediastinal blood, LPS mm.",
     ),
     organs: Path | None = typer.Option(
-        None, "--organs", help="Label map of the follow-up's organs: liver and aorta are taken."
+        None,
+        "--organs",
+        metavar="LABELS",
+        help="Label map of the follow-up's organs: liver and aorta are taken.",
     ),
     other_id: bool = typer.Option(False, "--other-id", help="Take patients' ids that differ."),
     as_json: bool = typer.Option(False, "--json", help="compare.json on stdout, as one line."),
     quiet: bool = options.QUIET,
 ) -> int:
-    """What changed between two PETs: lesions matched, ΔTMTV, ΔTLG, ΔSUVmax, Deauville, qPET."""
+    """Compare two PETs of one patient.
+
+    Lesions matched, ΔTMTV, ΔTLG, ΔSUVmax, Deauville, qPET.
+    """
     from tmtv_engine.case.folder import read_case
     from tmtv_engine.files import dump_json, make_folder, write_text
     from tmtv_engine.followup.compare import compared, table

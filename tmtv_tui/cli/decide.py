@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 CASE: Any = typer.Argument(..., metavar="CASE", help="A case folder.")
 LESIONS: Any = typer.Argument(..., metavar="N...", help="Numbers of lesions; 3-7 for several.")
 READER: Any = typer.Option(
-    None, "--reader", help="Who decides (default: TMTV_READER, the settings, the login name)."
+    None,
+    "--reader",
+    metavar="READER",
+    help="Who decides (default: TMTV_READER, the settings, the login name).",
 )
 
 
@@ -36,7 +39,9 @@ def accept(
 def reject(
     case: Path = CASE,
     lesions: list[str] = LESIONS,
-    reason: str | None = typer.Option(None, "--reason", help=f"{', '.join(Reason)} or any words."),
+    reason: str | None = typer.Option(
+        None, "--reason", metavar="WORDS", help=f"{', '.join(Reason)} or any words."
+    ),
     reader: str | None = READER,
     as_json: bool = options.JSON,
 ) -> int:
@@ -50,7 +55,10 @@ def split(
     reader: str | None = READER,
     as_json: bool = options.JSON,
 ) -> int:
-    """Split a lesion into finer parts, which take the next free numbers."""
+    """Split a lesion into finer parts.
+
+    They take the next free numbers.
+    """
     reading = _recorded(case, reader, "split", lesions=(lesion,))
     parts = ", ".join(str(n) for n in reading.splits[lesion])
     console.say(f"lesion {lesion} is now {parts}")
@@ -61,26 +69,25 @@ def note(
     case: Path = CASE,
     text: str = typer.Argument(..., metavar="TEXT", help="What is to be remembered."),
     reader: str | None = READER,
+    as_json: bool = options.JSON,
 ) -> int:
     """Write a note into the journal."""
-    _recorded(case, reader, "note", text=text)
-    return 0
+    return _noted(case, reader, as_json, "note", text=text)
 
 
 def flag(
     case: Path = CASE,
-    off: bool = typer.Option(False, "--off", help="Take the flag away."),
+    off: bool = typer.Option(False, "--off", help="Take the flag away, as tmtv unflag does."),
     reader: str | None = READER,
+    as_json: bool = options.JSON,
 ) -> int:
     """Flag a case for somebody to look at."""
-    _recorded(case, reader, "unflag" if off else "flag")
-    return 0
+    return _noted(case, reader, as_json, "unflag" if off else "flag")
 
 
-def unflag(case: Path = CASE, reader: str | None = READER) -> int:
+def unflag(case: Path = CASE, reader: str | None = READER, as_json: bool = options.JSON) -> int:
     """Take the flag away."""
-    _recorded(case, reader, "unflag")
-    return 0
+    return _noted(case, reader, as_json, "unflag")
 
 
 def undo(case: Path = CASE, reader: str | None = READER, as_json: bool = options.JSON) -> int:
@@ -97,12 +104,18 @@ def sign(
     case: Path = CASE,
     reader: str | None = READER,
     key: Path | None = typer.Option(
-        None, "--key", help="Sign by this SSH key too (of a public one the agent signs)."
+        None,
+        "--key",
+        metavar="FILE",
+        help="Sign by this SSH key too (of a public one the agent signs).",
     ),
-    off: bool = typer.Option(False, "--off", help="Re-open: take the signature back."),
+    off: bool = typer.Option(False, "--off", help="Re-open, as tmtv unsign does."),
     as_json: bool = options.JSON,
 ) -> int:
-    """Sign the reading; prints the signature's hash, to be kept elsewhere."""
+    """Sign the reading.
+
+    Prints the signature's hash, to be kept elsewhere.
+    """
     if off:
         return unsign(case, reader, as_json)
     from tmtv_engine.case.folder import read_case
@@ -156,6 +169,12 @@ def _recorded(path: Path, reader: str | None, action: str, **what: Any) -> Readi
 def _decide(path: Path, reader: str | None, as_json: bool, action: str, **what: Any) -> int:
     _recorded(path, reader, action, **what)
     return shown(path, as_json)
+
+
+def _noted(path: Path, reader: str | None, as_json: bool, action: str, **what: Any) -> int:
+    """Record what moves no number; only ``--json`` shows the case."""
+    _recorded(path, reader, action, **what)
+    return shown(path, as_json) if as_json else 0
 
 
 def shown(path: Path, as_json: bool) -> int:

@@ -34,12 +34,11 @@ BROKEN = "broken: "
 
 
 def doctor(as_json: bool = options.JSON) -> int:
-    """Show what one who helps would ask: versions, device, memory, model, terminal, extras.
+    """Show what one who helps would ask.
 
-    Nothing of a patient is in it. Exits with 1 where something is broken: the bundled network's
-    weights, or a folder that must be written.
-
-    Example: tmtv doctor --json > doctor.json
+    Versions, device, memory, model, terminal, extras, write access; nothing of a patient. Exits
+    with 1 where something is broken: the bundled network's weights, or a folder that must be
+    written.
     """
     from tmtv_engine import __version__
     from tmtv_engine.model import library

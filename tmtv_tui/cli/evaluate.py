@@ -21,20 +21,23 @@ HEADER = ("set", "method", "n", "Dice", "mean ± SD", "ref. mL", "pred. mL", "bi
 
 def evaluate(
     run: Path = typer.Argument(..., metavar="RUN", help="What tmtv train wrote."),
-    out: Path | None = typer.Option(None, "-o", "--out", help="Default: RUN/evaluation."),
+    out: Path | None = typer.Option(
+        None, "-o", "--out", metavar="FOLDER", help="Default: RUN/evaluation."
+    ),
     sets: list[str] | None = typer.Option(
-        None, "--set", help="train, val or test; default all. May be repeated."
+        None, "--set", metavar="SET", help="train, val or test (default: all). May be repeated."
     ),
     method: list[str] | None = options.METHOD,
-    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
-    jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Cases in work at once."),
-    fresh: bool = typer.Option(
-        False, "--fresh/--resume", help="Make finished cases anew; reviewed ones move aside."
-    ),
+    device: str = options.DEVICE,
+    jobs: int = options.JOBS,
+    fresh: bool = options.FRESH,
     as_json: bool = typer.Option(False, "--json", help="evaluation.json on stdout, as one line."),
     quiet: bool = options.QUIET,
 ) -> int:
-    """Predict a run's own sets and report each against its ROIs: Dice, tables, figures."""
+    """Predict a run's own sets and report each against its ROIs.
+
+    Dice, tables, figures.
+    """
     from tmtv_engine import evaluate as engine
     from tmtv_engine.files import load_json
     from tmtv_engine.model import finders

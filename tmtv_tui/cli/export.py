@@ -16,12 +16,16 @@ def export(
     cases: list[Path] = typer.Argument(
         ..., metavar="CASE...", help="Case folders, or one of many."
     ),
-    write: str = typer.Option("seg,sr", "--write", help=f"Of {','.join(WRITERS)}."),
+    write: str = typer.Option(
+        "seg,sr", "--write", metavar="KIND,...", help=f"{','.join(WRITERS)}."
+    ),
+    as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
 ) -> int:
-    """Write what readers accepted into each case's export folder; prints the files.
+    """Write what readers accepted: DICOM, tables, a page.
 
-    The same reading gives the same bytes; a changed one a new series.
+    Into each case's export folder; prints the files. The same reading gives the same bytes; a
+    changed one a new series.
     """
     from tmtv_engine.case.folder import find_cases, read_case
     from tmtv_engine.export.objects import write_objects
@@ -45,7 +49,10 @@ def export(
             progress.case_done()
         tell_empty(folder.name, kinds, written)
         for path in written:
-            console.out(str(path))
+            if as_json:
+                console.out_json({"case": folder.name, "file": str(path)})
+            else:
+                console.out(str(path))
         if any(path.suffix == ".dcm" for path in written):
             console.say(f"{folder.name}: DICOM names the patient: readable by you only (mode 600)")
     return 1 if failed else 0

@@ -13,11 +13,19 @@ from tmtv_tui.cli import console, options, pacs
 if TYPE_CHECKING:
     from tmtv_engine.pacs.fetch import Fetched
 
-FROM = typer.Option(..., "--from", help="AET@HOST:PORT, or the URL of a DICOMweb service.")
+FROM = typer.Option(
+    ..., "--from", metavar="PACS", help="AET@HOST:PORT, or the URL of a DICOMweb service."
+)
 OUT = typer.Option(..., "-o", "--out", metavar="FOLDER", help="Where the studies go.")
-PATIENT = typer.Option(None, "--patient-id", help="Of this patient; * and ? may stand. Repeatable.")
-DATE = typer.Option("", "--study-date", help="20240131, or a range: 20240101-20240331, 20240101-.")
-ACCESSION = typer.Option(None, "--accession", help="With this accession number. Repeatable.")
+PATIENT = typer.Option(
+    None, "--patient-id", metavar="ID", help="Of this patient; * and ? may stand. May be repeated."
+)
+DATE = typer.Option(
+    "", "--study-date", metavar="DATE", help="20240131, or a range: 20240101-20240331, 20240101-."
+)
+ACCESSION = typer.Option(
+    None, "--accession", metavar="NUMBER", help="With this accession number. May be repeated."
+)
 MOVE = typer.Option(
     None, "--move", metavar="PORT", help="C-MOVE to this port of ours instead of C-GET."
 )
@@ -39,9 +47,10 @@ def fetch(
     as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
 ) -> int:
-    """Fetch PET, CT and ROIs of the studies asked for; what is there is not fetched again.
+    """Fetch studies from a PACS: their PET, CT and ROIs.
 
-    tmtv predict FOLDER takes what came. A study without a PET is passed over, by name.
+    What is there is not fetched again. tmtv predict FOLDER takes what came. A study without a
+    PET is passed over, by name.
     DICOMweb credentials come from the environment: TMTV_TOKEN, or TMTV_USER and TMTV_PASSWORD.
     """
     from tmtv_engine.errors import UsageError

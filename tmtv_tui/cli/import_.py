@@ -13,16 +13,22 @@ def import_(
     case: Path = decide.CASE,
     file: Path = typer.Argument(..., metavar="FILE", help="A DICOM SEG, an RTSTRUCT or a NIfTI."),
     reader: str | None = decide.READER,
-    roi: list[str] | None = typer.Option(None, "--roi", help="Only this ROI, by name or number."),
+    roi: list[str] | None = options.ROI,
     same: float = typer.Option(
         0.5,
         "--same",
+        metavar="DICE",
         help="Dice from which a ROI is a lesion; below it is taken as drawn (0.5 to 1).",
     ),
-    pet: Path | None = typer.Option(None, "--pet", help="Where the PET lies now, if it moved."),
+    pet: Path | None = typer.Option(
+        None, "--pet", metavar="FOLDER", help="Where the PET lies now, if it moved."
+    ),
     as_json: bool = options.JSON,
 ) -> int:
-    """Take ROIs corrected in another viewer as decisions: accept, reject, add."""
+    """Take ROIs corrected in another viewer as decisions.
+
+    Accept, reject, add: lines of the journal, as if made here.
+    """
     from tmtv_engine.case.folder import read_case
     from tmtv_engine.review.corrected import import_rois
 

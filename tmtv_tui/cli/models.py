@@ -8,15 +8,16 @@ from typing import Any
 import typer
 
 from tmtv_tui.cli import console, options
+from tmtv_tui.cli.words import Command, example
 
 app = typer.Typer(
-    help="Models of others, kept by name and hash; nothing is ever downloaded.",
+    help="Models of others, kept by name and hash. Nothing is ever downloaded.",
     no_args_is_help=True,
 )
 NAME: Any = typer.Argument(..., metavar="NAME", help="A name of tmtv models list.")
 
 
-@app.command("list", epilog="Example: tmtv models list")
+@app.command("list", cls=Command, epilog=example("tmtv models list", "tmtv models list --json"))
 def list_(as_json: bool = options.JSON) -> int:
     """Show every model that is kept, and those that are here anyway."""
     from tmtv_engine.model.library import kept
@@ -37,20 +38,26 @@ def list_(as_json: bool = options.JSON) -> int:
 
 
 @app.command(
-    epilog="Examples: tmtv models add lyroi-m LyROI_ResM.zip, then "
-    "tmtv models add lyroi lyroi-orig lyroi-m lyroi-l --combine union"
+    cls=Command,
+    epilog=example(
+        "tmtv models add lyroi-m LyROI_ResM.zip",
+        "tmtv models add lyroi lyroi-orig lyroi-m lyroi-l --combine union",
+    ),
 )
 def add(
     name: str = typer.Argument(..., metavar="NAME", help="What it is to be called here."),
     sources: list[str] = typer.Argument(
-        ..., metavar="ZIP|DIR", help="As downloaded; or names of models that make a set."
+        ..., metavar="ZIP|DIR...", help="As downloaded; or names of models that make a set."
     ),
     channels: str | None = options.CHANNELS,
     tumour_label: str | None = options.TUMOUR_LABEL,
     combine: str | None = options.COMBINE,
     as_json: bool = options.JSON,
 ) -> int:
-    """Check a downloaded nnU-Net folder, hash it and keep it; or name a set of such."""
+    """Check a downloaded nnU-Net, hash it and keep it.
+
+    Or name a set of such.
+    """
     from tmtv_engine.model.library import add as keep
     from tmtv_engine.model.registry import told
 
@@ -66,9 +73,12 @@ def add(
     return 0
 
 
-@app.command(epilog="Example: tmtv models show lyroi-m")
+@app.command(cls=Command, epilog=example("tmtv models show lyroi-m"))
 def show(name: str = NAME, as_json: bool = options.JSON) -> int:
-    """Tell what a model is made of: architecture, channels, labels, licence, hash, leftovers."""
+    """Tell what a model is made of.
+
+    Architecture, channels, labels, licence, hash, leftovers.
+    """
     from tmtv_engine.model.library import kept_one
 
     there = kept_one(name)
@@ -76,12 +86,14 @@ def show(name: str = NAME, as_json: bool = options.JSON) -> int:
     return 0
 
 
-@app.command(epilog="Example: tmtv models remove lyroi-m")
-def remove(name: str = NAME) -> int:
+@app.command(cls=Command, epilog=example("tmtv models remove lyroi-m"))
+def remove(name: str = NAME, as_json: bool = options.JSON) -> int:
     """Take a model away; what was made with it keeps its hash."""
     from tmtv_engine.model.library import remove as take_away
 
     take_away(name)
+    if as_json:
+        console.out_json({"removed": name})
     console.say(f"{name} is gone")
     return 0
 

@@ -17,14 +17,33 @@ if TYPE_CHECKING:
     from tmtv_engine.lesion.methods import Method
     from tmtv_engine.suv.factor import Overrides
 
-OUT: Any = typer.Option(Path("tmtv-out"), "-o", "--out", help="Folder for the case folders.")
+OUT: Any = typer.Option(
+    Path("tmtv-out"), "-o", "--out", metavar="FOLDER", help="Folder for the case folders."
+)
 METHOD: Any = typer.Option(
     None,
-    "--method",
     "-m",
+    "--method",
+    metavar="METHOD",
     help=f"{choices()}. May be repeated.",
 )
-JSON: Any = typer.Option(False, "--json", help="JSON Lines on stdout, a case a line.")
+JSON: Any = typer.Option(False, "--json", help="JSON on stdout, one object a line.")
+DEVICE: Any = typer.Option(
+    "auto", "--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps."
+)
+JOBS: Any = typer.Option(1, "-j", "--jobs", metavar="N", min=1, help="Cases in work at once.")
+FRESH: Any = typer.Option(
+    False, "--fresh/--resume", help="Make finished cases anew; reviewed ones move aside."
+)
+ROIS: Any = typer.Option(
+    "auto", "--rois", metavar="HOW", help="auto, labels (each as drawn) or components (clustered)."
+)
+ROI: Any = typer.Option(
+    None, "--roi", metavar="ROI", help="Only the ROI of this name or number. May be repeated."
+)
+JOURNALS: Any = typer.Option(
+    None, "--reader", metavar="READER", help="As this reader left it ('prediction': before anyone)."
+)
 QUIET: Any = typer.Option(False, "-q", "--quiet", help="Errors only on stderr.")
 ORGANS: Any = typer.Option(
     None,
@@ -37,16 +56,29 @@ NO_IMAGE: bool = typer.Option(
     False, "--no-image", help="Leave PET and CT out of the case folder: no slices in the review."
 )
 LIVER: Any = typer.Option(
-    None, "--liver-sphere", help="x,y,z: middle of a 3 cm sphere in the liver, LPS mm."
+    None, "--liver-sphere", metavar="x,y,z", help="Middle of a 3 cm sphere in the liver, LPS mm."
 )
-PET_SERIES: Any = typer.Option(None, "--pet-series", help="Series UID of the PET to take.")
-PET_MATCH: Any = typer.Option(None, "--pet-match", help="Pattern that its description matches.")
-CASE_NAME: Any = typer.Option("hash", "--case-name", help="hash, folder or patient-id.")
-WEIGHT: Any = typer.Option(None, "--weight-kg", help="Instead of the header's PatientWeight.")
-HEIGHT: Any = typer.Option(None, "--height-m", help="Instead of the header's PatientSize.")
-DOSE: Any = typer.Option(None, "--dose-bq", help="Instead of RadionuclideTotalDose.")
+PET_SERIES: Any = typer.Option(
+    None, "--pet-series", metavar="UID", help="The PET of this series UID, where there are several."
+)
+PET_MATCH: Any = typer.Option(
+    None,
+    "--pet-match",
+    metavar="PATTERN",
+    help="The PET whose series description has this pattern in it.",
+)
+CASE_NAME: Any = typer.Option(
+    "hash", "--case-name", metavar="NAMING", help="Of case folders: hash, folder or patient-id."
+)
+WEIGHT: Any = typer.Option(
+    None, "--weight-kg", metavar="KG", help="Instead of the header's PatientWeight."
+)
+HEIGHT: Any = typer.Option(
+    None, "--height-m", metavar="M", help="Instead of the header's PatientSize."
+)
+DOSE: Any = typer.Option(None, "--dose-bq", metavar="BQ", help="Instead of RadionuclideTotalDose.")
 INJECTION: Any = typer.Option(
-    None, "--injection-time", help="Instead of the header's; ISO date and time."
+    None, "--injection-time", metavar="TIME", help="Instead of the header's; ISO date and time."
 )
 TRACER: Any = typer.Option(False, "--allow-tracer", help="Take a tracer other than FDG.")
 GAPS: Any = typer.Option(False, "--allow-gaps", help="Interpolate missing slices, with a warning.")
@@ -59,13 +91,19 @@ ACCEPT: Any = typer.Option(
 )
 
 CHANNELS: Any = typer.Option(
-    None, "--channels", help="What an nnU-Net takes, in order: pet, ct, foreground, background."
+    None,
+    "--channels",
+    metavar="NAMES",
+    help="What an nnU-Net takes, in order: pet, ct, foreground, background.",
 )
 TUMOUR_LABEL: Any = typer.Option(
-    None, "--tumour-label", help="Name or number of an nnU-Net's label that is tumour."
+    None,
+    "--tumour-label",
+    metavar="LABEL",
+    help="Name or number of an nnU-Net's label that is tumour.",
 )
 COMBINE: Any = typer.Option(
-    None, "--combine", help="Several models by mean (default), union or vote."
+    None, "--combine", metavar="HOW", help="Several models by mean, union or vote (default: mean)."
 )
 
 

@@ -14,12 +14,16 @@ from tmtv_tui.cli import console
 if TYPE_CHECKING:
     from tmtv_engine.pacs.peers import Destination, Security
 
-AET: Any = typer.Option("TMTV", "--aet", help="The AE title that we call ourselves.")
+AET: Any = typer.Option(
+    "TMTV", "--aet", metavar="NAME", help="The AE title that we call ourselves."
+)
 TLS: Any = typer.Option(False, "--tls", help="DICOM over TLS.")
-CERT: Any = typer.Option(None, "--cert", help="Our certificate, PEM.")
-KEY: Any = typer.Option(None, "--key", help="Its key, PEM.")
-CA: Any = typer.Option(None, "--ca", help="Whom to trust, PEM (default: the system).")
-PROXY: Any = typer.Option(None, "--proxy", help="URL of a proxy for DICOMweb.")
+CERT: Any = typer.Option(None, "--cert", metavar="FILE", help="Our certificate, PEM.")
+KEY: Any = typer.Option(None, "--key", metavar="FILE", help="Its key, PEM.")
+CA: Any = typer.Option(
+    None, "--ca", metavar="FILE", help="Whom to trust, PEM (default: the system)."
+)
+PROXY: Any = typer.Option(None, "--proxy", metavar="URL", help="URL of a proxy for DICOMweb.")
 
 
 def peer(

@@ -14,10 +14,14 @@ VENDORS = ("ge", "siemens", "philips")
 
 def phantom(
     out: Path = typer.Argument(..., metavar="OUT", help="Folder for the patients."),
-    count: int = typer.Option(1, "-n", "--count", min=1, help="How many."),
-    seed: int = typer.Option(0, "--seed", min=0, help="The first patient's; the rest follow."),
-    form: str = typer.Option("dicom", "--format", help="dicom or nifti."),
-    spacing_mm: float = typer.Option(4.0, "--spacing-mm", min=1.5, max=12.0, help="Voxel edge."),
+    count: int = typer.Option(1, "-n", "--count", metavar="N", min=1, help="How many."),
+    seed: int = typer.Option(
+        0, "--seed", metavar="N", min=0, help="The first patient's; the rest follow."
+    ),
+    form: str = typer.Option("dicom", "--format", metavar="FORMAT", help="dicom or nifti."),
+    spacing_mm: float = typer.Option(
+        4.0, "--spacing-mm", metavar="MM", min=1.5, max=12.0, help="Voxel edge."
+    ),
     anatomies: Path | None = typer.Option(
         None,
         "--anatomies",
@@ -25,13 +29,17 @@ def phantom(
         help="Real people's organ label maps to draw in: maps_*.npz, or TotalSegmentator's or "
         "MOOSE's NIfTI.",
     ),
-    vendor: str = typer.Option("ge", "--vendor", help="Header of the PET: ge, siemens, philips."),
+    vendor: str = typer.Option(
+        "ge", "--vendor", metavar="VENDOR", help="Header of the PET: ge, siemens, philips."
+    ),
+    as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
 ) -> int:
-    """Draw digital patients: PET, CT, the ROIs that are true, and a manifest that names them.
+    """Draw digital patients with their truth.
 
-    The same seed draws the same patient. With --anatomies, seeds below 1,000,000 are drawn in
-    the tenth of the maps that a training on them never sees, those from there on in the others.
+    PET, CT, the ROIs that are true, and a manifest that names them. The same seed draws the same
+    patient. With --anatomies, seeds below 1,000,000 are drawn in the tenth of the maps that a
+    training on them never sees, those from there on in the others.
     """
     console.VOICE.quiet = quiet
     options.choice(form, FORMATS, "--format")
@@ -48,7 +56,10 @@ def phantom(
         with new_folder(out, name) as folder:
             write_drawn(folder, number, form, vendor=vendor, spacing_mm=spacing_mm, anatomies=maps)
         progress.case_done()
-        console.out(str(out / name))
+        if as_json:
+            console.out_json({"patient": str(out / name)})
+        else:
+            console.out(str(out / name))
     manifest = write_manifest(out)
     console.say(f"{manifest} names them for tmtv predict, train and report --reference")
     return 0

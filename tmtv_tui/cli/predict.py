@@ -28,15 +28,24 @@ def predict(
     out: Path = options.OUT,
     method: list[str] | None = options.METHOD,
     model: str | None = typer.Option(
-        None, "--model", help="vnet, hotspot, a run folder, a name of tmtv models or nnunet:DIR."
+        None,
+        "--model",
+        metavar="MODEL",
+        help="vnet (default), hotspot, a run folder, a name of tmtv models, nnunet:DIR.",
     ),
     channels: str | None = options.CHANNELS,
     tumour_label: str | None = options.TUMOUR_LABEL,
     combine: str | None = options.COMBINE,
-    rule: str = typer.Option("paper", "--rule", help="paper (p > 0.5) or vote (whole hot spots)."),
-    min_ml: float = typer.Option(0.0, "--min-ml", help="Leave out components smaller than this."),
-    no_split: bool = typer.Option(False, "--no-split", help="Leave each component whole."),
-    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
+    rule: str = typer.Option(
+        "paper", "--rule", metavar="RULE", help="paper (p > 0.5) or vote (whole hot spots)."
+    ),
+    min_ml: float = typer.Option(
+        0.0, "--min-ml", metavar="ML", help="Leave out components smaller than this."
+    ),
+    no_split: bool = typer.Option(
+        False, "--no-split", help="Cut no mass into parts: each component is one lesion."
+    ),
+    device: str = options.DEVICE,
     pet_series: str | None = options.PET_SERIES,
     pet_match: str | None = options.PET_MATCH,
     case_name: str = options.CASE_NAME,
@@ -50,16 +59,20 @@ def predict(
     liver_sphere: str | None = options.LIVER,
     organs: Path | None = options.ORGANS,
     no_image: bool = options.NO_IMAGE,
-    jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Cases in work at once."),
+    jobs: int = options.JOBS,
     scheduler: str | None = typer.Option(
-        None, "--scheduler", help="local (--jobs processes) or a Dask scheduler: tcp://host:8786."
+        None,
+        "--scheduler",
+        metavar="ADDRESS",
+        help="local (--jobs processes) or a Dask scheduler: tcp://host:8786.",
     ),
     write: str = typer.Option(
-        "", "--write", help=f"Export each case as it comes: of {','.join(WRITERS)}."
+        "",
+        "--write",
+        metavar="KIND,...",
+        help=f"Export each case as it comes: {','.join(WRITERS)}.",
     ),
-    fresh: bool = typer.Option(
-        False, "--fresh/--resume", help="Make finished cases anew; reviewed ones move aside."
-    ),
+    fresh: bool = options.FRESH,
     retry: bool = typer.Option(
         False, "--retry", help="Only the studies that OUT/failures.csv says failed."
     ),
@@ -67,11 +80,16 @@ def predict(
         False, "--watch", help="Go on taking studies as they become complete, until Ctrl-C."
     ),
     settle: float = typer.Option(
-        30.0, "--settle", min=0.1, help="With --watch: seconds without change that complete one."
+        30.0,
+        "--settle",
+        metavar="SECONDS",
+        min=0.1,
+        help="With --watch: seconds without change that complete one.",
     ),
     config_file: Path | None = typer.Option(
         None,
         "--config",
+        metavar="TOML",
         is_eager=True,
         callback=settings.from_file,
         help="TOML with any of these options; the command line goes before it.",

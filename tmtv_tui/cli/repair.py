@@ -37,19 +37,25 @@ def add(
     within: float = typer.Option(60.0, "--within", metavar="MM", help="How far from the point."),
     into: int | None = typer.Option(None, "--into", metavar="N", help="Grow this lesion by it."),
     model: str | None = typer.Option(
-        None, "--model", help="Ask this interactive model instead (docs/models.md)."
+        None,
+        "--model",
+        metavar="MODEL",
+        help="Ask this interactive model instead.",
     ),
     background: list[str] | None = typer.Option(
         None, "--background", metavar="x,y,z", help="With --model: a point that is no tumour."
     ),
     channels: str | None = options.CHANNELS,
     tumour_label: str | None = options.TUMOUR_LABEL,
-    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
+    device: str = options.DEVICE,
     preview: bool = PREVIEW,
     reader: str | None = decide.READER,
     as_json: bool = options.JSON,
 ) -> int:
-    """Add what is above an SUV around a point, or what a model says: a lesion, or more of one."""
+    """Add a lesion at a point, or more of one.
+
+    What is above an SUV around it, or what an interactive model says.
+    """
     place = _point(point, "the point")
     others = [_point(text, "--background") for text in background or ()]
     if model is None and (others or channels or tumour_label):
@@ -89,7 +95,10 @@ def erase(
     reader: str | None = decide.READER,
     as_json: bool = options.JSON,
 ) -> int:
-    """Take voxels out of a lesion: by a sphere, above or below an SUV."""
+    """Take voxels out of a lesion.
+
+    Those in a sphere, above an SUV, or not above one.
+    """
     spheres = [_numbers(text, 4, "--sphere") for text in sphere or ()]
     if any(s[3] <= 0 for s in spheres):
         raise UsageError("--sphere: its radius must be above 0", "Give x,y,z,r in mm.")

@@ -41,32 +41,46 @@ class _Asked:
 
 def report(
     source: list[Path] = typer.Argument(..., metavar="SOURCE...", help="A table or case folders."),
-    out: Path = typer.Option(Path("tmtv-report"), "-o", "--out", help="Folder for the report."),
+    out: Path = typer.Option(
+        Path("tmtv-report"), "-o", "--out", metavar="FOLDER", help="Folder for the report."
+    ),
     reference: Path | None = typer.Option(
-        None, "--reference", help="Manifest case,roi[,subtype] of manual ROIs (no roi: no disease)."
+        None,
+        "--reference",
+        metavar="MANIFEST",
+        help="Manifest case,roi[,subtype] of manual ROIs (no roi: no disease).",
     ),
-    rois: str = typer.Option("auto", "--rois", help="Manual ROIs: auto, labels or components."),
+    rois: str = options.ROIS,
     against: list[Path] | None = typer.Option(
-        None, "--against", help="Case folders of the same names, as reference. May be repeated."
+        None,
+        "--against",
+        metavar="FOLDER",
+        help="Case folders of the same names, as reference. May be repeated.",
     ),
-    reader: str | None = typer.Option(
-        None, "--reader", help="This reader's journals ('prediction': before anyone's)."
-    ),
+    reader: str | None = options.JOURNALS,
     against_reader: str | None = typer.Option(
-        None, "--against-reader", help="The reader (or 'prediction') that is the reference."
+        None,
+        "--against-reader",
+        metavar="READER",
+        help="The reader (or 'prediction') that is the reference.",
     ),
     cutoff: list[float] | None = typer.Option(
-        None, "--cutoff", help="TMTV in mL for Cohen's kappa (default 220). May be repeated."
+        None,
+        "--cutoff",
+        metavar="ML",
+        help="TMTV in mL for Cohen's kappa (default: 220). May be repeated.",
     ),
-    seed: int = typer.Option(20220207, "--seed", help="Seed of the bootstrap intervals."),
-    jobs: int = typer.Option(2, "-j", "--jobs", min=1, help="Cases in work at once."),
+    seed: int = typer.Option(
+        20220207, "--seed", metavar="N", help="Seed of the bootstrap intervals."
+    ),
+    jobs: int = typer.Option(2, "-j", "--jobs", metavar="N", min=1, help="Cases in work at once."),
     as_json: bool = typer.Option(False, "--json", help="report.json on stdout, as one line."),
     quiet: bool = options.QUIET,
 ) -> int:
-    """Agreement statistics, tables, figures and a page to read offline.
+    """Report agreement: statistics, figures, a page.
 
     Of a table of volumes, of cases against manual ROIs, of two sets of cases or two readers; of
-    cases alone, a description of the cohort.
+    cases alone, a description of the cohort. The page is read offline.
     """
     console.VOICE.quiet = quiet
     options.choice(rois, ("auto", "labels", "components"), "--rois")

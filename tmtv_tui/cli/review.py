@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from tmtv_engine.errors import UsageError
+from tmtv_tui.cli import decide
 from tmtv_tui.terminal.able import refuse_unable
 
 TMUX_SIXEL = (3, 4)  # the first tmux that can draw sixel itself
@@ -20,7 +21,7 @@ TMUX_SIXEL = (3, 4)  # the first tmux that can draw sixel itself
 
 def review(
     out: Path = typer.Argument(..., metavar="OUT", help="A folder of cases."),
-    reader: str | None = typer.Option(None, "--reader", help="Default: the login name."),
+    reader: str | None = decide.READER,
     read_only: bool = typer.Option(False, "--read-only", help="Look, record nothing."),
     blind: bool = typer.Option(False, "--blind", help="No identity, no other reader."),
     start: str | None = typer.Option(
@@ -29,10 +30,16 @@ def review(
     compare: str | None = typer.Option(
         None, "--compare", metavar="READER", help="Put this reader beside you (key c)."
     ),
-    order: str | None = typer.Option(None, "--order", help="random:SEED for a reader study."),
+    order: str | None = typer.Option(
+        None,
+        "--order",
+        metavar="random:SEED",
+        help="Cases in an order drawn by SEED, for a reader study.",
+    ),
     image: str | None = typer.Option(
         None,
         "--image",
+        metavar="KIND",
         help="half (blocks, the default); sextant, octant: finer, where the font has them; quad, "
         "braille, ascii; kitty or sixel: pixels.",
     ),
@@ -42,7 +49,9 @@ def review(
     served: Annotated[
         bool, typer.Option("--serve", help="In a browser, on this machine only.")
     ] = False,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port of --serve.")] = 8000,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=1, max=65535, help="The port of --serve.")
+    ] = 8000,
 ) -> int:
     """Review cases in the terminal: accept, reject, split, sign."""
     if not out.is_dir():

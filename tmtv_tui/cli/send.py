@@ -20,7 +20,9 @@ def send(
     cases: list[Path] = typer.Argument(
         ..., metavar="CASE...", help="Case folders, or one of many."
     ),
-    to: str = typer.Option(..., "--to", help="AET@HOST:PORT, or the URL of a DICOMweb service."),
+    to: str = typer.Option(
+        ..., "--to", metavar="PACS", help="AET@HOST:PORT, or the URL of a DICOMweb service."
+    ),
     aet: str = pacs.AET,
     tls: bool = pacs.TLS,
     cert: Path | None = pacs.CERT,
@@ -30,10 +32,11 @@ def send(
     as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
 ) -> int:
-    """Send the DICOM files of each case's export folder; what was taken before is not sent again.
+    """Send exported DICOM files to a PACS, each once.
 
-    DICOMweb credentials come from the environment: TMTV_TOKEN, or TMTV_USER and TMTV_PASSWORD.
-    They go to that host only: no redirect elsewhere, ~/.netrc or proxy of the environment is used.
+    Those of each case's export folder; what was taken before is not sent again. DICOMweb
+    credentials come from the environment: TMTV_TOKEN, or TMTV_USER and TMTV_PASSWORD. They go to
+    that host only: no redirect elsewhere, ~/.netrc or proxy of the environment is used.
     """
     from tmtv_engine.case.folder import find_cases
     from tmtv_engine.pacs import peers

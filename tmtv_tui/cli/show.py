@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tmtv_engine.case.parts import WHOLE, parts_words
 from tmtv_tui.cli import console
 
 if TYPE_CHECKING:
@@ -16,6 +15,8 @@ HEADER = ("case", "method", "TMTV mL", "TLG g", "lesions", "SUVmax", "SUVpeak", 
 
 def totals(records: Sequence[CaseRecord]) -> None:
     """One row a case and method on stdout; what is counted in parts on stderr."""
+    from tmtv_engine.case.parts import WHOLE, parts_words
+
     rows = []
     for record in records:
         for key, sums in record.totals.items():

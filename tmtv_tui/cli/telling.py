@@ -71,8 +71,11 @@ def tell(
     progress: console.Progress,
     as_json: bool,
     kinds: Sequence[str] = (),
+    *,
+    silent: bool = False,
 ) -> int:
-    """Say what became of each case as it comes and show the totals; the number that failed.
+    """Say what became of each case as it comes and show the totals (not if ``silent``); the
+    number that failed.
 
     Each is exported as ``kinds``; one that cannot be stands, and counts as failed.
     """
@@ -93,7 +96,7 @@ def tell(
                 records.append(outcome.case.record)
     finally:  # also of a batch that is stopped
         progress.clear()
-        if records:
+        if records and not silent:
             show.totals(records)
     return failed
 

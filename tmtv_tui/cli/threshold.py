@@ -22,14 +22,12 @@ def threshold(
     roi: Path = typer.Argument(
         ..., metavar="ROI", help="Mask or labels (NIfTI, NRRD, MHA), SEG or RTSTRUCT."
     ),
-    out: Path = typer.Option(Path("tmtv-rois"), "-o", "--out", help="Folder for the case folders."),
+    out: Path = typer.Option(
+        Path("tmtv-rois"), "-o", "--out", metavar="FOLDER", help="Folder for the case folders."
+    ),
     method: list[str] | None = options.METHOD,
-    rois: str = typer.Option(
-        "auto", "--rois", help="auto, labels (each as drawn) or components (clustered)."
-    ),
-    name: list[str] | None = typer.Option(
-        None, "--roi", help="Only the ROI of this name or number. May be repeated."
-    ),
+    rois: str = options.ROIS,
+    name: list[str] | None = options.ROI,
     pet_series: str | None = options.PET_SERIES,
     pet_match: str | None = options.PET_MATCH,
     case_name: str = options.CASE_NAME,
@@ -42,9 +40,7 @@ def threshold(
     accept: list[str] | None = options.ACCEPT,
     liver_sphere: str | None = options.LIVER,
     no_image: bool = options.NO_IMAGE,
-    fresh: bool = typer.Option(
-        False, "--fresh/--resume", help="Make a finished case anew; a reviewed one moves aside."
-    ),
+    fresh: bool = options.FRESH,
     as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
 ) -> int:

@@ -15,17 +15,31 @@ def train(
     dataset: Path = typer.Argument(
         ..., metavar="DATASET", help="CSV manifest (case,pet,ct,roi), autoPET or nnU-Net raw."
     ),
-    out: Path = typer.Option(..., "-o", "--out", help="Folder of the run, then --model's."),
-    recipe: str = typer.Option("coarse", "--recipe", help="coarse, paper or paper-8mm."),
-    epochs: int | None = typer.Option(None, "--epochs", min=1, help="Default: the recipe's."),
-    seed: int = typer.Option(0, "--seed", min=0, help="Of the split and everything random."),
-    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
+    out: Path = typer.Option(
+        ..., "-o", "--out", metavar="FOLDER", help="Folder of the run, then --model's."
+    ),
+    recipe: str = typer.Option(
+        "coarse", "--recipe", metavar="RECIPE", help="coarse, paper or paper-8mm."
+    ),
+    epochs: int | None = typer.Option(
+        None, "--epochs", metavar="N", min=1, help="Default: the recipe's."
+    ),
+    seed: int = typer.Option(
+        0, "--seed", metavar="N", min=0, help="Of the split and everything random."
+    ),
+    device: str = options.DEVICE,
     resume: bool = typer.Option(False, "--resume", help="Go on from the last epoch."),
-    cache: Path | None = typer.Option(None, "--cache", help="Default: OUT/cache."),
+    cache: Path | None = typer.Option(
+        None, "--cache", metavar="FOLDER", help="Default: OUT/cache."
+    ),
     compiled: bool = typer.Option(False, "--compile", help="Through torch.compile (CUDA)."),
+    as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
 ) -> int:
-    """Train a network on patients with ROIs; `tmtv predict --model OUT` then uses it."""
+    """Train a network on patients with ROIs.
+
+    tmtv predict --model FOLDER then uses it.
+    """
     console.VOICE.quiet = quiet
     options.choice(recipe, RECIPES, "--recipe")
     from tmtv_engine.train.__main__ import train_dataset
@@ -49,5 +63,8 @@ def train(
         say=say,
         live=progress.line,
     )
-    console.out(str(out))
+    if as_json:
+        console.out_json({"run": str(out)})
+    else:
+        console.out(str(out))
     return 0

@@ -13,15 +13,22 @@ from tmtv_tui.cli import console, options
 def verify(
     out: Path = typer.Argument(..., metavar="OUT", help="A folder of cases, or one case."),
     heads: Path | None = typer.Option(
-        None, "--heads", help="Keep the journals' heads in FILE: written where absent, compared."
+        None,
+        "--heads",
+        metavar="FILE",
+        help="Keep the journals' heads in FILE: written where absent, compared.",
     ),
     signers: Path | None = typer.Option(
-        None, "--allowed-signers", help="OpenSSH's file of whose key is whose."
+        None, "--allowed-signers", metavar="FILE", help="OpenSSH's file of whose key is whose."
     ),
     as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
 ) -> int:
-    """Check hashes of inputs and results and every journal's chain; 1 if a byte was changed."""
+    """Check that results and journals are as written.
+
+    Hashes of inputs and results, every journal's chain, signatures; exit status 1 if a byte was
+    changed.
+    """
     from tmtv_engine.errors import UsageError
     from tmtv_engine.review.verify import verify_all
 
