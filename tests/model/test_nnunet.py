@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import util
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -138,6 +138,17 @@ def test_without_the_ct_that_it_needs_a_model_is_refused() -> None:
         _segmenter()(suv, None)
     assert "PET alone here: vnet, lion" in caught.value.remedy
     assert _segmenter(("pet",))(suv, None).probability.array.shape == (4, 5, 6)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_an_answer_of_no_numbers_is_not_no_tumour(number: float) -> None:
+    made = object.__new__(nnunet_predictor.Predictor)
+    said = torch.zeros(2, 3, 4, 5, dtype=torch.half)
+    made.own = SimpleNamespace(predict_logits_from_preprocessed_data=lambda data: said)
+    assert made.logits(said).shape == (2, 3, 4, 5)
+    said[1, 2, 3, 4] = number
+    with pytest.raises(InputError, match="no numbers"):
+        made.logits(said)
 
 
 def test_more_memory_than_there_is_is_refused_before_it_is_taken() -> None:

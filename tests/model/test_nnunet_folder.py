@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,14 @@ def test_json_that_never_ends_is_refused(tmp_path: Path) -> None:
         read_folder(made)
     with (made / "plans.json").open("wb") as file:
         file.truncate(10 << 30)  # 10 GB of holes
+    with pytest.raises(InputError, match=r"plans\.json"):
+        read_folder(made)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    made = folder(tmp_path / "a")
+    (made / "plans.json").unlink()
+    os.mkfifo(made / "plans.json")
     with pytest.raises(InputError, match=r"plans\.json"):
         read_folder(made)
 

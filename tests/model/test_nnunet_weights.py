@@ -75,6 +75,12 @@ def test_a_checkpoint_that_swells_is_refused(tmp_path: Path) -> None:
         read_checkpoint(bomb)
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "c.pth")
+    with pytest.raises(InputError, match="is no file"):
+        read_checkpoint(tmp_path / "c.pth")
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -84,6 +90,7 @@ def test_a_checkpoint_that_swells_is_refused(tmp_path: Path) -> None:
         {"inference_allowed_mirroring_axes": (0, 7)},
         {"inference_allowed_mirroring_axes": "xyz"},
         {"init_args": 5},
+        {"network_weights": {"a": torch.ones(1).expand(1 << 20, 1 << 14)}},  # 64 GB of one number
     ],
 )
 def test_what_is_no_checkpoint_of_nnunet_is_named(tmp_path: Path, more: dict[str, Any]) -> None:

@@ -7,20 +7,23 @@ own command. ``TMTV_NNUNET_FOLDERS`` names a folder with those that were made be
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter, label
 
-from tests.support.nnunet_folders import FORMS, patient, save
+from tests.support.nnunet_folders import FORMS, ORIGIN_MM, patient, save
 
 pytestmark = [
     pytest.mark.slow,
@@ -57,10 +60,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def _inputs(folder: Path, images: tuple[str, ...]) -> None:
-    """A patient of each of `SIZES`, as nnU-Net's files and as a study of ours."""
-    (folder / "raw").mkdir()
-    for size, (shape, spacing_mm) in SIZES.items():
+def _inputs(folder: Path, images: tuple[str, ...], sizes: Sequence[str] = tuple(SIZES)) -> None:
+    """A patient of each of ``sizes``, as nnU-Net's files and as a study of ours."""
+    (folder / "raw").mkdir(parents=True)
+    for size in sizes:
+        shape, spacing_mm = SIZES[size]
         made = patient(9, shape, spacing_mm)
         (folder / "studies" / size).mkdir(parents=True)
         for number, kind in enumerate(images):
@@ -96,7 +100,8 @@ def _theirs(folder: Path, model: Path, *more: str) -> dict[str, np.ndarray[Any, 
     given = ["-i", folder / "raw", "-o", folder / "theirs", "-m", model, "-f", *folds]
     (folder / "theirs").mkdir()
     _run(command, *given, "-device", "cpu", "-npp", "1", "-nps", "1", *more)
-    return {size: _read(folder / "theirs" / f"{size}.nii.gz") for size in SIZES}
+    made = (folder / "theirs").glob("*.nii.gz")
+    return {path.name.removesuffix(".nii.gz"): _read(path) for path in made}
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -106,6 +111,7 @@ def test_every_voxel_is_nnunetv2s(folders: Path, tmp_path: Path, name: str) -> N
     ours = _ours(tmp_path, f"nnunet:{folders / name}", *MORE.get(name, []))
     stock = folders / f"{name}-stock"  # a foreign trainer's name stops nnunetv2's own command
     theirs = _theirs(tmp_path, stock if stock.is_dir() else folders / name)
+    assert set(theirs) == set(SIZES)
     for size, labels in theirs.items():
         tumour = labels == NUMBER.get(name, 1)
         assert tumour.any()
@@ -146,3 +152,116 @@ def test_heads_that_take_no_part_change_no_bit(folders: Path) -> None:
     again = pickle.loads(pickle.dumps(stock))  # to another worker: the folder goes, not the network
     assert len(pickle.dumps(stock)) < 100_000
     assert again(suv, ct).probability.array.tobytes() == chances[1]
+
+
+TRIO = ("resenc", "pet-only", "pet-ct")
+
+
+@pytest.fixture(scope="session")
+def trio(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What nnunetv2 itself says of one scan by three models: label maps, tumour's probabilities."""
+    labels, chances = [], []
+    for name in TRIO:
+        where = tmp_path_factory.mktemp(name)
+        _inputs(where, FORMS[name].images, ["other"])
+        labels.append(_theirs(where, folders / name, "--save_probabilities")["other"] == 1)
+        with np.load(where / "theirs" / "other.npz") as held:
+            chances.append(held["probabilities"][1])
+    return {"labels": np.array(labels), "chances": np.array(chances, np.float64)}
+
+
+@pytest.mark.parametrize("combine", ["mean", "union", "vote"])
+def test_models_joined_are_what_nnunetv2s_answers_join_to(
+    folders: Path, trio: dict[str, Any], tmp_path: Path, combine: str
+) -> None:
+    _inputs(tmp_path, ("ct", "pet"), ["other"])
+    model = "nnunet:" + ",".join(str(folders / name) for name in TRIO)
+    mask = _ours(tmp_path, model, "--combine", combine)["other"]["mask"]
+    labels = trio["labels"]
+    if combine == "mean":
+        mean = trio["chances"].mean(axis=0)
+        told = np.abs(mean - 0.5) > 1e-3  # logits are of half precision
+        assert told.mean() > 0.99
+        assert np.array_equal(mask[told], (mean > 0.5)[told])
+    else:
+        expected = labels.any(axis=0) if combine == "union" else labels.sum(axis=0) >= 2
+        assert np.array_equal(mask, expected)
+    assert len({one.tobytes() for one in (*labels, mask)}) >= 3  # they do differ
+
+
+def test_a_set_has_a_name_and_its_own_way(
+    folders: Path, trio: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMTV_MODELS", str(tmp_path / "models"))
+    tmtv = [sys.executable, "-c", TMTV, "models"]
+    for name in TRIO:
+        _run(*tmtv, "add", name, folders / name)
+    _run(*tmtv, "add", "trio", *TRIO, "--combine", "union")
+    _inputs(tmp_path, ("ct", "pet"), ["other"])
+    record = _ours(tmp_path, "trio")["other"]
+    assert np.array_equal(record["mask"], trio["labels"].any(axis=0))
+    hashes = [json.loads(_run(*tmtv, "show", name, "--json"))["sha256"] for name in TRIO]
+    told = "union\n" + "".join(f"{digest}\n" for digest in hashes)
+    assert record["model"]["name"] == "trio (union)"
+    assert record["model"]["sha256"] == hashlib.sha256(told.encode()).hexdigest()
+
+
+def _heat(shape: tuple[int, ...], at: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """autoPET IV's channel of one click: its voxel under a Gaussian of three voxels."""
+    made = np.zeros(shape, np.float32)
+    made[at] = 1
+    return np.asarray(gaussian_filter(made, sigma=3))
+
+
+def test_a_click_is_answered_as_nnunetv2_answers_its_channels(
+    folders: Path, tmp_path: Path
+) -> None:
+    shape, spacing_mm = SIZES["other"]
+    made, tmtv = patient(9, shape, spacing_mm), [sys.executable, "-c", TMTV]
+    ball, organ = (
+        tuple(np.argwhere(made[k]).mean(axis=0).round().astype(int).tolist())
+        for k in ("ball", "organ")
+    )
+    _inputs(tmp_path, ("ct", "pet"), ["other"])
+    case = tmp_path / "out" / "other"
+    _run(*tmtv, "predict", tmp_path / "studies", "-o", case.parent, "--model", "hotspot")
+    rows = json.loads((case / "case.json").read_text())["lesions"]
+    _run(*tmtv, "reject", case, *(row["id"] for row in rows))
+    kept = np.rint(made["ct"]).astype(np.float32)  # as a case keeps its CT
+    channels = [kept, made["pet"], _heat(shape, ball), _heat(shape, organ)]
+    for number, array in enumerate(channels):
+        file = tmp_path / "raw" / f"other_{number:04}.nii.gz"
+        save(array.astype(np.float32), file, spacing_mm)
+    labels = _theirs(tmp_path, folders / "autopet4")["other"] == 1
+    pieces, _ = label(labels, np.ones((3, 3, 3)))
+    expected = pieces == pieces[ball]
+    assert labels[ball]
+    assert expected.sum() != made["ball"].sum()
+
+    def clicked(within: float) -> np.ndarray[Any, Any]:
+        point, no = (
+            ",".join(str(ORIGIN_MM[k] + at[2 - k] * spacing_mm[2 - k]) for k in range(3))
+            for at in (ball, organ)
+        )
+        asked = ["--model", f"nnunet:{folders / 'autopet4'}", "--background", no, "--device", "cpu"]
+        told = _run(*tmtv, "add", case, point, *asked, "--within", within, "--json")
+        new = json.loads(told)["lesions"][-1]
+        assert new["source"] == "reader"
+        found = _written(case, new["id"])
+        _run(*tmtv, "undo", case)
+        return found
+
+    assert np.array_equal(clicked(500), expected)
+    index = np.indices(shape)
+    far = np.sqrt(sum(((index[k] - ball[k]) * spacing_mm[k]) ** 2 for k in range(3)))
+    near, _ = label(labels & (far <= 12), np.ones((3, 3, 3)))
+    assert np.array_equal(clicked(12), near == near[ball])
+
+
+def _written(case: Path, number: int) -> np.ndarray[Any, Any]:
+    """A lesion's voxels (z, y, x) as a replay gives them."""
+    from tmtv_engine.case.folder import read_case
+    from tmtv_engine.review.reading import reading_of
+
+    _run(sys.executable, "-c", TMTV, "verify", case)
+    return np.asarray(reading_of(read_case(case)).lesions.labels().array == number)

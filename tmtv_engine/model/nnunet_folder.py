@@ -92,8 +92,8 @@ def read_folder(
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; raises `InputError` naming it."""
     try:
-        if path.stat().st_size > JSON_LIMIT:
-            raise ValueError("larger than any such file")
+        if not path.is_file() or path.stat().st_size > JSON_LIMIT:
+            raise ValueError("no such file, or larger than any")  # a pipe would be waited for
         found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read", ASK) from error

@@ -226,7 +226,10 @@ class Predictor:
             raise DeviceError(
                 "there is not enough memory for the network", "--device cpu"
             ) from error
-        return found.cpu().numpy()
+        made = found.cpu().numpy()
+        if not all(np.isfinite(head).all() for head in made):  # it would look like no tumour
+            raise InputError("the network answers with no numbers", "Get its checkpoint again.")
+        return made
 
 
 def room_for(plan: Plan, grid: Grid, inputs: int, outputs: int) -> None:

@@ -27,6 +27,7 @@ from tmtv_engine.model.nnunet_plans import OWN
 from tmtv_engine.text import clean
 
 WHOLE = "Get the checkpoint again, or another of this model."
+SHARED = 8  # names that a weight of nnU-Net has at most, twice over: its decoder holds its encoder
 PLAIN = "Only a checkpoint that holds weights and plain values is taken."
 WRAPPED = ("module.", "_orig_mod.")  # by data parallelism, by torch.compile
 AUXILIARY = ("decoder.organ_seg_layers.", "decoder.seg_layers.")
@@ -61,7 +62,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         text = clean(f"{type(error).__name__}: {error}", 120)
         raise InputError(f"{path}: cannot be read ({text})", WHOLE) from error
     try:
-        return _checked(found)
+        return _checked(found, path.stat().st_size)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         text = clean(f"{type(error).__name__}: {error}", 120)
         raise InputError(f"{path}: is no checkpoint of nnU-Net ({text})", WHOLE) from error
@@ -69,6 +70,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def _look(path: Path) -> None:
     """Refuse what is not torch's zip, or unpacks to more than it is."""
+    if not path.is_file():  # a pipe would be waited for
+        raise InputError(f"{path}: is no file", WHOLE)
     try:
         with zipfile.ZipFile(path) as held:
             packed = [m for m in held.infolist() if m.compress_type != zipfile.ZIP_STORED]
@@ -88,10 +91,12 @@ def _plain() -> list[Any]:
     return [*((scalar, name) for name in names), np.dtype, *kinds]
 
 
-def _checked(found: Any) -> Checkpoint:
+def _checked(found: Any, size: int) -> Checkpoint:
     weights = {_bare(k): v for k, v in found["network_weights"].items()}
     if not all(isinstance(v, Tensor) for v in weights.values()):
         raise TypeError("network_weights holds more than tensors")
+    if sum(v.numel() * v.element_size() for v in weights.values()) > SHARED * size:
+        raise ValueError("network_weights unpacks to more than the file holds")
     axes = found.get("inference_allowed_mirroring_axes")
     mirrored = tuple(sorted({int(a) for a in axes})) if axes else None
     if mirrored and not set(mirrored) <= {0, 1, 2}:
