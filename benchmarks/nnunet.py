@@ -1,13 +1,15 @@
 """An nnU-Net on a whole body: our time and peak memory beside nnUNetv2_predict's, on one case.
 
     python benchmarks/nnunet.py [--labels 2] [--features 4] [--shape 250 160 160] [--mm 4]
+    python benchmarks/nnunet.py --features 32 --windows 1 --shape 500 320 320 --mm 2
 
 The folder has the plan of a published PET/CT model (six stages, windows of 112×160×128 voxels of
 2 mm), random weights, and fewer channels, so that it runs in minutes: the network's own share of
 the memory is small then, and what is compared is all the rest. Peak memory is the proportional
 set size of the process and all its children, looked at five times a second. Needs the extra
-``nnunet``. ``--features 32`` is the published width: hours on a CPU; ``--window`` times one
-window of that.
+``nnunet``. ``--features 32`` is the published width: hours on a CPU. With ``--windows N`` the
+network sees only so many windows and its last answer stands for all others, in both programs: the
+peak memory is that of the real size, the time is not; ``--window`` times one window.
 """
 
 from __future__ import annotations
@@ -27,6 +29,17 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 TMTV = "from tmtv_tui.cli.app import main; raise SystemExit(main())"
+THEIRS = "nnunetv2.inference.predict_from_raw_data"
+FEW = f"""
+import {THEIRS} as theirs
+own, said, left = theirs.nnUNetPredictor._internal_maybe_mirror_and_predict, [], [%d]
+def few(self, window):
+    if left[0] or not said:
+        left[0], said[:] = max(0, left[0] - 1), [own(self, window)]
+    return said[0].clone()
+theirs.nnUNetPredictor._internal_maybe_mirror_and_predict = few
+"""
+"""Put before a program: the network sees that many windows."""
 PATCH = (112, 160, 128)
 STRIDES = [[1, 1, 1], [2, 2, 2], [2, 2, 2], [2, 2, 2], [2, 2, 2], [1, 2, 2]]
 RESAMPLING = "resample_data_or_seg_to_shape"
@@ -219,6 +232,7 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=4)
     parser.add_argument("--shape", type=int, nargs=3, default=(250, 160, 160))
     parser.add_argument("--mm", type=float, default=4.0, help="of the PET; the model's are 2 mm")
+    parser.add_argument("--windows", type=int, default=0, help="run only so many; 0: all")
     parser.add_argument("--window", action="store_true", help="time one window, nothing else")
     given = parser.parse_args()
     if given.window:
@@ -228,9 +242,11 @@ def main() -> None:
         root = Path(name)
         make_folder(root / "model", given.features, given.labels, 2.0)
         make_case(root, tuple(given.shape), given.mm)
-        ours = [sys.executable, "-c", TMTV, "predict", root / "study", "-o", root / "out"]
+        few = FEW % given.windows if given.windows else ""
+        ours = [sys.executable, "-c", few + TMTV, "predict", root / "study", "-o", root / "out"]
         measured("tmtv predict", [*ours, "--model", f"nnunet:{root / 'model'}", "--device", "cpu"])
-        theirs = [Path(sys.executable).with_name("nnUNetv2_predict_from_modelfolder")]
+        command = f"{few}from {THEIRS} import predict_entry_point_modelfolder as go; go()"
+        theirs = [sys.executable, "-c", command]
         places = ["-i", root / "raw", "-o", root / "theirs", "-m", root / "model", "-f", "0"]
         how = ["-device", "cpu", "-npp", "1", "-nps", "1", "--disable_tta"]
         measured("nnUNetv2_predict_from_modelfolder", [*theirs, *places, *how])
