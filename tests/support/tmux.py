@@ -1,0 +1,73 @@
+"""The app in a tmux of its own: keys go in as from a keyboard, what is read is what it shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.terminal import COMMAND, OURS, ROOT
+
+UNSET = " ".join(f"-u {name}" for name in OURS)
+THERE = shutil.which("tmux") is not None
+REVERSED = re.compile(r"\x1b\[(?:[0-9;]*;)?7(?:;[0-9;]*)?m")
+STYLED = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Tmux:
+    """``review out`` in a pane of ``size``; ``keys`` counts what was pressed."""
+
+    def __init__(
+        self, out: Path, socket: Path, *options: str, size: tuple[int, int] = (100, 50), **env: str
+    ) -> None:
+        self.socket, self.keys = str(socket), 0
+        command = shlex.join([*COMMAND, "review", str(out), *options])
+        setting = ["TERM=tmux-256color", "TEXTUAL_ANIMATIONS=none", "LANG=C.UTF-8"]
+        setting += [f"XDG_CONFIG_HOME={out / '.config'}", *(f"{k}={v}" for k, v in env.items())]
+        setting += [f"PYTHONPATH={os.environ.get('PYTHONPATH', ROOT)}"]
+        wide, high = map(str, size)
+        line = f"env {UNSET} {shlex.join(setting)} {command}"
+        self("new-session", "-d", "-x", wide, "-y", high, line)
+
+    def __call__(self, *words: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", self.socket, "-f", "/dev/null", *words],
+            capture_output=True, text=True, check=True, cwd=ROOT, timeout=60,
+        )  # fmt: skip
+        return done.stdout
+
+    def press(self, key: str, times: int = 1) -> None:
+        """A key, by tmux's name of it, so many times."""
+        if times > 0:
+            self("send-keys", "-N", str(times), key)
+            self.keys += times
+
+    def text(self) -> str:
+        """The screen, line by line."""
+        return self("capture-pane", "-p")
+
+    def reversed_line(self) -> str:
+        """The first line with something in reverse video: the cursor's."""
+        lines = self("capture-pane", "-p", "-e").splitlines()
+        found = next((line for line in lines if REVERSED.search(line)), "")
+        return STYLED.sub("", found)
+
+    def until(self, holds: str | Callable[[str], object], limit_s: float = 120.0) -> str:
+        """The screen once it shows a text, or what ``holds`` is true of."""
+        end = time.monotonic() + limit_s
+        while True:
+            found = self.text()
+            if holds in found if isinstance(holds, str) else holds(found):
+                return found
+            if time.monotonic() > end:
+                raise AssertionError(f"waited {limit_s} s in vain for {holds!r}:\n{found}")
+            time.sleep(0.03)
+
+    def end(self) -> None:
+        """Kill what is left of it."""
+        subprocess.run(["tmux", "-S", self.socket, "kill-server"], capture_output=True, check=False)
