@@ -11,6 +11,7 @@ those of the script on this machine, a person thinks.
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 import sys
 import tempfile
@@ -48,6 +49,9 @@ def sit(out: Path, name: str, socket: Path, size: tuple[int, int]) -> Tmux:
 def read(out: Path, name: str, truth: Mask, repairs: int, size: tuple[int, int]) -> Told:
     """Read a case, hold it against a replay, and take all of it back."""
     folder = out / name
+    if (folder / "review").exists():  # of a run before
+        shutil.rmtree(folder / "review")
+        refresh(read_case(folder))
     with tempfile.TemporaryDirectory() as home:
         tmux = sit(out, name, Path(home) / "one", size)
         try:

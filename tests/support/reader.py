@@ -183,8 +183,8 @@ class Reader:
 
     def chosen(self) -> int:
         """The lesion under the list's cursor, 0 on the line of the named ones."""
-        found = ROW.search(self.tmux.reversed_line())
-        return int(found[1]) if found else 0
+        found = (ROW.search(line) for line in self.tmux.reversed_text())
+        return next((int(row[1]) for row in found if row), 0)
 
     def go(self, number: int, folded: bool = True) -> None:
         """The list's cursor to a lesion, line by line; folded ones are shown first."""

@@ -15,8 +15,8 @@ from tests.support.terminal import COMMAND, OURS, ROOT
 
 UNSET = " ".join(f"-u {name}" for name in OURS)
 THERE = shutil.which("tmux") is not None
-REVERSED = re.compile(r"\x1b\[(?:[0-9;]*;)?7(?:;[0-9;]*)?m")
-STYLED = re.compile(r"\x1b\[[0-9;]*m")
+STYLE = re.compile(r"\x1b\[([0-9;]*)m")
+COLOURED = re.compile(r"[345]8;(?:5;\d+|2;\d+;\d+;\d+)")
 
 
 class Tmux:
@@ -51,11 +51,9 @@ class Tmux:
         """The screen, line by line."""
         return self("capture-pane", "-p")
 
-    def reversed_line(self) -> str:
-        """The first line with something in reverse video: the cursor's."""
-        lines = self("capture-pane", "-p", "-e").splitlines()
-        found = next((line for line in lines if REVERSED.search(line)), "")
-        return STYLED.sub("", found)
+    def reversed_text(self) -> list[str]:
+        """What stands in reverse video, line by line: the cursor's among it."""
+        return [_reversed(line) for line in self("capture-pane", "-p", "-e").splitlines()]
 
     def until(self, holds: str | Callable[[str], object], limit_s: float = 120.0) -> str:
         """The screen once it shows a text, or what ``holds`` is true of."""
@@ -71,3 +69,14 @@ class Tmux:
     def end(self) -> None:
         """Kill what is left of it."""
         subprocess.run(["tmux", "-S", self.socket, "kill-server"], capture_output=True, check=False)
+
+
+def _reversed(line: str) -> str:
+    """The part of a line, as tmux tells it with its styles, that is in reverse video."""
+    _, *rest = STYLE.split(line)
+    on, found = False, ""
+    for codes, text in zip(rest[::2], rest[1::2], strict=True):
+        given = COLOURED.sub("", codes).split(";")
+        on = "7" in given or (on and not {"0", "", "27"} & set(codes.split(";")))
+        found += text if on else ""
+    return found
