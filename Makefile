@@ -36,9 +36,10 @@ mutants: $(VENV)/.installed-dev
 dist: $(VENV)/.installed
 	$(BIN)/pip wheel -q --no-deps -w dist .
 
-# mirp, z-rad, pingouin and nnU-Net bring what ours must not depend on: an environment of their own.
+# mirp, z-rad, pingouin and nnU-Net bring what ours must not depend on: an environment of their own
+# (4 GB). nnU-Net trains first: that may take longer than any test of ours may.
 oracles: $(ORACLES)/.installed
-	TMTV_ORACLES=1 $(ORACLES)/bin/pytest tests/oracles tests/model/test_nnunet.py
+	TMTV_ORACLES=1 $(ORACLES)/bin/pytest tests/oracles tests/model/test_nnunet.py --timeout 14400
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
