@@ -98,6 +98,11 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "Check weight, dose, times and units.",
             kind="refusal",
         ),
+        "negative-suv": Code(
+            "parts of the body have an SUV far below zero",
+            "Check whether the pixels are signed (PixelRepresentation), and the intercept.",
+            kind="refusal",
+        ),
         "spacing": Code(
             "voxels are smaller than 0.5 mm or larger than 20 mm",
             "Check the spacing; it is millimetres.",
@@ -111,6 +116,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "bits-stored": Code(
             "pixels hold bits that the header does not count as stored, which were not read",
             "Compare the SUVs with another viewer's: the header may be wrong.",
+        ),
+        "lossy": Code(
+            "the pixels were compressed with loss: they are no longer those of the scanner",
+            "Fetch the series as the scanner wrote it.",
         ),
         "coarse-voxels": Code(
             "voxels are too coarse for SUVpeak: its 1 mL sphere holds hardly more than one of them",
@@ -166,6 +175,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "roi-outside": Code(
             "part of the ROIs lies outside the PET",
             "Check that ROIs and PET are of one study; what lies outside is not measured.",
+        ),
+        "roi-resampled": Code(
+            "ROIs drawn on another grid hold another volume on the PET's voxels",
+            "Draw what is thin or small on the PET itself.",
         ),
         "contours-skipped": Code(
             "contours that enclose no voxel were left out",

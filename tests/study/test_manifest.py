@@ -234,3 +234,35 @@ def test_a_number_with_something_unprintable_is_no_number(tmp_path: Path) -> Non
     path.write_bytes(b"case,pet,weight_kg\none,x.nii,17\x10\ntwo,x.nii,170 \n")
     one, two = read_table(path, ("case", "pet")).rows
     assert (one.fault, two.fault) == ("weight_kg holds what cannot be printed", "")
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [
+        ("weight", "weight_kg"),
+        ("Patient Weight (kg)", "weight_kg"),
+        ("weight_lbs", "weight_kg"),
+        ("height_cm", "height_m"),
+        ("dose_MBq", "dose_bq"),
+        ("injected activity", "dose_bq"),
+        ("InjectionTime", "injection_time"),
+        ("total_dose", "dose_bq"),
+    ],
+)
+def test_a_column_that_seems_meant_for_the_header_is_none_in_silence(
+    column: str, meant: str, tmp_path: Path
+) -> None:
+    suv, _ = make_volume()
+    write_nifti(suv, tmp_path / "a.nii")
+    (failure,) = _stock(tmp_path, f"case,pet,{column}\none,a.nii,70\n").failures
+    assert column.lower() in failure.error.what
+    assert f"Is it {meant}?" in failure.error.remedy
+    assert _stock(tmp_path, f"case,pet,{column}\none,a.nii,\n").studies  # it says nothing
+
+
+@pytest.mark.parametrize("column", ["subtype", "dose_group", "weight loss", "site", "heights"])
+def test_other_columns_are_kept_as_they_are(column: str, tmp_path: Path) -> None:
+    suv, _ = make_volume()
+    write_nifti(suv, tmp_path / "a.nii")
+    (study,) = _stock(tmp_path, f"case,pet,{column}\none,a.nii,70\n").studies
+    assert study.extra == {column: "70"}  # type: ignore[union-attr]

@@ -300,9 +300,11 @@ def test_the_shift_is_lps_whichever_way_the_slices_run() -> None:
     np.testing.assert_allclose(found["shift_mm"], (12.0, 0.0, 32.0), atol=3.0)
 
 
-def test_a_ct_of_another_place_says_nothing() -> None:
+def test_a_ct_of_another_place_tells_no_shift_but_that_it_shows_no_body() -> None:
     body = pet_outline(_volume(_person()))
-    assert misregistration(body, _ct((5000.0, 0.0, 0.0))) == (None, [])
+    found, (told,) = misregistration(body, _ct((5000.0, 0.0, 0.0)))
+    assert (found, told.code) == (None, "misregistration")
+    assert "the CT shows 0% of the body" in told.message
 
 
 # Other series of the study

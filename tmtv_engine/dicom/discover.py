@@ -32,6 +32,7 @@ _TAGS = [
     "NumberOfFrames",
     "NumberOfTimeSlices",
     "ImageType",
+    "PatientID",
 ]
 _GROUPS = ["PerFrameFunctionalGroupsSequence"]
 
@@ -56,6 +57,7 @@ class Series:
     frames: int = 0
     instances: tuple[str, ...] = ()
     copies: tuple[tuple[Path, Path], ...] = ()
+    patient_id: str = ""
 
     @property
     def extent_mm(self) -> float:
@@ -179,6 +181,7 @@ def _series(heads: list[tuple[Path, Header]]) -> Series:
         frames=sum(_count(h) for _, h in heads),
         instances=tuple(str(h.get("SOPInstanceUID", "")) for _, h in heads),
         copies=tuple(copies),
+        patient_id=clean(described.get("PatientID", "")),
     )
 
 

@@ -58,7 +58,9 @@ KEYWORDS = (
     "NumberOfFrames",
     "RescaleSlope",
     "RescaleIntercept",
+    "LossyImageCompression",
 )
+LOSSY = tuple(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81))  # JPEG, JPEG-LS near lossless
 CLASSES = {
     "PT": ("1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.130"),
     "CT": ("1.2.840.10008.5.1.4.1.1.2",),
@@ -133,6 +135,13 @@ class Image:
         """Whether its pixels hold bits that its header does not speak of."""
         rows, columns = self.shape
         return self.native is not None and self.native.spills(self.path, rows * columns)
+
+    @property
+    def lossy(self) -> bool:
+        """Whether its pixels were ever compressed with loss, as far as it says."""
+        meta = getattr(self.head, "file_meta", None)
+        syntax = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
+        return text(self.head, "LossyImageCompression") == "01" or syntax in LOSSY
 
     def decoded(self) -> Array:
         """The stored values of the file, (frames, rows, columns)."""

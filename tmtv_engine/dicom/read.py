@@ -119,6 +119,9 @@ def _warned(
     late = numbered_late(slices)
     if late and not asked:
         told.append(notice("numbered-late", f"from {late}"))
+    lost = next((piece for piece in slices if piece.image.lossy), None)
+    if lost is not None:
+        told.append(notice("lossy", lost.path.name))
     spilled = next((piece for piece in slices if piece.image.spills), None)
     if spilled is not None:
         told.append(notice("bits-stored", f"{spilled.path.name}: {spilled.head.get('BitsStored')}"))

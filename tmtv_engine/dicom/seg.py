@@ -21,12 +21,16 @@ MOST_PLANES = 20000
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """One segment: its number, label and mask on the PET's grid, and its volume beyond that."""
+    """One segment: its number, label and mask on the PET's grid, and its volume beyond that.
+
+    ``drawn_ml``: its volume on a grid of its own, None where that is the PET's.
+    """
 
     number: int
     name: str
     mask: Mask
     outside_ml: float = 0.0
+    drawn_ml: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +79,9 @@ def read_segments(dataset: Dataset, grid: Grid, path: Path) -> list[Segment]:
         else:
             above = half if kind == "FRACTIONAL" else 0.0
             own = [(f.position, f.image > above) for f in frames if f.segment == number]
-        mask, outside = _placed(own, layout, grid, path)
+        placed = _placed(own, layout, grid, path)
         name = clean(item.get("SegmentLabel", "")) or f"{number}"
-        found.append(Segment(number, name, mask, outside))
+        found.append(Segment(number, name, *placed))
     return found
 
 
@@ -166,22 +170,23 @@ def _multiples(gaps: FloatArray, step: float) -> bool:
 
 def _placed(
     frames: Sequence[tuple[FloatArray, Array]], layout: _Layout, grid: Grid, path: Path
-) -> tuple[Mask, float]:
-    """Frames of one segment on ``grid``, and the mL of them beyond it.
+) -> tuple[Mask, float, float | None]:
+    """Frames of one segment on ``grid``, the mL of them beyond it, and of all on their own grid.
 
     Directly where they lie on its voxels and are as thick, else sampled at the nearest of theirs.
     """
     if not frames:
-        return np.zeros(grid.shape, bool), 0.0
+        return np.zeros(grid.shape, bool), 0.0, None
     if all(_on_grid(layout.at(at), layout.size, grid) for at, _ in frames):
-        return _laid(frames, layout, grid)
+        return *_laid(frames, layout, grid), None
     own = _own_grid([at for at, _ in frames], layout, path)
     stack = np.zeros(own.shape, np.uint8)
     for at, image in frames:
         stack[int(np.round(own.to_index(at)[0]))] |= image.astype(np.uint8)
     volume = Volume(stack, own, Unit.LABEL)
     mask = np.asarray(resample(volume, grid, order=0).array > 0)
-    return mask, beyond_ml(volume, grid)
+    drawn_ml = float(np.count_nonzero(stack)) * own.voxel_ml
+    return mask, beyond_ml(volume, grid), drawn_ml
 
 
 def _laid(

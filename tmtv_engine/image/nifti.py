@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +16,8 @@ _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 _REVERSE = np.eye(4)[[2, 1, 0, 3]]  # (z, y, x) index order to NIfTI's (i, j, k)
 MOST_VOXELS = 1 << 30
 MUCH, MOST_RATIO = 1 << 29, 200  # bytes that no file may unpack to beyond so many times its own
+AGREE = 0.01
+SQUARE = 0.01  # the cosine between two axes; of rounded numbers it is less
 WHOLE = 1e-4  # how far a label that a slope went over may be from its whole number
 _CHUNK = 1 << 20
 _PADDING = 1 << 26  # bytes that may follow the voxels
@@ -64,7 +67,20 @@ def _read(stream: IO[bytes], packed: int | None) -> tuple[Array, Array]:
     bomb = packed is not None and size_bytes > max(MUCH, MOST_RATIO * packed)
     if voxels > MOST_VOXELS or bomb:
         raise InputError(f"says that it holds {shape} voxels", "Is the header broken?")
+    _check_sizes(image.affine, image.header.get_zooms()[:3])
     return image.affine, np.asarray(image.dataobj)
+
+
+def _check_sizes(affine: Array, pixdim: Sequence[float]) -> None:
+    """Refuse a header that gives its voxels two sizes, by sform and pixdim: programs differ."""
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    said = np.array(pixdim, np.float64)
+    with np.errstate(invalid="ignore"):
+        differ = (said > 0) & (np.abs(sizes - said) > AGREE * said)
+    if differ.any():
+        one, other = (" × ".join(f"{v:.4g}" for v in sides) for sides in (sizes, said))
+        what = f"has voxels of {one} mm by its sform, of {other} mm by pixdim"
+        raise InputError(what, "Write its header anew, by the right of both.")
 
 
 def _to_its_end(stream: IO[bytes]) -> None:
@@ -87,6 +103,10 @@ def checked(path: Path, array: Array, affine: Array, unit: Unit) -> Volume:
         raise InputError(f"{path}: holds no numbers, but {array.dtype}", "Give one grey image.")
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise InputError(f"{path}: does not say where its voxels lie", "Correct its affine.")
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    if np.abs(axes.T @ axes - np.eye(3)).max() > SQUARE:
+        what = f"{path}: its axes are not at right angles"
+        raise InputError(what, "Resample it onto straight ones (a tilted gantry).")
     array = np.ascontiguousarray(array)
     array = _labels(path, array) if unit is Unit.LABEL else _numbers(path, array)
     return Volume(array, Grid(array.shape, np.asarray(affine, np.float64)), unit)

@@ -17,6 +17,7 @@ LEAST_DICE = 0.8
 MOST_MM = 15.0  # that the CT may seem moved, across the body or along it
 LEAST_GAIN = 0.005  # of Dice by which a place along the body must fit better than its own
 REACH_MM = 100.0
+LEAST_SHARE = 0.8  # of the PET's body that the CT's field holds; arms may lie beside it
 LEAST_ML = 500.0  # of body in both, else outlines say nothing
 
 
@@ -33,8 +34,9 @@ def misregistration(body: Outline, ct: Volume) -> tuple[dict[str, Any] | None, l
     count = len(body.inside)
     here = slice(reach, reach + count)
     pet = body.inside & seen[here]
+    short = _short(body, pet)
     if min(pet.sum(), theirs[here].sum()) * body.grid.voxel_ml < LEAST_ML:
-        return None, []
+        return None, short
     own = _dice(pet, theirs[here])
     back = np.rint(-_across(pet, theirs[here])).astype(int)  # else what is across hides the rest
     looks, shows = (np.roll(m, back, axis=(1, 2)) for m in (seen, theirs))
@@ -46,10 +48,19 @@ def misregistration(body: Outline, ct: Volume) -> tuple[dict[str, Any] | None, l
     moved.append(abs(steps) * body.grid.spacing_mm[0])
     found = {"dice": own, "shift_mm": shift.tolist()}
     if own >= LEAST_DICE and max(moved) <= MOST_MM:
-        return found, []
+        return found, short
     x, y, z = shift
     what = f"Dice {own:.2f}, the CT seems moved by ({x:.0f}, {y:.0f}, {z:.0f}) mm"
-    return found, [notice("misregistration", what)]
+    return found, [*short, notice("misregistration", what)]
+
+
+def _short(body: Outline, seen: Mask) -> list[Notice]:
+    """That the CT's field holds too little of the PET's body, ``seen``."""
+    whole = int(np.count_nonzero(body.inside))
+    share = int(np.count_nonzero(seen)) / max(whole, 1)
+    if whole * body.grid.voxel_ml < LEAST_ML or share >= LEAST_SHARE:
+        return []
+    return [notice("misregistration", f"the CT shows {share:.0%} of the body in the PET")]
 
 
 def _along(inside: Mask, seen: Mask, theirs: Mask, reach: int) -> int:

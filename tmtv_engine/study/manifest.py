@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,12 @@ from tmtv_engine.text import cell_text, clean
 DELIMITERS = "\t;,"
 PATHS = ("pet", "ct", "roi", "organs")
 OVERRIDES = ("weight_kg", "height_m", "dose_bq", "injection_time")
+MEANT = {"weight": "weight_kg", "height": "height_m", "dose": "dose_bq", "activity": "dose_bq",
+         "injection": "injection_time"}  # fmt: skip
+_MEANT = re.compile(
+    r"(?:patients?|body|injected|total|fdg|radionuclide)?(weight|height|dose|activity|injection)"
+    r"(?:kg|g|lbs?|pounds?|cm|mm|m|[kmg]?bq|mci|date|time|datetime)?"
+)
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 MOST = 1 << 28  # bytes of a table
 
@@ -76,6 +83,16 @@ def read_table(path: Path, wanted: Sequence[str]) -> Table:
             told = {n: clean(c, 4096) for n, c in zip(header, cells, strict=False)}
             rows.append(Row(line, told, fault))
     return Table(path, tuple(rows), delimiter)
+
+
+def check_columns(table: Table) -> None:
+    """Raise `InputError` for a column that seems meant to stand in for a header and would not."""
+    columns = {n for row in table.rows for n, cell in row.cells.items() if cell} - {*OVERRIDES}
+    for name in sorted(columns):
+        meant = _MEANT.fullmatch(re.sub(r"[^a-z]", "", name))
+        if meant:
+            what = f"{table.path}: the column {name!r} is none that is read"
+            raise InputError(what, f"Is it {MEANT[meant[1]]}? Call it so, or otherwise if not.")
 
 
 def _unprintable(header: Sequence[str], cells: Sequence[str]) -> str:

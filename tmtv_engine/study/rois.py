@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 Kind = Literal["mask", "labels", "rtstruct", "seg"]
+MOST_SHARE, MOST_ML = 0.2, 0.5  # by which a ROI may change on the PET's voxels
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,7 @@ class _Roi:
     name: str
     mask: Mask
     outside_ml: float = 0.0
+    drawn_ml: float | None = None  # on a grid of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +80,7 @@ def read_rois(
     order = sorted(range(len(filled)), key=lambda k: (-size[id(filled[k])], filled[k].number))
     for k in order:
         labels[filled[k].mask] = k + 1
-    notices = [*read.notices, *_outside(read.rois)]
+    notices = [*read.notices, *_outside(read.rois), *_resampled(read.rois, grid)]
     if np.count_nonzero(labels) < sum(size.values()):
         notices.append(notice("overlapping-rois"))
     named = tuple(roi.name for roi in filled)
@@ -89,6 +91,18 @@ def _outside(rois: Sequence[_Roi]) -> list[Notice]:
     total = sum(roi.outside_ml for roi in rois)
     named = ", ".join(roi.name for roi in rois[:8] if roi.outside_ml > 0)
     return [notice("roi-outside", f"{total:.2f} mL of {named}")] if total > 0 else []
+
+
+def _resampled(rois: Sequence[_Roi], grid: Grid) -> list[Notice]:
+    """Which ROIs of another grid are another volume on the PET's: thin ones, small ones."""
+    told = []
+    for roi in rois:
+        here = float(np.count_nonzero(roi.mask)) * grid.voxel_ml + roi.outside_ml
+        drawn = here if roi.drawn_ml is None else roi.drawn_ml
+        lost = drawn > 0 and here == 0
+        if lost or abs(here - drawn) > max(MOST_SHARE * drawn, MOST_ML):
+            told.append(f"{roi.name}: {drawn:.2f} mL drawn, {here:.2f} mL here")
+    return [notice("roi-resampled", "; ".join(told[:8]))] if told else []
 
 
 def _read(path: Path, grid: Grid, names: Sequence[str] | None, accepted: Collection[str]) -> _Read:
@@ -123,8 +137,7 @@ def _image(path: Path, grid: Grid, names: Sequence[str] | None, accepted: Collec
     values = sorted(set[int]().union(*slices) - {0})
     kind: Kind = "mask" if len(values) <= 1 else "labels"
     chosen = _chosen([_Label(v, str(v)) for v in values], names, path)
-    rois = [_Roi(v.number, v.name, labels.array == v.number, _beyond(own, v, grid)) for v in chosen]
-    return _Read(rois, kind, notices)
+    return _Read([_labelled(v, labels, own, grid) for v in chosen], kind, notices)
 
 
 @dataclass(frozen=True)
@@ -133,8 +146,14 @@ class _Label:
     name: str
 
 
-def _beyond(own: Volume, label: _Label, grid: Grid) -> float:
-    return 0.0 if own.grid is grid else beyond_ml(own.with_array(own.array == label.number), grid)
+def _labelled(label: _Label, labels: Volume, own: Volume, grid: Grid) -> _Roi:
+    """A label's ROI, ``labels`` on the PET's grid, ``own`` as they were drawn."""
+    mask = labels.array == label.number
+    if own.grid is grid:
+        return _Roi(label.number, label.name, mask)
+    drawn = own.with_array(own.array == label.number)
+    drawn_ml = float(np.count_nonzero(drawn.array)) * own.grid.voxel_ml
+    return _Roi(label.number, label.name, mask, beyond_ml(drawn, grid), drawn_ml)
 
 
 def by_index(own: Grid, grid: Grid, path: Path, accepted: Collection[str]) -> tuple[Notice, ...]:
@@ -187,7 +206,7 @@ def _objects(dataset: Dataset, grid: Grid, path: Path, names: Sequence[str] | No
 
     segments = _chosen(read_segments(dataset, grid, path), names, path)
     frame = str(dataset.get("FrameOfReferenceUID", ""))
-    rois = [_Roi(s.number, s.name, s.mask, s.outside_ml) for s in segments]
+    rois = [_Roi(s.number, s.name, s.mask, s.outside_ml, s.drawn_ml) for s in segments]
     return _Read(rois, "seg", _frames(frame, grid))
 
 

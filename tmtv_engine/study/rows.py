@@ -14,6 +14,7 @@ from tmtv_engine.study.manifest import (
     PATHS,
     Row,
     Table,
+    check_columns,
     overrides_of,
     path_of,
     read_table,
@@ -30,6 +31,7 @@ def find_rows(path: Path, search: Callable[[Path], Stock]) -> Stock:
     ``search`` finds the studies of a folder. Raises `InputError` for a file that is no manifest.
     """
     table = read_table(path, ("case", "pet"))
+    check_columns(table)
     if not table.rows:
         raise InputError(f"{path}: has no rows of case,pet", "Its first line: case,pet,ct.")
     stock = Stock()

@@ -95,7 +95,7 @@ def _study(own: Sequence[Series], wanted: Wanted, roots: Sequence[Path]) -> Stoc
         place = place_of([path for s in pets for path in s.files])
         return Stock(failures=(Failure(place, error, *identity(pets[0].files[0])),))
     rest = [s for s in own if s is not pet and s is not ct]
-    left = [Leftover(place_of(s.files), _why(s, study, passed)) for s in rest]
+    left = [Leftover(place_of(s.files), _why(s, study, passed, others(s, pet))) for s in rest]
     for s in own:
         what = f"what {study.case} is made from" if s is pet or s is ct else f"series {s.uid}"
         copies = [copy for copy, first in s.copies if copy.parent != first.parent or s in rest]
@@ -162,10 +162,16 @@ def _asked(series: Series, wanted: Wanted) -> bool:
 
 
 def the_ct(own: Sequence[Series], pet: Series) -> Series | None:
-    """The longest CT, of the PET's frame of reference where there is one."""
-    scans = [s for s in own if s.modality == "CT" and s.frames > 1]
+    """The longest CT of the PET's patient, of its frame of reference where there is one."""
+    scans = [s for s in own if s.modality == "CT" and s.frames > 1 and not others(s, pet)]
     framed = [s for s in scans if s.frame_uid == pet.frame_uid]
     return max(framed or scans, key=lambda s: (s.extent_mm, s.frames, s.uid), default=None)
+
+
+def others(series: Series, pet: Series) -> bool:
+    """Whether a series says that it is another patient's than the PET."""
+    said = {s.patient_id for s in (series, pet)} - {""}
+    return len(said) > 1
 
 
 def listed_of(pets: Sequence[Series]) -> str:
@@ -210,8 +216,10 @@ def _checked_copies(taken: Sequence[Series]) -> tuple[Notice, ...]:
     return (notice("copies", f"{beside} files"),) if beside else ()
 
 
-def _why(series: Series, study: Study, passed: dict[str, str]) -> str:
+def _why(series: Series, study: Study, passed: dict[str, str], others: bool) -> str:
     told = f"{series.modality or 'series'} {series} of the study of {study.case}"
+    if others:
+        return f"{told}: it names another patient"
     if series.modality == "PT":
         return f"{told}: {passed.get(series.uid, 'another PET was taken')}"
     if series.modality in ("RTSTRUCT", "SEG"):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import numpy as np
+
 from tmtv_engine.image.outline import Outline
-from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.image.volume import Mask, Unit, Volume
 from tmtv_engine.notices import Notice, refuse
 
 HIGHEST_SUV = 2000.0
 BODY_SUV = (0.2, 5.0)
 ROUNDING = 1e-3
+NEGATIVE_SUV, NEGATIVE_SHARE = 0.1, 0.1  # no reconstruction goes below, beside noise and ringing
+NEGATIVE_ML = 0.5
+MOST_VOXELS = 1_000_000
 SPACING_MM = (0.5, 20.0)
 
 
@@ -25,7 +30,8 @@ def check_spacing(suv: Volume, name: object, accepted: Collection[str]) -> list[
 
 
 def check_suv(suv: Volume, body: Outline, name: object, accepted: Collection[str]) -> list[Notice]:
-    """Refuse an SUVmax above 2000 and a body mean outside 0.2 to 5, unless accepted."""
+    """Refuse an SUVmax above 2000, a body mean outside 0.2 to 5 and a body that is negative in
+    places, unless accepted."""
     highest, (low, high) = float(suv.require(Unit.SUV).max()), BODY_SUV
     told = []
     if highest > HIGHEST_SUV:
@@ -33,4 +39,21 @@ def check_suv(suv: Volume, body: Outline, name: object, accepted: Collection[str
         told.append(refuse("suv-max", what, accepted))
     if not low * (1 - ROUNDING) <= body.mean <= high * (1 + ROUNDING):
         told.append(refuse("body-suv", f"{name}: {body.mean:.3g} on average", accepted))
+    least = -max(NEGATIVE_SUV, NEGATIVE_SHARE * highest)
+    below_ml = _inside_ml(suv, suv.array < least, body)
+    if below_ml >= NEGATIVE_ML:
+        what = f"{name}: {below_ml:.1f} mL of the body lie below {least:.2g}"
+        told.append(refuse("negative-suv", what, accepted))
     return told
+
+
+def _inside_ml(suv: Volume, mask: Mask, body: Outline) -> float:
+    """The volume of a mask's voxels that lie in the body, mL; far more than enough is not counted
+    to its end."""
+    index = np.argwhere(mask)[:MOST_VOXELS]
+    if not len(index):
+        return 0.0
+    top = np.array(body.inside.shape) - 1
+    at = np.rint(body.grid.to_index(suv.grid.to_mm(index))).astype(int)
+    z, y, x = np.clip(at, 0, top).T
+    return float(np.count_nonzero(body.inside[z, y, x])) * suv.grid.voxel_ml
