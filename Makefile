@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test lint long mutants oracles dist clean
+.PHONY: demo test lint long mutants oracles dist docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/tmtv demo -o tmtv-demo
@@ -36,6 +36,10 @@ mutants: $(VENV)/.installed-dev
 dist: $(VENV)/.installed
 	$(BIN)/pip wheel -q --no-deps -w dist .
 
+# The documentation as a site in site/; tests/docs/test_site.py builds it in CI too.
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # mirp, z-rad, pingouin and nnU-Net bring what ours must not depend on: an environment of their own
 # (4 GB). nnU-Net trains first: that may take longer than any test of ours may.
 oracles: $(ORACLES)/.installed
@@ -56,4 +60,4 @@ $(ORACLES)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(ORACLES) tmtv-demo build dist *.egg-info
+	rm -rf $(VENV) $(ORACLES) tmtv-demo build dist site *.egg-info
