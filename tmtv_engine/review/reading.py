@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 
@@ -48,22 +48,22 @@ class Reading:
     decided_by: Mapping[int, str | None]
     sources: Mapping[int, Source]
     reasons: Mapping[int, str]
-    splits: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    parents: Mapping[int, int] = field(default_factory=dict)
-    merged: Mapping[int, int] = field(default_factory=dict)
-    repaired: frozenset[int] = frozenset()
-    floors: Mapping[int, float | None] = field(default_factory=dict)
-    last: int = 0
-    notes: tuple[str, ...] = ()
-    flagged: bool = False
-    signed: str | None = None
-    head: str | None = None
-    lines: tuple[Line, ...] = ()
-    undoable: Line | None = None
-    redoable: Line | None = None
-    decisions: int = 0
-    seconds: float = 0.0
-    around: Callable[[], Mapping[int, float]] = dict
+    splits: Mapping[int, tuple[int, ...]]
+    parents: Mapping[int, int]
+    merged: Mapping[int, int]
+    repaired: frozenset[int]
+    floors: Mapping[int, float | None]
+    last: int
+    notes: tuple[str, ...]
+    flagged: bool
+    signed: str | None
+    head: str | None
+    lines: tuple[Line, ...]
+    undoable: Line | None
+    redoable: Line | None
+    decisions: int
+    seconds: float
+    around: Callable[[], Mapping[int, float]]
 
     @property
     def accepted(self) -> list[int]:
