@@ -77,9 +77,18 @@ def judged(tally: Tally, told: str, judge: Callable[[], str]) -> None:
     tally.add(end, told, time.perf_counter() - start)
 
 
-def often(full: int, few: int, name: str) -> int:
-    """How often: ``few`` in CI, ``full`` under `make long`, or what the environment says."""
-    told = os.environ.get(f"TMTV_FUZZ_{name}")
-    if told:
-        return int(told)
-    return full if os.environ.get("TMTV_LONG") == "1" else few
+def bend(
+    run: Callable[[int], Tally],
+    full: int,
+    few: int,
+    what: str,
+    record_property: Callable[[str, object], None],
+    name: str = "OTHERS",
+) -> None:
+    """Bend ``full`` inputs under `make long`, ``few`` in CI, or as often as the environment says
+    (``TMTV_FUZZ_`` and ``name``); none may end as it must not."""
+    long = os.environ.get("TMTV_LONG") == "1"
+    count = int(os.environ.get(f"TMTV_FUZZ_{name}") or (full if long else few))
+    tally = run(count)
+    record_property("count", f"{count} of {full} {what}: {tally}")
+    assert tally.bad == [], "\n".join(tally.bad)
