@@ -36,3 +36,10 @@ def test_it_finds_the_disease_of_patients_it_has_not_seen() -> None:
         truth = (patient.rois.array > 0) & (patient.suv.array > 2.5)
         scores.append(dice(taken.labels().array > 0, truth) or 0.0)
     assert np.mean(scores) > 0.4
+
+
+def test_loading_the_network_does_not_load_torch_s_compiler() -> None:
+    """It was a third of all that imports took: drawing weights that are replaced at once."""
+    code = "import sys; from tmtv_engine.model.infer import load_model; load_model('vnet', 'cpu')\n"
+    code += "sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

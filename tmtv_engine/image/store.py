@@ -53,20 +53,29 @@ class Rescale:
 
     def invert(self, values: Array) -> Array | None:
         """The integers behind ``values`` (z, y, x) float32; None where they are not from such."""
-        slope, intercept, factor = (
-            np.asarray(part, np.float64)[:, None, None]
-            for part in (self.slope, self.intercept, self.factor)
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.rint((values / factor - intercept) / slope)
-        found = np.where(np.isfinite(found), found, 0.0)
-        low, high = float(found.min()), float(found.max())
+        low, high = 0.0, 0.0
+        for k in range(len(values)):  # slice by slice: all of it as float64 would be much
+            found = self._behind(values, k)
+            low, high = min(low, float(found.min())), max(high, float(found.max()))
         for kind in (np.int16, np.uint16, np.int32):
             if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-                stored = found.astype(kind)
-                same = self.apply(stored).view(np.uint32) == values.view(np.uint32)
-                return stored if same.all() else None
+                stored = np.empty(values.shape, kind)
+                for k, image in enumerate(values):
+                    stored[k] = self._behind(values, k)
+                    same = self.apply(stored[k], k).view(np.uint32) == image.view(np.uint32)
+                    if not same.all():
+                        return None
+                return stored
         return None
+
+    def _behind(self, values: Array, k: int) -> Array:
+        """The whole numbers (y, x) nearest to what slice ``k`` was computed from; 0 of none."""
+        slope, intercept, factor = (
+            np.float64(part[k]) for part in (self.slope, self.intercept, self.factor)
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.rint((values[k] / factor - intercept) / slope)
+        return np.where(np.isfinite(found), found, 0.0)
 
 
 def save_image(path: Path, image: Volume, rescale: Rescale | None = None) -> None:

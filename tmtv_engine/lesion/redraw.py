@@ -27,7 +27,7 @@ def redraw(chance: Volume, suv: Volume) -> Volume:
     most one half.
     """
     array = chance.require(Unit.PROBABILITY)
-    plain = np.minimum(array, SURE).astype(np.float32)
+    plain = np.minimum(array, SURE).astype(np.float32, copy=False)
     out = plain.reshape(-1).copy()
     regions = find_lesions(chance.with_array(_sure(array > EDGE, array), Unit.LABEL), suv)
     if len(regions):
@@ -40,9 +40,8 @@ def redraw(chance: Volume, suv: Volume) -> Volume:
         kept = mean >= ENOUGH
         out[voxels[kept]] = (1 + mean[kept] * share[kept]) / 2
     redrawn = out.reshape(array.shape)
-    return chance.with_array(
-        np.where(_sure(redrawn > SURE, array), redrawn, plain), Unit.PROBABILITY
-    )
+    np.copyto(plain, redrawn, where=_sure(redrawn > SURE, array))
+    return chance.with_array(plain, Unit.PROBABILITY)
 
 
 def _sure(mask: Mask, chance: Array) -> Mask:

@@ -52,7 +52,8 @@ class Masked(nn.Module):
     def __init__(self, inputs: int, channels: int, kernel: int) -> None:
         super().__init__()
         self.conv = nn.Conv3d(inputs, channels, kernel, padding=kernel // 2)
-        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        if not self.conv.weight.is_meta:  # torch would import its compiler to draw nothing
+            nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
         if self.conv.bias is not None:
             nn.init.zeros_(self.conv.bias)
 
@@ -162,7 +163,8 @@ def _through(blocks: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
 
 def _head(channels: int, outputs: int, bias: float) -> nn.Conv3d:
     head = nn.Conv3d(channels, outputs, 1)
-    nn.init.normal_(head.weight, 0.0, 0.05)
+    if not head.weight.is_meta:
+        nn.init.normal_(head.weight, 0.0, 0.05)
     if head.bias is not None:
         nn.init.constant_(head.bias, bias)
     return head

@@ -109,6 +109,7 @@ class NetworkSegmenter:
             joint = agreed(chance, answer[1:], self.names, given=answer[0])
             chance = np.minimum(chance, 1 - Naming(joint, self.names, grid).physiologic())
             naming = Naming(joint, self.names, grid, claimed=chance > 0.5)
+        del answer  # as much as all that follows
         found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
         return Prediction(found, naming, notices)
 
@@ -161,9 +162,11 @@ class NetworkSegmenter:
             share = ramp((part.shape[1], part.shape[2], part.shape[3]))
             if len(part) > len(total):
                 total = np.zeros((len(part), *shape), np.float32)
-            total[(slice(None), *box)] += share * part
+            part *= share
+            total[(slice(None), *box)] += part
             weight[box] += share
-        return np.asarray(total / weight, dtype=np.float32)
+        total /= weight
+        return total
 
     def _answer(self, net: nn.Module, image: Tensor) -> Float:
         """The probabilities (1 + S, z, y, x) of one window; mirrored, too, where the recipe asks.
@@ -177,13 +180,20 @@ class NetworkSegmenter:
         with torch.autocast(image.device.type, dtype=kind, enabled=kind is torch.bfloat16):
             out = net(image)
         tumour, names = out if isinstance(out, tuple) else (out, None)
-        parts = [torch.sigmoid(tumour.float())]
-        if names is not None:
-            wide = F.interpolate(names.float(), scale_factor=FOLD, mode="trilinear")
-            parts.append(torch.softmax(wide, 1))
-        answer = torch.cat(parts, 1)
-        mean = (answer[0] + answer[1].flip(-1)) / 2 if self.recipe.mirrored else answer[0]
-        return np.asarray(mean.cpu().numpy(), np.float32)
+        answer = _probabilities(tumour, names, 0)
+        if self.recipe.mirrored:
+            answer += _probabilities(tumour, names, 1).flip(-1)
+            answer /= 2
+        return np.asarray(answer.cpu().numpy(), np.float32)
+
+
+def _probabilities(tumour: Tensor, names: Tensor | None, which: int) -> Tensor:
+    """Tumour's and the structures' (1 + S, z, y, x) of one image of a batch: all would be much."""
+    chance = torch.sigmoid(tumour[which].float())
+    if names is None:
+        return chance
+    wide = F.interpolate(names[which : which + 1].float(), scale_factor=FOLD, mode="trilinear")
+    return torch.cat([chance, torch.softmax(wide, 1)[0]])
 
 
 def recentred(chance: Float, threshold: float) -> Float:
