@@ -25,7 +25,7 @@ CUT = 4.0
 TOTAL = re.compile(r"(\S+) +(\d+\.\d) → +(\d+\.\d)")
 ROW = re.compile(r"(?:accepted|candidate|rejected)!? +(\d+)(?: |$)")
 RADII_MM = (4, 6, 8, 10, 13, 17, 22)
-REACHES_MM = (10, 15, 25, 40, 60)
+REACHES_MM = (5, 10, 15, 25, 40, 60)
 Mask = npt.NDArray[np.bool_]
 
 
@@ -219,7 +219,7 @@ class Reader:
             self.tmux.until(lambda t, before=before: t != before)  # type: ignore[misc]
         while self.repairs < limit:
             best = max([*self.spills(), *self.missed()], key=lambda way: way[0], default=None)
-            if best is None or best[0] < 8:
+            if best is None or best[0] < 1:
                 return
             _, number, at, size = best
             self.repairs += 1

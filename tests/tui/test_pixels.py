@@ -120,7 +120,7 @@ def layer_of(tmp_path: Path, number: int) -> tuple[Layer, npt.NDArray[np.bool_]]
     rows, cols = prints.pixels[number]
     inside[rows - box[0], cols - box[2]] = True
     signs = {(0, 0): ("R", "rgb(68,68,68)"), (3, 5): ("+", "rgb(215,95,0)")}
-    return Layer(2, 3, placed, mip.suv(0), 10.0, prints.pixels[number], CHOSEN, signs), inside
+    return Layer(2, 3, placed, mip.suv(0), 10.0, [(prints.pixels[number], CHOSEN)], signs), inside
 
 
 def test_the_frame_lies_close_around_the_lesion(tmp_path: Path) -> None:

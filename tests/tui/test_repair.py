@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -19,6 +20,7 @@ from tmtv_engine.review.reading import reading_of
 from tmtv_engine.review.verify import verify
 from tmtv_tui.app import ReviewApp
 from tmtv_tui.review.cursor import Cursor
+from tmtv_tui.review.planes import planes_of
 from tmtv_tui.screens.repair import RepairScreen
 from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.preview import PreviewView
@@ -60,10 +62,21 @@ async def test_a_sphere_is_previewed_erased_and_undone(tmp_path: Path) -> None:
             assert after == round(summed(left, method) + summed(MAP == 2, method), 1)
         seen = screen.seen
         assert seen is not None
-        assert len(seen.lost[0]) == int(((MAP == 1) & (distance(SPOT_1) <= 5))[SPOT_1[0]].sum())
-        assert len(seen.gained[0]) == 0
-        marks = screen.query_one(PreviewView)._marks
-        assert len(set(marks.values())) == 2
+        gone = (MAP == 1) & (distance(SPOT_1) <= 5)
+        assert len(seen.gained) == 0
+        assert (seen.lost == np.argwhere(gone)).all()
+        for name, axis in (("axial", 0), ("coronal", 1), ("sagittal", 2)):
+            cut = seen.cut(planes_of(screen.draft.point.grid)[name])
+            assert len(cut.lost[0]) == int(np.take(gone, SPOT_1[axis], axis=axis).sum())
+            assert len(cut.kept[0]) == int(np.take(left, SPOT_1[axis], axis=axis).sum())
+            assert cut.image[cut.centre] == IMAGE[SPOT_1]
+        views = screen.query(PreviewView)
+        assert [view.plane for view in views if view.region.area] == [
+            "axial",
+            "coronal",
+            "sagittal",
+        ]
+        assert all(len(set(view._marks.values())) == 2 for view in views)
         assert [x.action for x in Journal(tmp_path / "case-1/review/AB.jsonl").read()] == ["open"]
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is case)
@@ -177,3 +190,27 @@ async def test_nothing_is_repaired_where_nothing_is_recorded(tmp_path: Path) -> 
             await pilot.press(key)
             await pilot.pause()
             assert app.screen is case
+
+
+async def test_the_point_moves_as_each_plane_is_shown(tmp_path: Path) -> None:
+    """Right, down and > are: to the left, back, feet; left, feet, back; back, feet, left."""
+    make_case(tmp_path)
+    ways = {  # LPS axis and direction of right, down, >
+        "axial": ((0, 1), (1, 1), (2, -1)),
+        "coronal": ((0, 1), (2, -1), (1, 1)),
+        "sagittal": ((1, 1), (2, -1), (0, 1)),
+    }
+    async with running(tmp_path, (100, 24)) as (app, pilot):
+        await opened(app, pilot)
+        screen = await preview_of(app, pilot, "E")
+        for name, expected in ways.items():
+            await pilot.press("b")
+            shown = [view.plane for view in screen.query(PreviewView) if view.region.area]
+            assert shown == [name]
+            keys = ("right", "down", "greater_than_sign")
+            for key, (axis, way) in zip(keys, expected, strict=True):
+                before = screen.draft.point.mm
+                await again(pilot, screen, key)
+                moved = np.subtract(screen.draft.point.mm, before)
+                assert np.sign(moved[axis]) == way
+                assert np.count_nonzero(moved) == 1

@@ -15,7 +15,8 @@ from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.repairs import FLOOR_SUV, add, erase, merge
-from tmtv_tui.review.cursor import Cursor
+from tmtv_tui.review.cursor import Cursor, Index
+from tmtv_tui.review.planes import Plane
 from tmtv_tui.review.state import difference
 
 if TYPE_CHECKING:
@@ -113,27 +114,55 @@ def with_method(draft: Draft, key: str) -> Draft:
 
 
 @dataclass(frozen=True, eq=False)
-class Preview:
-    """What a draft would do: lines of mL by method, or why it cannot be; the voxels that it adds,
-    takes away and leaves, as pixels of ``plane``, the axial slice around its point."""
+class Cut:
+    """One plane of a preview: ``image`` in SUV as it is shown, and pixels (rows, cols) of what
+    comes, goes and stays in it, and of its point."""
 
-    draft: Draft
-    decision: Decision | None
-    told: str
-    lines: tuple[str, ...]
-    plane: npt.NDArray[np.float32]
+    image: npt.NDArray[np.float32]
     gained: Pixels
     lost: Pixels
     kept: Pixels
     centre: tuple[int, int]
 
 
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """What a draft would do: lines of mL by method, or why it cannot be; the voxels (n, 3) that it
+    adds, takes away and leaves; ``cube``: the SUV around its point, from voxel ``low`` on."""
+
+    draft: Draft
+    decision: Decision | None
+    told: str
+    lines: tuple[str, ...]
+    cube: npt.NDArray[np.float32]
+    low: IntArray
+    gained: IntArray
+    lost: IntArray
+    kept: IntArray
+
+    def cut(self, plane: Plane) -> Cut:
+        """What a plane through the point shows of it."""
+        axis, point = plane.across[0], self.draft.point.index
+        image = plane.image(np.take(self.cube, point[axis] - self.low[axis], axis=axis))
+        high = self.low + self.cube.shape - 1
+        top, _, left, _ = plane.box(_index(self.low), _index(high))
+
+        def pixels(voxels: IntArray) -> Pixels:
+            found = plane.pixel(voxels[voxels[:, axis] == point[axis]]) - (top, left)
+            found = found[((found >= 0) & (found < image.shape)).all(axis=1)]
+            return found[:, 0], found[:, 1]
+
+        row, col = (int(n) for n in plane.pixel(point) - (top, left))
+        return Cut(image, pixels(self.gained), pixels(self.lost), pixels(self.kept), (row, col))
+
+
 def preview(opened: Opened, draft: Draft) -> Preview:
     """What a draft would do; never raises for what it cannot."""
     before = opened.reading
-    plane, low, flip = _plane(opened, draft.point)
+    cube, low = _cube(opened, draft.point)
     none = np.zeros(0, np.int64)
-    voxels = [none, none, _held(before, draft.lesions)]
+    had = _held(before, draft.lesions)
+    voxels = [none, none, had]
     decision, told = None, ""
     lines: tuple[str, ...] = ()
     try:
@@ -142,20 +171,17 @@ def preview(opened: Opened, draft: Draft) -> Preview:
         number = after.lines[-1].lesions[0]
         own = _held(after, (number,))
         lines = _lines(opened, before, after, draft.lesions, number)
-        had = voxels[2]
         voxels = [np.setdiff1d(own, had), np.setdiff1d(had, own), np.intersect1d(own, had)]
     except TmtvError as error:
         told, decision = " ".join(w for w in (error.what, error.remedy) if w), None
-    grid = before.lesions.grid
-    gained, lost, kept = (
-        _pixels(v, grid.shape, draft.point.index[0], low, flip, plane.shape) for v in voxels
-    )
-    middle = _pixels(
-        np.array([np.ravel_multi_index(draft.point.index, grid.shape)]),
-        grid.shape, draft.point.index[0], low, flip, plane.shape,
-    )  # fmt: skip
-    centre = (int(middle[0][0]), int(middle[1][0]))
-    return Preview(draft, decision, told, lines, plane, gained, lost, kept, centre)
+    shape = before.lesions.grid.shape
+    changed = (np.stack(np.unravel_index(v, shape), axis=-1).astype(np.int64) for v in voxels)
+    return Preview(draft, decision, told, lines, cube, low, *changed)
+
+
+def _index(voxel: IntArray) -> Index:
+    z, y, x = (int(n) for n in voxel)
+    return z, y, x
 
 
 def _held(reading: Reading, numbers: Sequence[int]) -> IntArray:
@@ -183,40 +209,14 @@ def _lines(
     return tuple(line.rstrip() for line in found)
 
 
-def _plane(
-    opened: Opened, point: Cursor
-) -> tuple[npt.NDArray[np.float32], IntArray, tuple[bool, bool]]:
-    """The axial slice around a point as it is shown, the index of its first voxel, and whether
-    its rows and columns run the other way; without an image nothing but black."""
-    grid = point.grid
-    flip = bool(grid.affine[1, 1] < 0), bool(grid.affine[0, 2] < 0)
+def _cube(opened: Opened, point: Cursor) -> tuple[npt.NDArray[np.float32], IntArray]:
+    """The SUV around a point, and the index of its first voxel; without an image all black."""
     at = np.array(point.index)
-    pad = np.ceil(VIEW_MM / np.array(grid.spacing_mm)).astype(np.int64)
-    pad[0] = 0
+    pad = np.ceil(VIEW_MM / np.array(point.grid.spacing_mm)).astype(np.int64)
     low = np.maximum(at - pad, 0)
-    high = np.minimum(at + pad + 1, np.array(grid.shape))
+    high = np.minimum(at + pad + 1, np.array(point.grid.shape))
     try:
         window = opened.session.replayer.pet.box(low, high)
-        image = np.asarray(window.volume.array[0], np.float32)
+        return np.asarray(window.volume.array, np.float32), low
     except TmtvError:
-        image = np.zeros(tuple(high[1:] - low[1:]), np.float32)
-    return image[:: -1 if flip[0] else 1, :: -1 if flip[1] else 1], low, flip
-
-
-def _pixels(
-    voxels: IntArray,
-    shape: tuple[int, int, int],
-    z: int,
-    low: IntArray,
-    flip: tuple[bool, bool],
-    size: tuple[int, ...],
-) -> Pixels:
-    """The pixels (rows, columns) of voxels that lie in the plane shown."""
-    index = np.stack(np.unravel_index(voxels, shape), axis=-1)
-    own = index[index[:, 0] == z][:, 1:] - low[1:]
-    own = own[((own >= 0) & (own < np.array(size))).all(axis=1)]
-    row, col = own.T
-    return (
-        size[0] - 1 - row if flip[0] else row,
-        size[1] - 1 - col if flip[1] else col,
-    )
+        return np.zeros(tuple(high - low), np.float32), low

@@ -20,8 +20,10 @@ from tmtv_engine.errors import TmtvError
 from tmtv_engine.review.journal import Decision
 from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.planes import planes_of
 from tmtv_tui.review.repair import Draft, Kind, Preview, preview, with_method
 from tmtv_tui.screens.asking import AskingScreen
+from tmtv_tui.screens.slices import LAYOUTS, THREE_LINES, Laid
 from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.preview import PreviewView
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 Hidden = partial(Binding, show=False)
 KEYS = (
     "+ - its number   [ ] how far   % SUV or share, below or above",
-    "arrows < > move the point   Enter: do it   Escape: leave it",
+    "arrows < > move the point   b planes   Enter: do it   Escape: leave it",
 )
 
 
@@ -46,18 +48,20 @@ class RepairScreen(ModalScreen[Decision | None]):
         Binding("right_square_bracket", "reach(1)", "further"),
         Binding("left_square_bracket", "reach(-1)", "nearer"),
         Binding("percent_sign", "other", "SUV or share, below or above"),
-        Binding("left", "move(2, -1)", "point to the left"),
-        Binding("right", "move(2, 1)", "point to the right"),
-        Binding("up", "move(1, -1)", "point up"),
-        Binding("down", "move(1, 1)", "point down"),
-        Binding("less_than_sign", "move(0, -1)", "slice before"),
-        Binding("greater_than_sign", "move(0, 1)", "next slice"),
+        Binding("left", "move('right', -1)", "point to the left"),
+        Binding("right", "move('right', 1)", "point to the right"),
+        Binding("up", "move('down', -1)", "point up"),
+        Binding("down", "move('down', 1)", "point down"),
+        Binding("less_than_sign", "move('across', -1)", "slice before"),
+        Binding("greater_than_sign", "move('across', 1)", "next slice"),
+        Binding("b", "planes", "three planes, axial, coronal, sagittal"),
     ]
     DEFAULT_CSS = """
     RepairScreen { align: center middle; }
     RepairScreen #asked { width: 96%; height: 90%; border: round $primary; background: $surface;
                           padding: 0 1; }
-    RepairScreen #repair { height: 1fr; }
+    RepairScreen #repair, RepairScreen #planes, RepairScreen #flat { height: 1fr; }
+    RepairScreen #flat PreviewView { margin-right: 1; }
     RepairScreen #told { width: 52; max-width: 60%; padding: 0 1; }
     """
 
@@ -73,6 +77,7 @@ class RepairScreen(ModalScreen[Decision | None]):
         super().__init__()
         self._opened, self.draft = opened, draft
         self._view = view
+        self._laid: Laid = "three"
         self.seen: Preview | None = None
 
     def compose(self) -> ComposeResult:
@@ -80,15 +85,34 @@ class RepairScreen(ModalScreen[Decision | None]):
         with Vertical(id="asked"):
             yield Static(id="what", markup=False)
             with Horizontal(id="repair"):
-                yield PreviewView(id="seen")
+                with Vertical(id="planes"):
+                    yield PreviewView("axial", id="seen")
+                    with Horizontal(id="flat"):
+                        yield PreviewView("coronal", id="coronal")
+                        yield PreviewView("sagittal", id="sagittal")
                 yield Static(id="told", markup=False)
             yield Static(Content("\n".join(KEYS)), classes="dim", markup=False)
 
     def on_mount(self) -> None:
         """Compute at once."""
-        picture = self.query_one(PreviewView)
-        picture.mode, picture.greys, picture.signs, _ = self._view
+        for picture in self.query(PreviewView):
+            picture.mode, picture.greys, picture.signs, _ = self._view
+        self._lay()
         self._ask(self.draft)
+
+    def on_resize(self) -> None:
+        """As many planes as there is room for."""
+        self._lay()
+
+    def _lay(self) -> None:
+        three = self._laid == "three" and self.size.height >= THREE_LINES
+        self.query_one("#flat").display = three
+        self.query_one("#seen", PreviewView).turn("axial" if self._laid == "three" else self._laid)
+
+    def action_planes(self) -> None:
+        """Three planes, or one of them alone."""
+        self._laid = LAYOUTS[(LAYOUTS.index(self._laid) + 1) % len(LAYOUTS)]
+        self._lay()
 
     def _ask(self, draft: Draft) -> None:
         self.draft, self.seen = draft, None
@@ -109,7 +133,8 @@ class RepairScreen(ModalScreen[Decision | None]):
             "" if seen.told else "\n\ngreen +: comes   orange -: goes\nblue: stays   ×: the point"
         )
         self.query_one("#told", Static).update(Content(told + colours))
-        self.query_one(PreviewView).show(seen, self._view[3])
+        for picture in self.query(PreviewView):
+            picture.show(seen, self._view[3])
 
     def action_go(self) -> None:
         """Do what is shown; nothing while it is not shown or cannot be."""
@@ -132,11 +157,11 @@ class RepairScreen(ModalScreen[Decision | None]):
         """Share for SUV, above for below."""
         self._ask(self.draft.other())
 
-    def action_move(self, axis: int, by: int) -> None:
-        """The point, one voxel as the slice is shown."""
-        affine = self.draft.point.grid.affine
-        turned = (axis == 1 and affine[1, 1] < 0) or (axis == 2 and affine[0, 2] < 0)
-        self._ask(replace(self.draft, point=self.draft.point.step(axis, -by if turned else by)))
+    def action_move(self, way: str, by: int) -> None:
+        """The point, one voxel as the first plane is shown: `>` to the feet, the back, the left."""
+        plane = planes_of(self.draft.point.grid)[self.query_one("#seen", PreviewView).plane]
+        axis, sign = getattr(plane, way)
+        self._ask(replace(self.draft, point=self.draft.point.step(axis, sign * by)))
 
 
 class RepairingScreen(AskingScreen):

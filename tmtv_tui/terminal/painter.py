@@ -138,7 +138,10 @@ def _same_picture(one: Layer, two: Layer) -> bool:
 
 
 def _same_marks(one: Layer, two: Layer) -> bool:
-    return one.chosen is two.chosen and one.frame == two.frame and one.glyphs == two.glyphs
+    same = len(one.frames) == len(two.frames) and all(
+        a[0] is b[0] and a[1] == b[1] for a, b in zip(one.frames, two.frames, strict=True)
+    )
+    return same and one.glyphs == two.glyphs
 
 
 def _same(one: Layer, two: Layer) -> bool:

@@ -12,7 +12,7 @@ import struct
 import sys
 import termios
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -35,12 +35,29 @@ GREY: tuple[Colour, ...] = tuple((8 + 10 * k,) * 3 for k in range(GREYS))  # typ
 GLYPHS = {
     "+": "...#... ...#... ...#... ####### ...#... ...#... ...#...",
     "x": "#.....# .#...#. ..#.#.. ...#... ..#.#.. .#...#. #.....#",
+    "*": "...#... #..#..# .#.#.#. ..###.. .#.#.#. #..#..# ...#...",
     "?": ".####.. #....#. .....#. ...##.. ..#.... ....... ..#....",
     "R": "#####.. #....#. #....#. #####.. #..#... #...#.. #....#.",
     "L": "#...... #...... #...... #...... #...... #...... ######.",
     "A": "..##... .#..#.. #....#. #....#. ######. #....#. #....#.",
     "P": "#####.. #....#. #....#. #####.. #...... #...... #......",
+    "H": "#....#. #....#. #....#. ######. #....#. #....#. #....#.",
+    "F": "######. #...... #...... ####... #...... #...... #......",
+    "m": "....... ....... ##.##.. #.#..#. #.#..#. #.#..#. #.#..#.",
+    "0": ".####.. #....#. #...##. #.##.#. ##...#. #....#. .####..",
+    "1": "..##... .#.#... ...#... ...#... ...#... ...#... .#####.",
+    "2": ".####.. #....#. .....#. ...##.. ..#.... .#..... ######.",
+    "3": ".####.. #....#. .....#. ..###.. .....#. #....#. .####..",
+    "4": "....#.. ...##.. ..#.#.. .#..#.. ######. ....#.. ....#..",
+    "5": "######. #...... #####.. .....#. .....#. #....#. .####..",
+    "6": ".####.. #...... #####.. #....#. #....#. #....#. .####..",
+    "7": "######. .....#. ....#.. ...#... ..#.... ..#.... ..#....",
+    "8": ".####.. #....#. #....#. .####.. #....#. #....#. .####..",
+    "9": ".####.. #....#. #....#. .#####. .....#. .....#. .####..",
 }
+STROKES = {"│": (1, 0), "─": (0, 1), "━": (0, 1)}
+"""Signs that go through their cell: down, across."""
+Pixels = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +65,9 @@ class Layer:
     """What one widget shows.
 
     ``line``, ``column``: the screen's cell at its upper left. ``placed`` says how many cells it
-    takes and which box of ``image`` (SUV, y, x) they show, black at ``white_suv``. ``chosen`` are
-    the image's pixels (rows, cols) to be framed, ``glyphs`` signs and their colours by cell.
+    takes and which box of ``image`` (SUV, y, x) they show, black at ``white_suv``. ``frames``: the
+    image's pixels (rows, cols) that are framed and in which colour, the last over all; ``glyphs``:
+    signs and their colours by cell.
     """
 
     line: int
@@ -57,8 +75,7 @@ class Layer:
     placed: Placed
     image: npt.NDArray[np.floating]
     white_suv: float
-    chosen: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None
-    frame: str
+    frames: Sequence[tuple[Pixels, str]]
     glyphs: Mapping[tuple[int, int], tuple[str, str]]
 
 
@@ -75,17 +92,24 @@ def greys(layer: Layer, dots: tuple[int, int]) -> Index:
 
 
 def marks(layer: Layer, dots: tuple[int, int], palette: list[Colour], plain: bool) -> Index:
-    """Frame and signs (y, x) at ``dots`` a cell as numbers of ``palette``, which grows; 0: none.
+    """Frames and signs (y, x) at ``dots`` a cell as numbers of ``palette``, which grows; 0: none.
 
     Signs have a white rim. ``plain``: all in black.
     """
     lines, columns = layer.placed.cells
     out = np.zeros((lines * dots[0], columns * dots[1]), np.uint8)
     thick = max(1, dots[1] // 8)
-    if layer.chosen is not None:
-        inside = stretched(_footprint(layer), out.shape)
-        out[_grown(inside, 2 * thick) & ~inside] = _number(layer.frame, palette, plain)
+    insides = [stretched(_footprint(layer, pixels), out.shape) for pixels, _ in layer.frames]
+    held = np.any(insides, axis=0) if insides else np.zeros(out.shape, bool)
+    for k, (inside, (_, colour)) in enumerate(zip(insides, layer.frames, strict=True)):
+        box, edge = _edge(inside, 2 * thick)
+        if k + 1 < len(insides):
+            edge &= ~held[box]
+        out[box][edge] = _number(colour, palette, plain)
     for (line, column), (sign, colour) in layer.glyphs.items():
+        if sign in STROKES:
+            _stroke(out, (line, column), dots, STROKES[sign], _number(colour, palette, plain))
+            continue
         ink, rim, size = _stamps(sign, thick)
         y = line * dots[0] + (dots[0] - size[0]) // 2
         x = column * dots[1] + (dots[1] - size[1]) // 2
@@ -94,10 +118,33 @@ def marks(layer: Layer, dots: tuple[int, int], palette: list[Colour], plain: boo
     return out
 
 
-def _footprint(layer: Layer) -> Mask:
+def _edge(inside: Mask, by: int) -> tuple[tuple[slice, slice], Mask]:
+    """The box of a footprint with its surroundings, and those ``by`` dots wide in it."""
+    rows, cols = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if not len(rows):
+        return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool)
+    box = (
+        slice(max(0, int(rows[0]) - by), int(rows[-1]) + by + 1),
+        slice(max(0, int(cols[0]) - by), int(cols[-1]) + by + 1),
+    )
+    return box, _grown(inside[box], by) & ~inside[box]
+
+
+def _stroke(
+    out: Index, cell: tuple[int, int], dots: tuple[int, int], way: tuple[int, int], number: int
+) -> None:
+    """A line down or across the middle of a cell."""
+    thick = max(1, dots[1] // 8)
+    spans = []
+    for at, size, along in zip(cell, dots, way, strict=True):
+        first = at * size if along else at * size + (size - thick) // 2
+        spans.append(slice(first, first + (size if along else thick)))
+    out[spans[0], spans[1]] = number
+
+
+def _footprint(layer: Layer, pixels: Pixels) -> Mask:
     top, bottom, left, right = layer.placed.box
-    assert layer.chosen is not None
-    row, col = layer.chosen
+    row, col = pixels
     there = (row >= top) & (row < bottom) & (col >= left) & (col < right)
     mask = np.zeros((bottom - top, right - left), bool)
     mask[row[there] - top, col[there] - left] = True

@@ -10,8 +10,10 @@ from textual.widget import Widget
 from tmtv_tui.review.picture import CELLS, GREYS, Placed
 from tmtv_tui.widgets.blocks import draw_line
 
-SIGNED = ("ascii", "braille", "kitty", "sixel")
-"""Kinds of pictures in which marks are signs, not dots."""
+LETTERED = ("ascii", "braille")
+"""Kinds of pictures whose cells have one colour: an outline would hide what it is around."""
+SIGNED = (*LETTERED, "kitty", "sixel")
+"""Kinds of projections in which marks are signs, not dots."""
 
 
 CURSOR = "rgb(175,0,135)"

@@ -174,8 +174,9 @@ class MipView(Canvas):
 
         (x, y), (left, top) = self.region.offset, self._offset()
         chosen = self._prints.pixels.get(self._chosen or 0)
+        frames = () if chosen is None else ((chosen, CHOSEN),)
         white, signs = self.white_suv, self._glyphs
-        return Layer(y + top, x + left, self._placed, self._image, white, chosen, CHOSEN, signs)
+        return Layer(y + top, x + left, self._placed, self._image, white, frames, signs)
 
     def cell_of(self, lesion: int) -> tuple[int, int] | None:
         """The widget's cell (column, line) of a lesion's maximum, None where it is not shown."""

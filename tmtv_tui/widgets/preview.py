@@ -1,4 +1,4 @@
-"""The slice of a repair's preview: what it would add, take away and leave."""
+"""A plane of a repair's preview: what it would add, take away and leave."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tmtv_tui.review.picture import GREYS, Placed, outline, place
+from tmtv_tui.review.planes import planes_of
 from tmtv_tui.review.repair import Preview
 from tmtv_tui.widgets.blocks import draw_line
+from tmtv_tui.widgets.canvas import LETTERED, LETTERS
 
 GAINED = "rgb(0,135,95)"
 LOST = "rgb(215,95,0)"
@@ -21,8 +23,9 @@ class PreviewView(Widget):
 
     DEFAULT_CSS = "PreviewView { width: 1fr; height: 1fr; }"
 
-    def __init__(self, **kwargs: str) -> None:
+    def __init__(self, plane: str, **kwargs: str) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
+        self.plane = plane
         self.mode = "half"
         self.greys = GREYS
         self.signs = False
@@ -36,6 +39,12 @@ class PreviewView(Widget):
         self._shown = preview, white_suv
         self._lay_out()
 
+    def turn(self, plane: str) -> None:
+        """Another plane."""
+        if plane != self.plane:
+            self.plane = plane
+            self._lay_out()
+
     def on_resize(self) -> None:
         """Fit it to the new size."""
         self._lay_out()
@@ -43,20 +52,31 @@ class PreviewView(Widget):
     def _lay_out(self) -> None:
         self._placed, self._marks, self._glyphs = None, {}, {}
         if self._shown is not None and self.size.area:
-            seen, white = self._shown
-            box = (0, seen.plane.shape[0], 0, seen.plane.shape[1])
+            preview, white = self._shown
+            plane = planes_of(preview.draft.point.grid)[self.plane]
+            seen = preview.cut(plane)
+            box = (0, seen.image.shape[0], 0, seen.image.shape[1])
             wide, high = self.size
-            self._placed = placed = place(seen.plane, box, wide, high, white, self.mode, self.greys)
+            self._placed = placed = place(
+                seen.image, box, wide, high, white, self.mode, self.greys, mm=plane.mm
+            )
             self._marks |= dict.fromkeys(outline(placed, seen.kept), KEPT)
             for pixels, colour, sign in ((seen.lost, LOST, "-"), (seen.gained, GAINED, "+")):
                 dots = placed.inside(pixels)
                 self._marks |= dict.fromkeys(dots, colour)
-                if self.signs or self.mode in ("ascii", "braille"):
+                if self.signs or self.mode in LETTERED:
                     self._glyphs |= {self._cell(placed, dot): (sign, colour) for dot in dots}
             spot = placed.spot(*seen.centre)
             if spot is not None:
                 self._glyphs[self._cell(placed, spot)] = ("×", POINT)
-            self._glyphs |= {(0, 0): ("R", KEPT), (0, placed.cells[1] - 1): ("L", KEPT)}
+            left, right, above, _ = plane.letters
+            lines, columns = placed.cells
+            for at, letter in (
+                ((lines // 2, 0), left),
+                ((lines // 2, columns - 1), right),
+                ((0, columns // 2), above),
+            ):
+                self._glyphs.setdefault(at, (letter, LETTERS))
         self.refresh()
 
     @staticmethod

@@ -15,7 +15,7 @@ from tmtv_tui.review.cursor import Cursor, Index
 from tmtv_tui.review.picture import Placed, around
 from tmtv_tui.review.planes import Box
 from tmtv_tui.review.scene import Scene, part_of, scale_bar
-from tmtv_tui.widgets.canvas import CURSOR, LETTERS, SIGNED, Canvas, cross
+from tmtv_tui.widgets.canvas import CURSOR, LETTERED, LETTERS, Canvas, cross
 
 if TYPE_CHECKING:
     from tmtv_tui.terminal.pixels import Layer
@@ -119,10 +119,11 @@ class SliceView(Canvas, can_focus=True):
         from tmtv_tui.terminal.pixels import Layer
 
         (x, y), (left, top) = self.region.offset, self._offset()
-        chosen = self._scene.lesions.get(self._scene.chosen or 0)
-        image, black = self._scene.darkness()
-        colour = self._scene.colours.get(self._scene.chosen or 0, CURSOR)
-        return Layer(y + top, x + left, self._placed, image, black, chosen, colour, self._glyphs)
+        scene = self._scene
+        image, black = scene.darkness()
+        framed = [n for n in scene.lesions if n == scene.chosen or not self.signs]
+        frames = [(scene.lesions[n], scene.colours[n]) for n in framed]
+        return Layer(y + top, x + left, self._placed, image, black, frames, self._glyphs)
 
     def _lay_out(self) -> None:
         self._placed, self._marks, self._glyphs = None, {}, {}
@@ -164,7 +165,7 @@ class SliceView(Canvas, can_focus=True):
             colour = scene.colours[number]
             if number == scene.chosen:
                 marks |= dict.fromkeys(around(placed, inside[number]), colour)
-            elif not self.signs and self.mode not in SIGNED:
+            elif not self.signs and self.mode not in LETTERED:
                 marks |= dict.fromkeys(around(placed, inside[number]) - held, colour)
             elif (spot := placed.spot(int(np.median(rows)), int(np.median(cols)))) is not None:
                 at = spot[0] // placed.cell[0], spot[1] // placed.cell[1]
