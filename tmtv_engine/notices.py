@@ -77,6 +77,17 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "Give --injection-time if a clock is off.",
             kind="refusal",
         ),
+        "decay-factor": Code(
+            "the header says two moments that activity is corrected to",
+            "Ask the scanner's maker which is right; injection would be ADMIN.",
+            kind="refusal",
+        ),
+        "suv-type": Code(
+            "the pixels are an SUV of which the header does not say the kind, and the description "
+            "names another than by body weight",
+            "Export as BQML; accepted, they are taken as SUV by body weight.",
+            kind="refusal",
+        ),
         "wrong-half-life": Code(
             "the half-life is off by more than 5 % from the nuclide's",
             "Correct RadionuclideHalfLife (seconds; F-18: 6586.2).",

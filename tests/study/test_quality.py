@@ -260,7 +260,7 @@ def test_a_ct_is_outlined_without_its_couch() -> None:
     ("shift", "fits"),
     [
         ((0, 0, 0), True),
-        ((12, 0, 0), True),
+        ((12, 0, 0), False),
         ((24, 0, 0), False),
         ((0, 10, 0), True),
         ((0, -20, 0), False),

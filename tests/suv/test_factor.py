@@ -283,3 +283,64 @@ def _header_of(instances: list[dict[str, Any]]) -> PetHeader:
 
 def _at(day: str, at: str) -> Stamp:
     return Stamp(day_of("", day), seconds_of("", at) or 0.0)
+
+
+# What contradicts itself
+
+
+@pytest.mark.parametrize(
+    ("least", "refused"),
+    [(1.0127, False), (1.15, False), (1.16, True), (1.33, True), (None, False)],
+)
+def test_a_start_whose_decay_factors_go_back_to_the_injection(
+    least: float | None, refused: bool
+) -> None:
+    """The GE scan waits 45 min: to the injection the first bed's factor is 1.33.
+
+    Half way to it, in the exponent, is 2^(uptake / 2 half-lives).
+    """
+    header = replace(GE, decay_factor=least)
+    half_way = 2.0 ** (suv_factor(GE).uptake_s / 2 / GE.half_life_s)  # type: ignore[operator]
+    assert 1.15 < half_way < 1.16
+    if not refused:
+        assert suv_factor(header).value == suv_factor(GE).value
+        assert suv_factor(header).notices == suv_factor(GE).notices
+        return
+    with pytest.raises(Implausible) as caught:
+        suv_factor(header)
+    assert caught.value.code == "decay-factor"
+    taken = suv_factor(header, Overrides(accepted=frozenset({"decay-factor"})))
+    assert taken.value == suv_factor(GE).value
+    assert "decay-factor" in [n.code for n in taken.notices]
+
+
+def test_a_decay_factor_tells_nothing_of_a_correction_to_the_injection() -> None:
+    header = replace(GE, decay_correction="ADMIN")
+    assert suv_factor(replace(header, decay_factor=1.5)).value == suv_factor(header).value
+
+
+@pytest.mark.parametrize(
+    ("described", "refused"),
+    [
+        ("PET WB AC SUV LBM", True),
+        ("SUL", True),
+        ("PET_SUVlbm", True),
+        ("LBM_Janma", True),
+        ("lean body mass", True),
+        ("SUV-BSA", True),
+        ("PET AC SUVbw", False),
+        ("Results cleaned", False),
+        ("CONSULT LBMX", False),
+        ("", False),
+    ],
+)
+def test_an_suv_of_no_kind_that_is_called_lean(described: str, refused: bool) -> None:
+    header = replace(GE, units="GML", description=described)
+    if refused:
+        with pytest.raises(Implausible) as caught:
+            suv_factor(header)
+        assert caught.value.code == "suv-type"
+        assert suv_factor(header, Overrides(accepted=frozenset({"suv-type"}))).value == 1.0
+    else:
+        assert suv_factor(header).value == 1.0
+    assert suv_factor(replace(header, suv_type="BW")).value == 1.0

@@ -79,6 +79,8 @@ def pet_header(datasets: Sequence[Header], whole: Dataset | None = None) -> PetH
         decayed_to=read("decayed_to", lambda: _moment(first, "DecayCorrectionDateTime")),
         timezone_min=read("timezone_min", lambda: offset_of(zone, text(first, zone))),
         suv_type=text(first, "SUVType").upper(),
+        description=text(first, "SeriesDescription"),
+        decay_factor=read("decay_factor", lambda: _least(datasets, "DecayFactor")),
         manufacturer=text(first, "Manufacturer"),
         nuclides=_said(text(drug, "Radionuclide"), _code(drug, "RadionuclideCodeSequence")),
         tracers=_said(
@@ -161,6 +163,11 @@ def _moment(dataset: Header, keyword: str) -> Stamp | None:
 def _ms(datasets: Sequence[Header], keyword: str) -> tuple[float | None, ...]:
     values = _each(datasets, lambda ds: number(ds, keyword))
     return tuple(None if v is None else v / 1000.0 for v in values)
+
+
+def _least(datasets: Sequence[Header], keyword: str) -> float | None:
+    values = [v for v in _each(datasets, lambda ds: number(ds, keyword)) if v is not None]
+    return min(values, default=None)
 
 
 def _code(dataset: Header, keyword: str) -> str:

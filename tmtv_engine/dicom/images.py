@@ -43,6 +43,7 @@ KEYWORDS = (
     "SUVType",
     "CorrectedImage",
     "DecayCorrection",
+    "DecayFactor",
     "RadiopharmaceuticalInformationSequence",
     "Modality",
     "ImagePositionPatient",

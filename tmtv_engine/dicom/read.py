@@ -139,7 +139,7 @@ def _unreadable(files: Sequence[Path]) -> list[Path]:
             if other in own or other.name.upper() in _NO_IMAGES or other.name.startswith("."):
                 continue
             alike = _shape(other) in shapes if regular else other.suffix.lower() in endings
-            if alike and other.is_file() and not _is_readable(other):
+            if alike and not other.is_dir() and not _is_readable(other):
                 found.append(other)
     return found
 
@@ -150,8 +150,9 @@ def _shape(path: Path) -> str:
 
 
 def _is_readable(path: Path) -> bool:
+    """Whether it is an image; a FIFO or a link that leads nowhere is none, and is not opened."""
     try:
-        return head_of(path) is not None
+        return path.is_file() and head_of(path) is not None
     except OSError:
         return False
 

@@ -14,7 +14,7 @@ from tmtv_engine.image.volume import FloatArray, Mask, Volume
 from tmtv_engine.notices import Notice, notice
 
 LEAST_DICE = 0.8
-MOST_MM = 15.0  # that the CT may seem moved, across the body or along it
+MOST_MM = 11.0  # that the CT may seem moved, across the body or along it
 LEAST_GAIN = 0.005  # of Dice by which a place along the body must fit better than its own
 REACH_MM = 100.0
 LEAST_SHARE = 0.8  # of the PET's body that the CT's field holds; arms may lie beside it
@@ -40,12 +40,12 @@ def misregistration(body: Outline, ct: Volume) -> tuple[dict[str, Any] | None, l
     own = _dice(pet, theirs[here])
     back = np.rint(-_across(pet, theirs[here])).astype(int)  # else what is across hides the rest
     looks, shows = (np.roll(m, back, axis=(1, 2)) for m in (seen, theirs))
-    steps = _along(body.inside, looks, shows, reach)
+    steps, part = _along(body.inside, looks, shows, reach)
     there = slice(reach + steps, reach + steps + count)
     across = _across(body.inside & seen[there], theirs[there])
-    shift = body.grid.affine[:3, :3] @ np.array([steps, *across])
+    shift = body.grid.affine[:3, :3] @ np.array([steps + part, *across])
     moved = [float(np.hypot(*(across * body.grid.spacing_mm[1:])))]
-    moved.append(abs(steps) * body.grid.spacing_mm[0])
+    moved.append(abs(steps + part) * body.grid.spacing_mm[0])
     found = {"dice": own, "shift_mm": shift.tolist()}
     if own >= LEAST_DICE and max(moved) <= MOST_MM:
         return found, short
@@ -63,15 +63,23 @@ def _short(body: Outline, seen: Mask) -> list[Notice]:
     return [notice("misregistration", f"the CT shows {share:.0%} of the body in the PET")]
 
 
-def _along(inside: Mask, seen: Mask, theirs: Mask, reach: int) -> int:
-    """By how many slices the CT must be moved back to fit best; 0 where its own place does."""
+def _along(inside: Mask, seen: Mask, theirs: Mask, reach: int) -> tuple[int, float]:
+    """By how many slices the CT must be moved back to fit best, and by what part of one more.
+
+    0 where its own place fits as well. The part is where a parabola through the best place and
+    its neighbours has its top.
+    """
     by = sorted(range(-reach, reach + 1), key=lambda k: (abs(k), k))
-    fits = []
+    fits = {}
     for k in by:
         there = slice(reach + k, reach + k + len(inside))
-        fits.append(_dice(inside & seen[there], theirs[there]))
-    best = int(np.argmax(fits))  # of several the nearest
-    return by[best] if fits[best] - fits[0] >= LEAST_GAIN else 0
+        fits[k] = _dice(inside & seen[there], theirs[there])
+    best = max(by, key=lambda k: fits[k])  # of several the nearest
+    if not fits[best] - fits[0] >= LEAST_GAIN or best == 0:
+        return 0, 0.0
+    before, after = (fits.get(best + k, fits[best]) for k in (-1, 1))
+    bend = before - 2 * fits[best] + after
+    return best, 0.5 * (before - after) / bend if bend < 0 else 0.0
 
 
 def _on(other: Outline, body: Outline, reach: int) -> tuple[Mask, Mask]:

@@ -6,6 +6,7 @@ Philips private factors and the conversions from other SUV types beside them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,12 @@ from tmtv_engine.suv.times import Scan, scan_of, waited
 from tmtv_engine.suv.tracer import F18_HALF_LIFE_S, check_half_life, check_tracer
 
 __all__ = ["F18_HALF_LIFE_S", "Overrides", "PetHeader", "SuvFactor", "height_m", "suv_factor"]
+
+TOLD_APART = 1.15  # injection and scan, by decay: some 22 min of F-18
+_OTHER_SUV = re.compile(
+    r"(?<![a-z])(?:SUL|(?:SUV[ _-]?)?(?:LBM|BSA|IBW)(?:[ _-]?JANMA|[ _-]?JAMES\w*)?|lean)(?![a-z])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +132,30 @@ def _from_activity(header: PetHeader, overrides: Overrides) -> SuvFactor:
         factors = weight * 1000.0 / (dose * 2.0 ** (-waits / half_life))
         rule = f"{header.units}, NONE: weight / dose decayed to each frame's mean activity"
         return SuvFactor(float(factors[0]), rule, notices, factors, uptake)
+    notices += _decayed_from(header, scan, uptake, half_life, overrides)
     factor = weight * 1000.0 / (dose * 2.0 ** (-wait / half_life))
     rule = f"{header.units}, START: weight / dose decayed {wait:g} s from injection to {scan.how}"
     return SuvFactor(factor, rule, notices, None, uptake)
+
+
+def _decayed_from(
+    header: PetHeader, scan: Scan, uptake: float, half_life: float, overrides: Overrides
+) -> tuple[Notice, ...]:
+    """Refuse a START whose DecayFactors are those of a correction to the injection.
+
+    The least of them is the first bed's: 2^(its distance from the moment corrected to).
+    """
+    least = header.known("decay_factor")
+    own = 2.0 ** ((scan.first_s - scan.start_s) / half_life)
+    injected = 2.0 ** (uptake / half_life)
+    if not least or header.decayed_to is not None or injected < TOLD_APART * own:
+        return ()
+    if least < (own * injected) ** 0.5:
+        return ()
+    what = (
+        f"START, but DecayFactor is {least:g} at least: to the injection it would be {injected:.3f}"
+    )
+    return (refuse("decay-factor", what, overrides.accepted, tag="DecayCorrection"),)
 
 
 def _to_each_frame(header: PetHeader, scan: Scan, wait: float, half_life: float) -> FloatArray:
@@ -164,7 +192,7 @@ def _from_suv(header: PetHeader, overrides: Overrides) -> SuvFactor:
     """Pixels that are an SUV already: body weight as they are, other types converted to it."""
     kind = header.suv_type or ("BW" if header.units == "GML" else "BSA")
     if kind == "BW" and header.units == "GML":
-        return SuvFactor(1.0, "GML: the pixels are SUVbw already")
+        return SuvFactor(1.0, "GML: the pixels are SUVbw already", _kind_told(header, overrides))
     weight, told = _weight(header, overrides)
     height = header.ask("height_m") and height_m(header)[0]
     if not height:
@@ -177,6 +205,15 @@ def _from_suv(header: PetHeader, overrides: Overrides) -> SuvFactor:
         factor = weight / mass_kg(kind, weight, height, header.sex)
     rule = f"{header.units}, SUVType {kind}: converted to body weight"
     return SuvFactor(factor, rule, told)
+
+
+def _kind_told(header: PetHeader, overrides: Overrides) -> tuple[Notice, ...]:
+    """Refuse an SUV of no stated kind that its description calls another than body weight."""
+    other = None if header.suv_type else _OTHER_SUV.search(header.description)
+    if other is None:
+        return ()
+    what = f"missing, and the series is called {other[0]!r}"
+    return (refuse("suv-type", what, overrides.accepted, tag="SUVType"),)
 
 
 def _uptake(header: PetHeader) -> tuple[float | None, tuple[Notice, ...]]:
