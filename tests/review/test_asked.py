@@ -16,14 +16,16 @@ from tests.review.test_repairs import IMAGE, MAP, SPOT_3, failures, mask_of, mm
 from tests.support.cases import make_case
 from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.errors import CaseError, UsageError
-from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.origin import Source
 from tmtv_engine.model.clicks import Clicks
 from tmtv_engine.model.registry import Model
+from tmtv_engine.review.added import kept_added, read_added
 from tmtv_engine.review.asked import ask
 from tmtv_engine.review.compare import start_from
 from tmtv_engine.review.journal import Decision, Journal
 from tmtv_engine.review.reading import Reading, reading_of
+from tmtv_engine.review.repairs import told
 from tmtv_engine.review.session import Session, record
 from tmtv_engine.review.verify import verify
 
@@ -185,3 +187,27 @@ def test_a_line_that_names_another_answer_is_no_line_of_ours(tmp_path: Path) -> 
     unknown = replace(what, parameters=json.loads('{"seed": [0, 0, 0], "reach": 5, "model": "x"}'))
     with pytest.raises(UsageError, match="sha256"):
         session.preview(unknown)
+
+
+def test_an_answer_on_another_grid_is_none(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    there = case.voxels()
+    moved = there.grid.affine.copy()
+    moved[2, 3] += 4.0
+    elsewhere = replace(there, grid=Grid(there.grid.shape, moved))
+    (case.path / "review").mkdir(exist_ok=True)
+    with (
+        kept_added(case, elsewhere) as name,
+        pytest.raises(CaseError, match="on another grid"),
+    ):
+        read_added(case, name)
+    with kept_added(case, there) as name:
+        assert (read_added(case, name).voxels == there.voxels).all()
+
+
+def test_a_line_says_who_was_asked_where() -> None:
+    values = {"seed": [1.5, -2, 3], "reach": 40.0, "model": "a\x1b[2J", "sha256": "0" * 64}
+    assert told(values | {"background": [[4, 5, 6]]}) == (
+        "as a[2J answers at 1.5,-2,3, not 4,5,6 within 40 mm"
+    )
+    assert told(values).endswith("answers at 1.5,-2,3 within 40 mm")
