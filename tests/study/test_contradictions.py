@@ -170,6 +170,23 @@ def test_voxels_of_two_sizes_are_refused(factor: float, tmp_path: Path) -> None:
     assert image.shape == SHAPE[::-1]
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_a_mask_of_two_sizes_is_taken_by_index_alone(other: bool, tmp_path: Path) -> None:
+    """On the PET's own grid it says where its voxels lie; on another nobody can tell."""
+    mask = _body().astype(np.uint8)
+    mask = mask[:, :-1] if other else mask
+    image = nibabel.Nifti1Image(mask.T, np.eye(4))
+    image.header["pixdim"][1:4] = GRID.spacing_mm[::-1]
+    image.header["qform_code"] = 0
+    nibabel.save(image, tmp_path / "m.nii")
+    with pytest.raises(InputError) as caught:
+        read_rois(tmp_path / "m.nii", GRID)
+    assert ("pixdim" in caught.value.what) is other
+    if not other:
+        rois = read_rois(tmp_path / "m.nii", GRID, accepted=["mask-geometry"])
+        assert np.array_equal(rois.labels.array, _body())
+
+
 @pytest.mark.parametrize("length", [4.96, 5.0, 5.04])
 def test_sizes_that_agree_are_taken(length: float, tmp_path: Path) -> None:
     _nifti(tmp_path / "pet.nii")

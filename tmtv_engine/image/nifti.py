@@ -17,6 +17,7 @@ _REVERSE = np.eye(4)[[2, 1, 0, 3]]  # (z, y, x) index order to NIfTI's (i, j, k)
 MOST_VOXELS = 1 << 30
 MUCH, MOST_RATIO = 1 << 29, 200  # bytes that no file may unpack to beyond so many times its own
 AGREE = 0.01
+TWO_SIZES = "Write its header anew, by the right of both."
 SQUARE = 0.01  # the cosine between two axes; of rounded numbers it is less
 WHOLE = 1e-4  # how far a label that a slope went over may be from its whole number
 _CHUNK = 1 << 20
@@ -35,7 +36,7 @@ def read_nifti(path: Path, unit: Unit) -> Volume:
             packed = plain.read(2) == b"\x1f\x8b"
             plain.seek(0)
             stream: Any = gzip.GzipFile(fileobj=plain) if packed else plain
-            affine, data = _read(stream, path.stat().st_size if packed else None)
+            affine, data, doubt = _read(stream, path.stat().st_size if packed else None)
             if packed:
                 _to_its_end(stream)
     except InputError as error:
@@ -43,13 +44,30 @@ def read_nifti(path: Path, unit: Unit) -> Volume:
     except Exception as error:  # gzip, zlib and nibabel each have many of their own
         what = f"{path}: cannot be read as NIfTI: {_first_line(error)}"
         raise InputError(what, "Give a .nii or .nii.gz; copy it again if it is one.") from error
+    if doubt and unit is not Unit.LABEL:
+        raise InputError(f"{path}: {doubt}", TWO_SIZES)
     with np.errstate(invalid="ignore"):  # what is not finite is refused below
         lps = _FLIP @ affine @ _REVERSE
     return checked(path, data.T, lps, unit)
 
 
-def _read(stream: IO[bytes], packed: int | None) -> tuple[Array, Array]:
+def check_sizes(path: Path) -> None:
+    """Refuse a NIfTI whose header gives its voxels two sizes; raises `InputError`.
+
+    `read_nifti` does so but for labels: a mask whose affine was lost may be taken by index.
+    """
+    import nibabel
+
+    image = nibabel.load(path)
+    doubt = _two_sizes(image.affine, image.header.get_zooms()[:3])  # type: ignore[attr-defined]
+    if doubt:
+        raise InputError(f"{path}: {doubt}", TWO_SIZES)
+
+
+def _read(stream: IO[bytes], packed: int | None) -> tuple[Array, Array, str]:
     """The affine and the voxels (x, y, z, …) of an open file, of either version.
+
+    Beside them what is doubtful of its voxels' size.
 
     ``packed`` is how many bytes a compressed file has.
     """
@@ -67,20 +85,20 @@ def _read(stream: IO[bytes], packed: int | None) -> tuple[Array, Array]:
     bomb = packed is not None and size_bytes > max(MUCH, MOST_RATIO * packed)
     if voxels > MOST_VOXELS or bomb:
         raise InputError(f"says that it holds {shape} voxels", "Is the header broken?")
-    _check_sizes(image.affine, image.header.get_zooms()[:3])
-    return image.affine, np.asarray(image.dataobj)
+    doubt = _two_sizes(image.affine, image.header.get_zooms()[:3])
+    return image.affine, np.asarray(image.dataobj), doubt
 
 
-def _check_sizes(affine: Array, pixdim: Sequence[float]) -> None:
-    """Refuse a header that gives its voxels two sizes, by sform and pixdim: programs differ."""
+def _two_sizes(affine: Array, pixdim: Sequence[float]) -> str:
+    """What a header says that gives its voxels two sizes, by sform and pixdim: programs differ."""
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     said = np.array(pixdim, np.float64)
     with np.errstate(invalid="ignore"):
         differ = (said > 0) & (np.abs(sizes - said) > AGREE * said)
-    if differ.any():
-        one, other = (" × ".join(f"{v:.4g}" for v in sides) for sides in (sizes, said))
-        what = f"has voxels of {one} mm by its sform, of {other} mm by pixdim"
-        raise InputError(what, "Write its header anew, by the right of both.")
+    if not differ.any():
+        return ""
+    one, other = (" × ".join(f"{v:.4g}" for v in sides) for sides in (sizes, said))
+    return f"has voxels of {one} mm by its sform, of {other} mm by pixdim"
 
 
 def _to_its_end(stream: IO[bytes]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tmtv_engine.errors import GeometryError, InputError, TmtvError, UsageError
 from tmtv_engine.image.formats import read_image, suffix_of
+from tmtv_engine.image.nifti import check_sizes
 from tmtv_engine.image.resample import beyond_ml, resample
 from tmtv_engine.image.volume import Grid, Mask, Unit, Volume
 from tmtv_engine.notices import Notice, notice, refuse
@@ -131,6 +132,8 @@ def _image(path: Path, grid: Grid, names: Sequence[str] | None, accepted: Collec
             notices = by_index(labels.grid, grid, path, accepted)
             own = labels = Volume(labels.array, grid, Unit.LABEL)
         else:
+            if suffix_of(path) in (".nii", ".nii.gz"):
+                check_sizes(path)
             check_overlap(labels.grid, grid, path)
             labels = resample(labels, grid, order=0)
     slices = (np.unique(piece).tolist() for piece in own.array)  # no sorted copy of the whole
