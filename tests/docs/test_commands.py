@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from tests.support.cases import make_case
+from tests.support.world import make_world
 from tmtv_tui.cli.app import app, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,18 +27,19 @@ SCRIPT = re.compile(r"python3? (?:-m ([a-z_.]+)|((?:benchmarks|scripts)/\w+\.py)
 
 NOT_RUN = {
     r"tmtv send": "needs an archive: tests/pacs sends to a real Orthanc",
-    r"tmtv review": "needs a terminal: tests/tui drives one",
-    r"tmtv models add|--model lyroi": "needs weights that are downloaded",
-    r"tmtv train|tmtv evaluate": "hours; tests/train does it small",
     r"tmtv fetch": "needs an archive: tests/pacs asks a real Orthanc",
-    r"tmtv (accept|reject|split|add|erase|merge|import) results/": "lesions of the reader's own",
-    r"tmtv export": "needs DICOM: tests/export writes and reads back each kind",
-    r"tmtv report results --reference": "manual ROIs on the DICOM: tests/report",
-    r"tmtv (redo|unsign) ": "needs what was undone or signed before",
-    r"tmtv (compare|threshold) ": "scans of the reader's own",
-    r"tmtv predict": "the reader's own studies; `tmtv demo` below predicts one",
+    r"tmtv review": "needs a terminal: tests/tui drives one",
+    r"tmtv models (add|show|remove)|--model (lyroi|autopet)": "needs weights that are downloaded",
+    r"tmtv train|tmtv evaluate": "hours; tests/train does it small",
+    r"--scheduler": "needs a cluster: tests/batch has one of Dask's own",
+    r"tmtv export results --write seg,sr(,page|,rtstruct)?$": "as the longest, which is run",
+    r"tmtv predict /data": "a folder of the reader's own",
     r"sign .*--key": "a key of the reader's own: tests/review signs with real ones",
     r"verify .*--allowed-signers": "as above",
+}
+FIRST = {  # what a command needs to have been done before
+    r"tmtv redo ": "tmtv undo results/case-1 --reader AB",
+    r"tmtv unsign ": "tmtv sign results/case-1 --reader AB",
 }
 
 
@@ -99,16 +100,7 @@ def test_what_is_no_command_does_not_parse() -> None:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that has what the pages' commands name: cases, readers, tables."""
     folder = tmp_path_factory.mktemp("world")
-    for root in ("results", "new-model", "old-model"):
-        for name in ("case-1", "case-2", "3f0a2b6c91de"):
-            make_case(folder / root, name)
-    for reader in ("AB", "CD"):
-        for name in ("case-1", "case-2", "3f0a2b6c91de"):
-            place = str(folder / "results" / name)
-            assert main(["reject", place, "2", "--reader", reader]) == 0
-            assert main(["note", place, "seen", "--reader", "EF"]) == 0
-    rows = "\n".join(f"p{k},41,{100 + 7 * k},{90 + 8 * k}" for k in range(12))
-    (folder / "volumes.csv").write_text(f"case,method,tmtv_ref_ml,tmtv_ml\n{rows}\n", "utf-8")
+    make_world(folder)
     return folder
 
 
@@ -119,8 +111,11 @@ def test_it_does_what_the_page_says(
 ) -> None:
     shutil.copytree(world, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("TMTV_READER", "EF")
+    monkeypatch.setenv("TMTV_READER", "AB")
     monkeypatch.setenv("TMTV_MODELS", str(tmp_path / "models"))
+    for pattern, before in FIRST.items():
+        if re.search(pattern, command):
+            assert main(shlex.split(before)[1:]) == 0
     words = shlex.split(command)[1:]
     assert main(words[: words.index(">")] if ">" in words else words) == 0
 
@@ -138,6 +133,28 @@ def test_links_lead_somewhere(page: Path) -> None:
             heads = re.findall(r"^#+ (.+)$", file.read_text("utf-8"), re.M)
             slugs = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in heads}
             assert anchor in slugs, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_targets_that_a_page_names_are_made(page: Path) -> None:
+    made = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    text = page.read_text("utf-8")
+    named = {*re.findall(r"`make ([a-z]+)", text), *re.findall(r"^make ([a-z]+)", text, re.M)}
+    assert named <= made
+
+
+def test_every_figure_of_the_readme_names_its_command() -> None:
+    """The rows of "How well it does what it says": measured, compared with, by which command."""
+    text = (ROOT / "README.md").read_text("utf-8").partition("## How well")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) > 12
+    for row in rows[1:]:
+        (command,) = re.findall(r"`([^`]+)`$", row[-1])
+        first, *words = command.split()
+        assert first in ("python", "pytest", "make", "tmtv"), command
+        files = [w.partition("::")[0] for w in words if w.endswith(".py") or "::" in w]
+        assert all((ROOT / file).is_file() for file in files), command
+        assert files or first in ("make", "tmtv"), command
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
