@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tmtv_engine.errors import CaseError
-from tmtv_engine.review.journal import effective, reading_seconds
-from tmtv_engine.review.line import Line
+from tmtv_engine.review.journal import Decision, effective, reading_seconds
+from tmtv_engine.review.line import Action, Line
 
 
 def _lines(*told: tuple[Any, ...]) -> Sequence[Line]:
@@ -27,6 +28,13 @@ def _lines(*told: tuple[Any, ...]) -> Sequence[Line]:
         )
         for k, (action, own, target) in enumerate(told)
     ]
+
+
+def test_a_decision_s_numbers_are_plain_whole_numbers() -> None:
+    """As they come from an array, they would be no JSON."""
+    told = Decision("accept", list(np.array([3, 1])))  # type: ignore[arg-type]
+    assert (told.lesions, {type(n) for n in told.lesions}) == ((3, 1), {int})
+    assert told.action is Action.ACCEPT
 
 
 def test_a_reason_amends_only_the_last_reject_of_the_same_lesions() -> None:
