@@ -29,6 +29,7 @@ long: $(VENV)/.installed-dev
 	$(MAKE) mutants oracles
 
 # 30 faults in each of nine modules, fixed seed: fails where less than 85 % of a module's are found.
+# Some 12 minutes of one core; an hour and a half beside much else.
 mutants: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.mutants
 
@@ -41,7 +42,8 @@ docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # mirp, z-rad, pingouin and nnU-Net bring what ours must not depend on: an environment of their own
-# (4 GB). nnU-Net trains first: that may take longer than any test of ours may.
+# (4 GB, 38 minutes to install on a busy machine). nnU-Net trains first, which takes longer than a
+# test of ours may; the rest takes a minute.
 oracles: $(ORACLES)/.installed
 	TMTV_ORACLES=1 $(ORACLES)/bin/pytest tests/oracles tests/model/test_nnunet.py --timeout 14400
 

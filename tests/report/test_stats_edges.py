@@ -124,6 +124,8 @@ def test_intraclass_correlation_of_few() -> None:
     two = stats.icc([[1.0, 1.0], [2.0, 3.0]])
     assert two["value"] == pytest.approx(0.8)
     assert two["ci"] is not None
+    close = stats.icc([[1.0, 1 + 1e-9], [2.0, 2 - 1e-9], [3.0, 3 + 1e-9]])
+    assert close == {"n": 3, "value": pytest.approx(1.0), "ci": None}
 
 
 def test_limits_of_few() -> None:
