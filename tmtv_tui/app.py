@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rich.color import ColorSystem
 from rich.console import RenderableType
 from rich.segment import Segment
-from textual import work
+from textual import events, work
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.actions import ActionParseResult
 from textual.app import App, SystemCommand
@@ -130,6 +130,7 @@ class ReviewApp(App[None]):
         self._waiting: set[Path] = set()
         self._following: set[Path] = set()
         self._broken: set[Path] = set()
+        self.typed_at = 0.0
         self._shown = Shown()
         self._painter = _painter(self.config.image, self.no_color)
         self.worklist = Worklist()
@@ -162,6 +163,12 @@ class ReviewApp(App[None]):
             return False
         place = self.screen.outer_size.clamp_offset(self.cursor_position)
         return place == self._previous_cursor_position and not frame.render_segments(self.console)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Know when a key came in, which may be before what it is answered by was there."""
+        if isinstance(event, events.Key):
+            self.typed_at = event.time
+        await super().on_event(event)
 
     def on_resize(self) -> None:
         """Of another size, or continued, a terminal may show anything."""

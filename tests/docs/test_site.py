@@ -91,8 +91,6 @@ def test_nothing_is_loaded_from_elsewhere(site: dict[Path, _Page]) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_page_is_over_three_screens(page: Path) -> None:
-    if page.name == "review.md":
-        pytest.skip("is being parted")
     assert len(page.read_text("utf-8").splitlines()) <= THREE_SCREENS
 
 

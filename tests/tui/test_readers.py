@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cases import make_case
+from tests.support.cases import make_case, make_volume
 from tests.support.drive import opened, running, settle, text_of
 from tmtv_engine.errors import UsageError
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import reading_of
 from tmtv_engine.review.session import Session, record
 from tmtv_tui.cli.review import review
-from tmtv_tui.screens.compare import CompareScreen
+from tmtv_tui.screens.compare import SORTS, CompareScreen
 
 
 async def test_an_adjudicator_settles_two_readers(tmp_path: Path) -> None:
@@ -81,3 +81,36 @@ async def test_a_reader_can_be_named_and_a_blind_reading_names_none(tmp_path: Pa
         await pilot.press("enter")
     with pytest.raises(UsageError, match="blind"):
         review(tmp_path, None, False, True, start=None, compare="CD", order=None)
+
+
+async def test_the_lesions_to_settle_by_number_by_what_they_differ_in_and_by_uptake(
+    tmp_path: Path,
+) -> None:
+    """SUV 9 and 6 at most; by 41 % the second is the larger one."""
+    suv, labels = make_volume()
+    ml = {}
+    for number in (1, 2):
+        own = suv.array[labels.array == number]
+        ml[number] = int((own > 0.41 * own.max()).sum())
+    assert ml[2] > ml[1]
+    case = make_case(tmp_path)
+    record(case, Decision("reject", (1, 2)), "CD")
+    async with running(tmp_path, (140, 40), compare="CD") as (app, pilot):
+        await opened(app, pilot)
+        await pilot.press("c")
+        await settle(app, pilot)
+        screen = app.screen
+        assert isinstance(screen, CompareScreen)
+        orders = []
+        for _ in SORTS:
+            orders.append([row.lesion for row in screen.rows])
+            await pilot.press("s")
+            await settle(app, pilot)
+        assert orders == [[1, 2], [2, 1], [1, 2]]
+        chosen = []
+        for _ in range(3):
+            await pilot.press("tab")
+            await settle(app, pilot)
+            row = screen.current()
+            chosen.append(row.lesion if row is not None else None)
+        assert chosen == [2, 1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
 
 
+SORTS = ("number", "volume", "SUVmax")
+
+
 class CompareScreen(Screen[int | None]):
     """A line a disagreement; closes with the lesion to go to. ``decide`` is the case's."""
 
@@ -40,6 +44,8 @@ class CompareScreen(Screen[int | None]):
         Binding("u", "step('undo')", "undo", id="undo"),
         Binding("ctrl+r", "step('redo')", "redo", id="redo"),
         Binding("enter", "go", "show in the case", id="open"),
+        Binding("tab,n", "next", "next by size", key_display="Tab n", id="next"),
+        Binding("s", "sort", "sort", id="sort"),
         Binding("j", "move(1)", "down", show=False, id="down"),
         Binding("k", "move(-1)", "up", show=False, id="up"),
     ]
@@ -56,6 +62,8 @@ class CompareScreen(Screen[int | None]):
         self._decide, self._settled = decide, settled
         self._table = Table.of(opened.case, theirs.lesions, opened.methods)
         self.rows: list[Difference] = []
+        self.by = SORTS[0]
+        self._toured: set[int] = set()
 
     def compose(self) -> ComposeResult:
         """Who, the table, both totals, the keys."""
@@ -83,7 +91,7 @@ class CompareScreen(Screen[int | None]):
         """Draw all anew; the cursor stays in its line."""
         table = self.query_one(MeasuredTable)
         at = table.cursor_row
-        self.rows = differences(self.opened.reading, self.theirs)
+        self.rows = sorted(differences(self.opened.reading, self.theirs), key=self._key)
         table.clear()
         for row in self.rows:
             table.add_row(*[Text(cell, no_wrap=True) for cell in self._cells(row)])
@@ -97,6 +105,8 @@ class CompareScreen(Screen[int | None]):
         words = [self.app.name_of(self.opened.case.name), f"{mine} beside {theirs}"]
         count = len(self.rows)
         words.append(f"{count} lesion{'' if count == 1 else 's'} to settle" if count else "agreed")
+        if self.by != SORTS[0]:
+            words.append(f"by {self.by}")
         if self.opened.reading.signed:
             words.append("SIGNED")
         self.query_one("#head", Static).update(Content("  ·  ".join(words)))
@@ -108,18 +118,65 @@ class CompareScreen(Screen[int | None]):
         self.query_one("#totals", Static).update(Content("\n").join(lines))
 
     def _cells(self, row: Difference) -> list[str]:
-        key = self.app.method_of(self.opened)
         cells = [str(row.lesion)]
-        sides = ((row.mine, self.opened.table), (row.theirs, self._table))
-        for side, table in sides:
-            volume = table.volume_ml[key]
-            ml = sum(float(volume[table.lesions.row(n)]) for n in side.accepted)
+        for side, ml in zip((row.mine, row.theirs), self._volumes(row), strict=True):
             cells += [side.state, f"{ml:.1f}"]
-        side, table = sides[0] if row.mine.numbers else sides[1]
-        places = [table.lesions.row(n) for n in side.numbers]
-        hottest = max(places, key=lambda k: table.suv_max[k])
+        table, hottest = self._hottest(row)
         cells += [f"{table.suv_max[hottest]:.1f}", position(table.centroid_mm[hottest])]
         return [*cells, row.mine.reason, row.theirs.reason]
+
+    def _volumes(self, row: Difference) -> tuple[float, float]:
+        """What of a lesion each counts, mL."""
+        key = self.app.method_of(self.opened)
+        found = []
+        for side, table in ((row.mine, self.opened.table), (row.theirs, self._table)):
+            volume = table.volume_ml[key]
+            found.append(sum(float(volume[table.lesions.row(n)]) for n in side.accepted))
+        return found[0], found[1]
+
+    def _hottest(self, row: Difference) -> tuple[Table, int]:
+        """Where a lesion's measures stand, and the row of its hottest part."""
+        mine = bool(row.mine.numbers)
+        side, table = (row.mine, self.opened.table) if mine else (row.theirs, self._table)
+        places = [table.lesions.row(n) for n in side.numbers]
+        return table, max(places, key=lambda k: table.suv_max[k])
+
+    def _key(self, row: Difference) -> tuple[float, int]:
+        """By number, by the mL that the two differ in, or by SUVmax, the most first."""
+        if self.by == "volume":
+            mine, theirs = self._volumes(row)
+            return -abs(mine - theirs), row.lesion
+        if self.by == "SUVmax":
+            table, at = self._hottest(row)
+            return -float(table.suv_max[at]), row.lesion
+        return 0.0, row.lesion
+
+    def action_sort(self) -> None:
+        """Another order; the cursor stays on its lesion."""
+        here = self.current()
+        self.by = SORTS[(SORTS.index(self.by) + 1) % len(SORTS)]
+        self.fill()
+        self._go(None if here is None else here.lesion)
+
+    def action_next(self) -> None:
+        """To the lesion that differs most, with each call to the next."""
+        here = self.current()
+        sizes = {row.lesion: abs(operator.sub(*self._volumes(row))) for row in self.rows}
+        left = sorted(sizes, key=lambda n: (-sizes[n], n))
+        new = [n for n in left if n not in self._toured and (here is None or n != here.lesion)]
+        if not new:
+            self._toured.clear()
+            new = [n for n in left if here is None or n != here.lesion]
+        if new:
+            self._toured.add(new[0])
+            self._go(new[0])
+        else:
+            self.notify("there is no other lesion to settle", markup=False)
+
+    def _go(self, lesion: int | None) -> None:
+        at = next((k for k, row in enumerate(self.rows) if row.lesion == lesion), None)
+        if at is not None:
+            self.query_one(MeasuredTable).move_cursor(row=at)
 
     def current(self) -> Difference | None:
         """The disagreement under the cursor."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,6 +15,9 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
 from tmtv_tui.widgets.keybar import keys_of
+
+if TYPE_CHECKING:
+    from tmtv_tui.app import ReviewApp
 
 TWO_COLUMNS = 100
 TOO_SMALL = "The terminal is too small: 60 × 16 at least, 80 × 24 to read well."
@@ -66,8 +70,10 @@ class Ask(ModalScreen[str | None]):
 
 
 class Confirm(ModalScreen[bool]):
-    """What would be done, in lines; Enter does it, nothing else."""
+    """What would be done, in lines; Enter does it, nothing else, and no Enter that was typed
+    before the lines were there: pasted text confirms nothing."""
 
+    app: ReviewApp
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "go", "do it"),
         Binding("escape,q,ctrl+q", "leave", "leave it"),
@@ -76,6 +82,7 @@ class Confirm(ModalScreen[bool]):
     def __init__(self, title: str, lines: list[str]) -> None:
         super().__init__()
         self._title, self._lines = title, lines
+        self._since = 0.0
 
     def compose(self) -> ComposeResult:
         """The title, the lines, the two keys."""
@@ -87,10 +94,14 @@ class Confirm(ModalScreen[bool]):
 
     def on_mount(self) -> None:
         """Long lists scroll."""
+        self._since = monotonic()
         self.query_one(VerticalScroll).focus()
 
     def action_go(self) -> None:
         """Yes."""
+        if self.app.typed_at < self._since:
+            self.notify("Enter came before this was to be read: once more", markup=False)
+            return
         self.dismiss(True)
 
     def action_leave(self) -> None:
