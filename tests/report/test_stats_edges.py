@@ -41,6 +41,7 @@ def test_t_of_few_pairs() -> None:
     assert stats.paired_t(row(1), row(3)) == {"n": 1, "t": None, "df": None, "p": None}
     same = stats.paired_t(row(1, 2, 5), row(3, 4, 7))
     assert same == {"n": 3, "t": None, "df": 2, "p": None}
+    assert stats.paired_t(row(1, 2), row(3, 4))["df"] == 1
     two = stats.paired_t(row(1, 1), row(2, 4))  # 1 and 3: mean 2, SD √2
     assert two["t"] == pytest.approx(2.0)
     assert two["df"] == 1
