@@ -27,6 +27,7 @@ from tests.support.nnunet_folders import FORMS, ORIGIN_MM, patient, save
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(7200),  # the trainings are in the first test's time
     pytest.mark.skipif(
         util.find_spec("nnunetv2") is None, reason="nnunetv2 is not installed (the extra nnunet)"
     ),
