@@ -6,11 +6,8 @@ import csv
 import gzip
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +20,12 @@ from tests.support.cases import SPACING_MM, make_case, make_volume
 from tmtv_engine.case.folder import Case, prediction_sha256, read_case
 from tmtv_engine.case.record import decode
 from tmtv_engine.errors import CaseError, TmtvError, UsageError
-from tmtv_engine.files import dump_json, sha256_of
+from tmtv_engine.files import dump_json
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
 from tmtv_engine.lesion.origin import Origin, Source
 from tmtv_engine.notices import CODES
-from tmtv_engine.review.journal import Decision, Journal, journals
+from tmtv_engine.review.journal import Decision, journals
 from tmtv_engine.review.reading import reading_of
 from tmtv_engine.review.session import Session, add_lesions, record, refresh, who_has_open
 from tmtv_engine.review.verify import verify
@@ -339,45 +336,6 @@ def make_case_once(factory: pytest.TempPathFactory) -> Case:
     if not _MADE:
         _MADE.append(make_case(factory.mktemp("laws")))
     return _MADE[0]
-
-
-SCRIPT = """
-import sys
-from tmtv_engine.case.folder import read_case
-from tmtv_engine.review.session import Decision, Session, refresh
-session = Session(read_case(sys.argv[1]), sys.argv[2])
-for k in range(200):
-    action = ["reject", "accept", "undo", "redo", "flag", "unflag"][k % 6]
-    session.decide(Decision(action, (k % 3 + 1,) if k % 6 < 2 else ()))
-    print(session.journal.head, flush=True)
-    if k % 5 == 0:
-        refresh(session.case)
-"""
-
-
-@pytest.mark.long
-def test_sigkill_at_any_moment_loses_no_acknowledged_decision(
-    tmp_path: Path, count: Callable[[int, str], int]
-) -> None:
-    case = make_case(tmp_path)
-    for turn in range(count(120, "sessions killed")):
-        reader = f"R{turn % 2}"
-        arguments = [sys.executable, "-c", SCRIPT, str(case.path), reader]
-        child = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-        assert child.stdout is not None
-        told = [child.stdout.readline()]
-        time.sleep(0.03 * (turn % 6))
-        os.kill(child.pid, signal.SIGKILL)
-        told += child.stdout.read().splitlines()
-        child.stdout.close()
-        child.wait()
-        assert failures(case) == []
-        hashes = {x.hash for x in Journal(case.path / "review" / f"{reader}.jsonl").read()}
-        assert {t.strip() for t in told if len(t.strip()) == 64} <= hashes
-        json.loads((case.path / "case.json").read_text())
-    assert (
-        sha256_of(case.path / "voxels.npz") == case.raw["provenance"]["files_sha256"]["voxels.npz"]
-    )
 
 
 def test_reviewing_imports_nothing_heavy(tmp_path: Path) -> None:

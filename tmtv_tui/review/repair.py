@@ -17,7 +17,6 @@ from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.repairs import FLOOR_SUV, add, erase, merge
 from tmtv_tui.review.cursor import Cursor, Index
 from tmtv_tui.review.planes import Plane
-from tmtv_tui.review.state import difference
 
 if TYPE_CHECKING:
     from tmtv_engine.review.source import Pet
@@ -196,17 +195,16 @@ def _lines(
     table = opened.table.after(opened.case, after.lesions, after.around, after.repaired)
     row = after.lesions.row(number)
     had = [before.lesions.row(n) for n in lesions if n in before.status]
-    head = f"{'mL':>6} {f'#{number}':>10} {'':>8} {'total':>9} {'':>8}"
-    found = [head.rstrip(), f"{'':>6} {'before':>10} {'after':>8} {'before':>9} {'after':>8}"]
+    head = f"{'mL':>5} {f'#{number}':>15} {'total':>17}"
+    found = [head, f"{'':>5} {'before':>7} {'after':>7} {'before':>8} {'after':>8}"]
     for key in opened.methods:
         own = opened.table.volume_ml[key][had].sum() if had else 0.0
         total = opened.table.total(key, before.accepted)[0]
         now = table.total(key, after.accepted)[0]
         found.append(
-            f"{key:>6} {own:>10.1f} {table.volume_ml[key][row]:>8.1f} {total:>9.1f} {now:>8.1f}"
-            f" {difference(total, now)}"
+            f"{key:>5} {own:>7.1f} {table.volume_ml[key][row]:>7.1f} {total:>8.1f} {now:>8.1f}"
         )
-    return tuple(line.rstrip() for line in found)
+    return tuple(found)
 
 
 def _cube(opened: Opened, point: Cursor) -> tuple[npt.NDArray[np.float32], IntArray]:
