@@ -139,7 +139,8 @@ def _unreadable(files: Sequence[Path]) -> list[Path]:
             if other in own or other.name.upper() in _NO_IMAGES or other.name.startswith("."):
                 continue
             alike = _shape(other) in shapes if regular else other.suffix.lower() in endings
-            if alike and not other.is_dir() and not _is_readable(other):
+            there = other.is_file() or (other.is_symlink() and not other.exists())
+            if alike and there and not _is_readable(other):
                 found.append(other)
     return found
 
@@ -150,7 +151,7 @@ def _shape(path: Path) -> str:
 
 
 def _is_readable(path: Path) -> bool:
-    """Whether it is an image; a FIFO or a link that leads nowhere is none, and is not opened."""
+    """Whether it is an image; a link that leads nowhere is none."""
     try:
         return path.is_file() and head_of(path) is not None
     except OSError:
