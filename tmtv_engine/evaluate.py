@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tmtv_engine.batch import Outcome, run_batch
+from tmtv_engine.cluster import Cluster
 from tmtv_engine.files import PRIVATE, dump_json, make_folder, utc_now, write_text
 from tmtv_engine.model.finders import Finder
 from tmtv_engine.pipeline import CaseConfig
@@ -44,13 +45,16 @@ def evaluate(
     config: CaseConfig,
     *,
     jobs: int = 1,
+    cluster: Cluster | None = None,
+    load: Callable[[], Finder] | None = None,
     fresh: bool = False,
     done: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Iterator[Evaluated]:
     """Predict each set into ``config.out/<set>/cases`` and report it into ``<set>/report``.
 
-    Cases that are there are taken as a batch takes them; the readings of record count. Raises
-    `UsageError` where no case of a set can be compared.
+    Cases that are there are taken as a batch takes them; the readings of record count. With
+    ``cluster`` and ``load`` its workers predict and compare (`run_batch`).
+    Raises `UsageError` where no case of a set can be compared.
     """
     for name, stock in sets.items():
         if not stock.studies:
@@ -58,13 +62,14 @@ def evaluate(
         out = make_folder(config.out / name)
         outcomes = []
         mine = replace(config, out=out / "cases")
-        for outcome in run_batch(stock.studies, finder, mine, jobs=jobs, fresh=fresh):
+        how: Any = {"jobs": jobs, "cluster": cluster, "load": load, "fresh": fresh}
+        for outcome in run_batch(stock.studies, finder, mine, **how):
             outcomes.append(outcome)
             done(outcome)
         manifest = out / "reference.csv"
         rows = [[s.case, s.roi, s.extra.get("subtype", "")] for s in stock.studies]
         write_text(manifest, csv_text([["case", "roi", "subtype"], *rows]), PRIVATE)
-        cohort = with_reference([out / "cases"], manifest, jobs=1)
+        cohort = with_reference([out / "cases"], manifest, jobs=1, cluster=cluster)
         found = numbers(cohort)
         files = write_report(out / "report", cohort, found)
         failed = len(stock.failures) + sum(o.state == "failed" for o in outcomes)

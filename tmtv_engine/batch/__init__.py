@@ -16,7 +16,7 @@ from tmtv_engine.batch.accounts import (
     to_retry,
     write_failures,
 )
-from tmtv_engine.batch.cluster import Cluster, loaded, on_cluster
+from tmtv_engine.batch.cluster import loaded
 from tmtv_engine.batch.log import RunLog
 from tmtv_engine.batch.one import make
 from tmtv_engine.batch.outcome import Answer, Outcome, State
@@ -24,6 +24,7 @@ from tmtv_engine.batch.resume import resumed
 from tmtv_engine.batch.workers import Until, in_threads, still_at_work
 from tmtv_engine.case.folder import is_complete
 from tmtv_engine.case.tables import update_summary
+from tmtv_engine.cluster import Cluster, on_cluster
 from tmtv_engine.model.finders import Finder
 from tmtv_engine.pipeline import CaseConfig
 
@@ -53,6 +54,7 @@ def run_batch(
     fresh: bool = False,
     jobs: int = 1,
     cluster: Cluster | None = None,
+    load: Callable[[], Finder] | None = None,
 ) -> Iterator[Outcome]:
     """Run every study and yield its outcome as it comes; `summary.csv` is kept up.
 
@@ -63,6 +65,8 @@ def run_batch(
     network) run outside Python's lock. Whoever closes the iterator, or is interrupted while it
     waits, has it back within a second: what is in work ends at its next stage. With ``cluster``
     Dask's workers do the cases; they must see studies and ``config.out`` where this process does.
+    ``load`` is pickled to them and called once in each, so that the model is loaded there, on the
+    worker's own device; without it ``finder`` itself is pickled.
     """
     todo = []
     for study in studies:
@@ -74,7 +78,7 @@ def run_batch(
         if cluster is None:
             yield from _here(todo, finder, config, jobs)
         else:
-            yield from _there_done(todo, finder, config, jobs, cluster)
+            yield from _there_done(todo, finder, config, cluster, load)
     finally:
         bring_up(config.out)
 
@@ -88,32 +92,30 @@ def _here(
 
 
 def _there_done(
-    todo: Sequence[Study], finder: Finder, config: CaseConfig, jobs: int, cluster: Cluster
+    todo: Sequence[Study],
+    finder: Finder,
+    config: CaseConfig,
+    cluster: Cluster,
+    load: Callable[[], Finder] | None,
 ) -> Iterator[Outcome]:
     """The cases as Dask's workers make them; what comes back is small, and read here."""
     where = config.out.absolute()
     plain = CaseConfig(where, config.methods, config.overrides, config.liver_mm, image=config.image)
-    work = partial(_on_worker, load=cluster.load, record=dict(finder.record), config=plain)
+    work = partial(
+        _on_worker, load=load or partial(_same, finder), record=dict(finder.record), config=plain
+    )
 
     def lost(study: Study, error: Exception) -> Answer:
         what = f"{study.case}: the cluster gave it up: {type(error).__name__}: {error}"
         return Answer(study, "failed", error=(what, "See the worker's log; --retry.", ""))
 
     named = {study.case: study for study in todo}
-    for answer in on_cluster(work, [_whole(s) for s in todo], cluster, jobs, lost):
+    for answer in on_cluster(work, [study.absolute() for study in todo], cluster, lost):
         yield replace(answer.outcome(config.out), study=named[answer.study.case])
 
 
-def _whole(study: Study) -> Study:
-    """A study by paths that another process finds wherever it was started."""
-    return replace(
-        study,
-        pet=tuple(p.absolute() for p in study.pet),
-        ct=tuple(p.absolute() for p in study.ct),
-        folder=study.folder.absolute(),
-        archives=tuple(p.absolute() for p in study.archives),
-        home=study.home and study.home.absolute(),
-    )
+def _same(finder: Finder) -> Finder:
+    return finder
 
 
 def _on_worker(

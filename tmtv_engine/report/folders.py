@@ -5,11 +5,12 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tmtv_engine.case.folder import Case, find_cases, is_reviewed, read_case
 from tmtv_engine.case.guard import guarded
+from tmtv_engine.cluster import Cluster, in_order
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.files import sha256_of
 from tmtv_engine.lesion.drawn import RoiMode
@@ -74,6 +75,7 @@ def with_reference(
     reader: str | None = None,
     mode: RoiMode = "auto",
     jobs: int = JOBS,
+    cluster: Cluster | None = None,
     done: Callable[[str], None] = lambda case: None,
 ) -> Cohort:
     """Cases against the manual ROIs of ``manifest`` (``case,roi[,subtype]``; no roi: no disease).
@@ -98,7 +100,7 @@ def with_reference(
         named.add(name)
     left += [Excluded(n, "has no row in the manifest") for n in folders if n not in named]
     inputs = {manifest.name: sha256_of(manifest)}
-    return _gathered(work, left, inputs, ("manual", reader), jobs, done)
+    return _gathered(work, left, inputs, ("manual", reader), jobs, cluster, done)
 
 
 def against(
@@ -108,6 +110,7 @@ def against(
     reader: str | None = None,
     other_reader: str | None = None,
     jobs: int = JOBS,
+    cluster: Cluster | None = None,
     done: Callable[[str], None] = lambda case: None,
 ) -> Cohort:
     """Cases against the cases of the same name in ``others`` (the reference): two readers, two
@@ -124,7 +127,7 @@ def against(
     names = (_side_name(others, other_reader), _side_name(sources, reader))
     if names[0] == names[1]:
         names = (f"{names[0]} (reference)", names[1])
-    return _gathered(work, left, {}, names, jobs, done)
+    return _gathered(work, left, {}, names, jobs, cluster, done)
 
 
 def _said(reader: str | None, read: bool) -> str:
@@ -150,10 +153,11 @@ def _gathered(
     inputs: dict[str, str],
     names: tuple[str, str | None],
     jobs: int,
+    cluster: Cluster | None,
     done: Callable[[str], None],
 ) -> Cohort:
     parts: list[Compared] = []
-    for part in compare_all(work, jobs):
+    for part in compare_all(work, jobs, cluster):
         parts.append(part)
         done(part.case)
     pairs = tuple(pair for part in parts for pair in part.pairs)
@@ -175,14 +179,26 @@ def _gathered(
     )
 
 
-def compare_all(work: Sequence[Job], jobs: int) -> Iterator[Compared]:
-    """Compare cases in so many processes, in order; each holds one case at a time."""
+def compare_all(
+    work: Sequence[Job], jobs: int, cluster: Cluster | None = None
+) -> Iterator[Compared]:
+    """Compare cases in so many processes, or on a cluster, in order; each holds one at a time."""
+    if cluster is not None:
+        whole = [_absolute(job) for job in work]
+        yield from in_order(compare_case, whole, cluster, lambda job: job.folder.name)
+        return
     if jobs < 2 or len(work) < _POOL_FROM:
         yield from map(compare_case, work)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         yield from pool.map(compare_case, work)
+
+
+def _absolute(job: Job) -> Job:
+    """The same by paths that another process finds wherever it was started."""
+    folder, roi, other = (p and p.absolute() for p in (job.folder, job.roi, job.other))
+    return replace(job, folder=folder or job.folder, roi=roi, other=other)
 
 
 def compare_case(job: Job) -> Compared:

@@ -85,6 +85,18 @@ class Study:
         path = self.extra.get("organs")
         return Path(path) if path else None
 
+    def absolute(self) -> Study:
+        """The same by paths that another process finds wherever it was started."""
+        return replace(
+            self,
+            pet=tuple(p.absolute() for p in self.pet),
+            ct=tuple(p.absolute() for p in self.ct),
+            folder=self.folder.absolute(),
+            archives=tuple(p.absolute() for p in self.archives),
+            home=self.home and self.home.absolute(),
+            roi=self.roi and self.roi.absolute(),
+        )
+
     def told(self, given: Overrides) -> Overrides:
         """What is said instead of the header: ``given`` for all, its row's own before that."""
         own = self.overrides

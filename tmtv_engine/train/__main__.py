@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from tmtv_engine.cluster import Cluster
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.model.infer import device_of
 from tmtv_engine.model.recipes import RECIPES
@@ -29,10 +30,11 @@ def train_dataset(
     resume: bool = False,
     cache: Path | None = None,
     compiled: bool = False,
+    cluster: Cluster | None = None,
     say: Say = silent,
     live: Say = silent,
 ) -> None:
-    """Train ``recipe`` on a cohort into ``out``; see `read_dataset` and `train`."""
+    """Train ``recipe`` on a cohort into ``out``; see `read_dataset`, `prepare_all` and `train`."""
     if recipe not in RECIPES:
         raise UsageError(f"no recipe is called {recipe!r}", f"One of {', '.join(RECIPES)}.")
     chosen = dataclasses.replace(
@@ -45,7 +47,7 @@ def train_dataset(
         write_split(out, parts, "column split" if told else f"seed {seed}")
     counts = ", ".join(f"{len(some)} {name}" for name, some in parts.items())
     say(f"preparing {counts} patients")
-    cohort = prepare_all(parts, chosen, cache or out / "cache")
+    cohort = prepare_all(parts, chosen, cache or out / "cache", cluster)
     names = sorted(path.name for some in cohort.values() for path in some)
     data = hashlib.sha256("\n".join(names).encode()).hexdigest()
     with processes():

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from tmtv_engine.cluster import Cluster, in_order
 from tmtv_engine.errors import InputError
 from tmtv_engine.files import make_folder, write_bytes
 from tmtv_engine.image.volume import Unit, Volume
@@ -142,6 +145,16 @@ def truth_map(study: Study, suv: Volume) -> Volume:
     return Volume(flat.reshape(suv.grid.shape), suv.grid, Unit.PROBABILITY)
 
 
-def prepare_all(parts: dict[str, list[Study]], recipe: Recipe, cache: Path) -> Cohort:
-    """The prepared files of every part of a split."""
-    return {name: [prepare(s, recipe, cache) for s in some] for name, some in parts.items()}
+def prepare_all(
+    parts: dict[str, list[Study]], recipe: Recipe, cache: Path, cluster: Cluster | None = None
+) -> Cohort:
+    """The prepared files of every part of a split; with ``cluster`` its workers prepare them.
+
+    They must see the studies and ``cache`` under the same paths.
+    """
+    if cluster is None:
+        return {name: [prepare(s, recipe, cache) for s in some] for name, some in parts.items()}
+    work = partial(prepare, recipe=recipe, cache=cache.absolute())
+    studies = [s.absolute() for some in parts.values() for s in some]
+    found = in_order(work, studies, cluster, lambda study: study.case)
+    return {name: list(islice(found, len(some))) for name, some in parts.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ def evaluate(
     method: list[str] | None = options.METHOD,
     device: str = options.DEVICE,
     jobs: int = options.JOBS,
+    scheduler: str | None = options.SCHEDULER,
     fresh: bool = options.FRESH,
     as_json: bool = typer.Option(False, "--json", help="evaluation.json on stdout, as one line."),
     quiet: bool = options.QUIET,
@@ -39,6 +41,7 @@ def evaluate(
     Dice, tables, figures.
     """
     from tmtv_engine import evaluate as engine
+    from tmtv_engine.cluster import held
     from tmtv_engine.files import load_json
     from tmtv_engine.model import finders
     from tmtv_engine.model import registry as models
@@ -63,7 +66,11 @@ def evaluate(
             complain(outcome.error or TmtvError("no reason is known"), outcome.place)
 
     finder = finders.finder_of(model)
-    told = list(engine.evaluate(found, finder, config, jobs=jobs, fresh=fresh, done=done))
+    how: Any = {"jobs": jobs, "fresh": fresh, "done": done}
+    whole: Any = {"rule": "paper", "min_ml": 0.0, "split": True}  # as `finder_of` has them
+    load = partial(finders.load, str(run.absolute()), "auto", models.Told(), **whole)
+    with held(options.cluster_of(scheduler, jobs)) as cluster:
+        told = list(engine.evaluate(found, finder, config, cluster=cluster, load=load, **how))
     files = engine.write_evaluation(place, told, model.record)
     if as_json:
         console.out_json(load_json(files[0]))

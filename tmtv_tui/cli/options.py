@@ -14,6 +14,7 @@ from tmtv_engine.lesion.methods import choices
 from tmtv_engine.notices import ACCEPTABLE
 
 if TYPE_CHECKING:
+    from tmtv_engine.cluster import Cluster
     from tmtv_engine.lesion.methods import Method
     from tmtv_engine.suv.factor import Overrides
 
@@ -32,6 +33,12 @@ DEVICE: Any = typer.Option(
     "auto", "--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps."
 )
 JOBS: Any = typer.Option(1, "-j", "--jobs", metavar="N", min=1, help="Cases in work at once.")
+SCHEDULER: Any = typer.Option(
+    None,
+    "--scheduler",
+    metavar="ADDRESS",
+    help="local (--jobs processes) or a Dask scheduler: tcp://host:8786.",
+)
 FRESH: Any = typer.Option(
     False, "--fresh/--resume", help="Make finished cases anew; reviewed ones move aside."
 )
@@ -159,3 +166,11 @@ def choice(value: str, allowed: Sequence[str], option: str) -> str:
     if value not in allowed:
         raise UsageError(f"{option} {value!r} is unknown", f"Choose one of {', '.join(allowed)}.")
     return value
+
+
+def cluster_of(address: str | None, jobs: int) -> Cluster | None:
+    """The cluster of ``--scheduler``; None without it."""
+    from tmtv_engine.cluster import Cluster
+    from tmtv_tui.cli import console
+
+    return Cluster(address, jobs, console.say) if address else None

@@ -60,12 +60,7 @@ def predict(
     organs: Path | None = options.ORGANS,
     no_image: bool = options.NO_IMAGE,
     jobs: int = options.JOBS,
-    scheduler: str | None = typer.Option(
-        None,
-        "--scheduler",
-        metavar="ADDRESS",
-        help="local (--jobs processes) or a Dask scheduler: tcp://host:8786.",
-    ),
+    scheduler: str | None = options.SCHEDULER,
     write: str = typer.Option(
         "",
         "--write",
@@ -98,7 +93,6 @@ def predict(
     quiet: bool = options.QUIET,
 ) -> int:
     """Measure studies: DICOM or NIfTI in, a case folder each out."""
-    from tmtv_engine.batch import Cluster
     from tmtv_engine.model import finders
     from tmtv_engine.model import registry as models
     from tmtv_engine.study.organmaps import assigned
@@ -116,8 +110,9 @@ def predict(
     told_of = models.told(channels, tumour_label, combine)
     load = partial(finders.load, there, device, told_of, **said)
     finder = finders.load(model, device, told_of, **said)
-    cluster = Cluster(scheduler, load, console.say) if scheduler else None
-    asked = running.Asked(finder, config, kinds, ctx.params, fresh, jobs, retry, as_json, cluster)
+    cluster = options.cluster_of(scheduler, jobs)
+    how = (fresh, jobs, retry, as_json, cluster, load)
+    asked = running.Asked(finder, config, kinds, ctx.params, *how)
 
     def look() -> Stock:
         return assigned(stock_of(studies, pet_series, pet_match, case_name, out), organs)

@@ -14,6 +14,7 @@ from tmtv_engine.text import counted
 from tmtv_tui.cli import console, options
 
 if TYPE_CHECKING:
+    from tmtv_engine.cluster import Cluster
     from tmtv_engine.report.cohort import Cohort
 
 HEADER = ("group", "method", "n", "Dice", "mean ± SD", "ref. mL", "pred. mL")
@@ -32,6 +33,7 @@ class _Asked:
     against_reader: str | None
     rois: str
     jobs: int
+    cluster: Cluster | None
 
     @property
     def two_sets(self) -> bool:
@@ -73,6 +75,7 @@ def report(
     seed: int = typer.Option(
         20220207, "--seed", metavar="N", help="Seed of the bootstrap intervals."
     ),
+    scheduler: str | None = options.SCHEDULER,
     jobs: int = typer.Option(2, "-j", "--jobs", metavar="N", min=1, help="Cases in work at once."),
     as_json: bool = typer.Option(False, "--json", help="report.json on stdout, as one line."),
     quiet: bool = options.QUIET,
@@ -90,7 +93,8 @@ def report(
     for path in (*source, *(against or ()), *([reference] if reference else ())):
         if not path.exists():
             raise UsageError(f"{path}: does not exist", "Give a table or a folder of cases.")
-    asked = _Asked(source, reference, against or (), reader, against_reader, rois, jobs)
+    cluster = options.cluster_of(scheduler, jobs)
+    asked = _Asked(source, reference, against or (), reader, against_reader, rois, jobs, cluster)
     cohort = _cohort(asked)
     if cohort is None:
         return _described(asked, out, as_json)
@@ -139,6 +143,7 @@ def _compared(asked: _Asked) -> Cohort:
                 reader=asked.reader,
                 mode=mode,
                 jobs=asked.jobs,
+                cluster=asked.cluster,
                 done=done,
             )
         return against(
@@ -147,6 +152,7 @@ def _compared(asked: _Asked) -> Cohort:
             reader=asked.reader,
             other_reader=asked.against_reader,
             jobs=asked.jobs,
+            cluster=asked.cluster,
             done=done,
         )
     finally:

@@ -13,7 +13,8 @@ from tmtv_tui.cli import console
 from tmtv_tui.cli.telling import close, counts_of, tell, tell_stock
 
 if TYPE_CHECKING:
-    from tmtv_engine.batch import Cluster, Outcome, RunLog
+    from tmtv_engine.batch import Outcome, RunLog
+    from tmtv_engine.cluster import Cluster
     from tmtv_engine.model.finders import Finder
     from tmtv_engine.pipeline import CaseConfig
     from tmtv_engine.study.found import Stock
@@ -34,6 +35,7 @@ class Asked:
     retry: bool = False
     as_json: bool = False
     cluster: Cluster | None = None
+    load: Callable[[], Finder] | None = None
 
 
 @dataclass
@@ -100,6 +102,7 @@ def _take(asked: Asked, books: Books, stock: Stock) -> None:
         fresh=asked.fresh,
         jobs=asked.jobs,
         cluster=asked.cluster,
+        load=asked.load,
     )
     books.failed += tell(_kept(batch, books), progress, asked.as_json, asked.kinds)
 

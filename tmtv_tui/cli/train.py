@@ -33,6 +33,8 @@ def train(
         None, "--cache", metavar="FOLDER", help="Default: OUT/cache."
     ),
     compiled: bool = typer.Option(False, "--compile", help="Through torch.compile (CUDA)."),
+    scheduler: str | None = options.SCHEDULER,
+    jobs: int = options.JOBS,
     as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
 ) -> int:
@@ -60,6 +62,7 @@ def train(
         resume=resume,
         cache=cache,
         compiled=compiled,
+        cluster=options.cluster_of(scheduler, jobs),
         say=say,
         live=progress.line,
     )
