@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Event, Thread
 from typing import Any, TypeVar
 
 from tmtv_engine.errors import CaseError, TmtvError, UsageError
@@ -13,6 +15,7 @@ from tmtv_engine.errors import CaseError, TmtvError, UsageError
 LOCAL = "local"
 AHEAD = 2  # cases queued for each that is in work: a thousand studies cost no memory
 WAIT_S = 60.0
+LOOK_S = 2.0  # between looks for workers
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -21,12 +24,14 @@ R = TypeVar("R")
 class Cluster:
     """Where work is to be done: ``local`` or a scheduler's address (``tcp://host:8786``, ``tls://…``).
 
-    ``jobs``: how many processes a local one has. ``client``: a connection that is `held`.
+    ``jobs``: how many processes a local one has. ``say`` is told the dashboard's address, ``warn``
+    that there is no worker to wait for. ``client``: a connection that is `held`.
     """
 
     address: str
     jobs: int = 1
     say: Callable[[str], None] = lambda text: None
+    warn: Callable[[str], None] = lambda text: None
     client: Any = None
 
 
@@ -150,13 +155,32 @@ def _client(cluster: Cluster) -> Iterator[Any]:
     except (OSError, ValueError, TimeoutError) as error:
         what = f"--scheduler {cluster.address}: no scheduler answers: {error}"
         raise UsageError(what, "Write local, or an address such as tcp://host:8786.") from error
+    over = Event()
     try:
         if local is None:
             cluster.say(f"dashboard: {client.dashboard_link}")
+            Thread(target=_look, args=(client, cluster, over), daemon=True).start()
         yield client
     finally:
+        over.set()
         with suppress(Exception):
             client.close(timeout=1)
         if local is not None:
             with suppress(Exception):
                 local.close(timeout=1)
+
+
+def _look(client: Any, cluster: Cluster, over: Event) -> None:
+    """Warn, once each time, where two looks in a row find no worker, until ``over``.
+
+    One look alone would also see a worker that is being started again.
+    """
+    without = 0
+    with suppress(Exception, CancelledError):  # the scheduler is gone: the work itself tells that
+        while not over.wait(LOOK_S):
+            without = 0 if client.nthreads() else without + 1
+            if without == 2 and not over.is_set():
+                cluster.warn(
+                    f"the scheduler at {cluster.address} has no worker: start one "
+                    f"(dask worker {cluster.address}); waiting for it, Ctrl-C ends that"
+                )

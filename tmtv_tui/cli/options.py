@@ -173,4 +173,4 @@ def cluster_of(address: str | None, jobs: int) -> Cluster | None:
     from tmtv_engine.cluster import Cluster
     from tmtv_tui.cli import console
 
-    return Cluster(address, jobs, console.say) if address else None
+    return Cluster(address, jobs, console.say, console.complain) if address else None
