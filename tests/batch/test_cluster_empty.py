@@ -50,9 +50,7 @@ def test_it_is_said_once_and_ctrl_c_ends_it(tmp_path: Path) -> None:
         (said,) = (tmp_path / "err.txt").read_text().splitlines()
         assert said.startswith(f"the scheduler at {address} has no worker: ")
         client.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        assert client.wait(30) == 130
-        assert time.monotonic() - began < 5  # 2 s on an idle machine
+        assert client.wait(30) == 130  # under 2 s on an idle machine
     err = (tmp_path / "err.txt").read_text()
     assert "stopped: 1 studies not done" in err
     assert "Traceback" not in err
