@@ -78,6 +78,11 @@ class Rescale:
         return np.where(np.isfinite(found), found, 0.0)
 
 
+def whole_hu(array: Array) -> Array:
+    """A CT as it is kept: HU rounded to whole ones, int16."""
+    return np.clip(np.rint(array), -32768, 32767).astype(np.int16)
+
+
 def save_image(path: Path, image: Volume, rescale: Rescale | None = None) -> None:
     """Write ``image`` in chunks; the same bytes from the same image, whatever the machine.
 
@@ -93,7 +98,7 @@ def save_image(path: Path, image: Volume, rescale: Rescale | None = None) -> Non
     }
     stored: Array | None
     if image.unit is Unit.HU:
-        stored = np.clip(np.rint(image.array), -32768, 32767).astype(np.int16)
+        stored = whole_hu(image.array)
     else:
         values = np.ascontiguousarray(image.require(Unit.SUV), np.float32)
         stored = rescale.invert(values) if rescale is not None else None

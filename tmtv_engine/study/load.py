@@ -59,7 +59,7 @@ def _load_nifti(study: Study, overrides: Overrides) -> Loaded:
     suv = read_image(study.pet[0], Unit.SUV)
     body, told = _believed(suv, study.pet[0], overrides)
     notices = [*study.notices, *told]
-    ct, ct_record = _load_ct(study, notices)
+    ct, ct_record = load_ct(study, notices)
     quality, told = quality_of(suv, ct, height_m=overrides.height_m, body=body)
     notices += told
     info = {
@@ -125,7 +125,7 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
     suv = Volume(array, stack.grid, Unit.SUV)
     body, believed = _believed(suv, study.path, overrides)
     notices = [*study.notices, *stack.notices, *told, *found.notices, *believed]
-    ct, ct_record = _load_ct(study, notices)
+    ct, ct_record = load_ct(study, notices)
     known, head = header.told(overrides), stack.header
     height, _ = height_m(known)
     quality, told = quality_of(
@@ -169,8 +169,9 @@ def _rescale(stack: Stack, factor: Any) -> Rescale | None:
     return Rescale(slope, intercept, factors)
 
 
-def _load_ct(study: Study, notices: list[Notice]) -> tuple[Volume | None, dict[str, Any] | None]:
-    """The CT in HU; a DICOM one that cannot be read is left out with a warning."""
+def load_ct(study: Study, notices: list[Notice]) -> tuple[Volume | None, dict[str, Any] | None]:
+    """The CT of a study in HU and its record; a DICOM one that cannot be read is left out with a
+    warning. Raises `InputError` for another image that cannot."""
     if not study.ct:
         notices.append(notice("no-ct"))
         return None, None

@@ -98,6 +98,10 @@ class Images:
         images.check(lesions)
         return images
 
+    def add_ct(self, ct: Volume) -> None:
+        """The CT in HU on the PET's grid, which was read later."""
+        self._of["ct"] = Loaded(ct)
+
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """What there is."""

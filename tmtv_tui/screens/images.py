@@ -7,6 +7,7 @@ from textual.message import Message
 
 from tmtv_engine.case.guard import guarded
 from tmtv_engine.errors import CaseError, TmtvError
+from tmtv_engine.image.volume import Volume
 from tmtv_engine.text import clean
 from tmtv_tui.messages import PointPicked
 from tmtv_tui.review.cursor import Cursor, Index
@@ -17,6 +18,8 @@ from tmtv_tui.widgets.slices import SliceView
 
 READING = "reading the image …"
 NONE = "No image is kept in this case, and its DICOM cannot be read"
+NO_CT = "No CT is kept in this case"
+READING_CT = "reading the CT …"
 
 
 class ImagesRead(Message):
@@ -25,6 +28,14 @@ class ImagesRead(Message):
     def __init__(self, images: Images | None, error: str = "") -> None:
         super().__init__()
         self.images, self.error = images, error
+
+
+class CtRead(Message):
+    """The CT that the case does not keep was read anew; else ``error`` says why not."""
+
+    def __init__(self, ct: Volume | None, error: str = "") -> None:
+        super().__init__()
+        self.ct, self.error = ct, error
 
 
 class SlicesRead(Message):
@@ -52,6 +63,8 @@ class ImageScreen(PictureScreen):
         self._asked_for = False
         self._reading = False
         self._wrong = ""
+        self._ct: Volume | None = None
+        self._reading_ct = False
 
     def draw_slices(self) -> None:
         """Draw what is in memory."""
@@ -90,7 +103,57 @@ class ImageScreen(PictureScreen):
     def on_images_read(self, message: ImagesRead) -> None:
         """Draw, now that there is something."""
         self.images, self._wrong = message.images, message.error
+        if self.images is not None and self._ct is not None:
+            self.images.add_ct(self._ct)
         self.draw_slices()
+
+    def ask_ct(self) -> None:
+        """Read the CT that the case does not keep, once at a time; say where there is none."""
+        if self.opened is None or self.opened.case.record.ct is None:
+            self.notify("there is no CT in this case", markup=False)
+        elif self._reading_ct:
+            self.notify(READING_CT, markup=False)
+        else:
+            self._reading_ct = True
+            self.load_ct()
+
+    @work(thread=True, group="ct")
+    def load_ct(self) -> None:
+        """Read the CT from where `source.json` says that it lies."""
+        from tmtv_engine.review.ct import source_ct
+
+        o = self.opened
+        if o is None:
+            return
+        blind = self.app.blind
+
+        def say(text: str) -> None:
+            told = READING_CT if blind else f"{READING_CT} {clean(text, 200)}"
+            self.app.call_from_thread(self.notify, told, markup=False)
+
+        try:
+            with guarded(o.case.path):
+                found = source_ct(o.case, say)
+        except TmtvError as error:
+            told = clean(error.what, 300)
+            self.post_message(CtRead(None, NO_CT if blind else f"{NO_CT}: {told}"))
+            return
+        self.post_message(CtRead(found))
+
+    def on_ct_read(self, message: CtRead) -> None:
+        """Show it, as was asked; `C` tries once more where it could not be read."""
+        self._reading_ct = False
+        if message.ct is None:
+            self.notify(message.error, severity="warning", markup=False)
+            return
+        self._ct = message.ct
+        if self.images is not None:
+            self.images.add_ct(message.ct)
+            self.ct_there()
+
+    def ct_there(self) -> None:
+        """There is a CT now, which a reader asked for."""
+        raise NotImplementedError
 
     @work(thread=True, group="slices")
     def read_slices(self, wanted: tuple[tuple[Kind, int, int], ...]) -> None:

@@ -152,13 +152,17 @@ class SliceScreen(ImageScreen):
         if not self.slices or self.images is None:
             return
         if "ct" not in self.images.kinds:
-            self.notify("there is no CT in this case", markup=False)
+            self.ask_ct()
             return
         self.shown = WITH_CT[(WITH_CT.index(self.shown) + 1) % len(WITH_CT)]
         if self.shown == "fused" and self.query_one("#slice", SliceView).signs:
             self.shown = "ct"  # without colours there is nothing to fuse
         self.lay_views()
         self.call_after_refresh(self.draw_slices)
+
+    def ct_there(self) -> None:
+        """Beside the PET, unless the reader went on to something else."""
+        self.action_ct()
 
     def action_walk(self, right: int, down: int) -> None:
         """Move the cursor within the plane."""
