@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from tests.support.drive import opened, running, settle, text_of, until
 from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.errors import CaseError
-from tmtv_engine.image.volume import Unit
+from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.review.ct import source_ct
 from tmtv_tui.cli.app import main
 
@@ -98,6 +100,9 @@ def test_of_an_older_case_the_folder_is_searched(drawn: Path, tmp_path: Path) ->
     shutil.rmtree(top)
     with pytest.raises(CaseError, match="nothing of the CT is there"):
         source_ct(case)
+    top.mkdir()
+    with pytest.raises(CaseError, match="nothing of the CT is there"):
+        source_ct(case)
 
 
 def test_an_image_without_a_path_is_said(drawn: Path, tmp_path: Path) -> None:
@@ -140,3 +145,34 @@ async def test_the_key_reads_it_or_says_why_not(drawn: Path, tmp_path: Path, bli
             assert (screen.images.read("ct", axis, at) == plane).all()
         z, y, x = screen.cursor.index
         assert f"HU {kept.volume().array[z, y, x]:.0f}" in text_of(app)
+
+
+async def test_keys_go_on_while_it_is_read(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied(drawn, "dicom", tmp_path)
+    go = Event()
+
+    def late(case: Case, say: Callable[[str], None]) -> Volume:
+        found = source_ct(case, say)
+        assert go.wait(60)
+        return found
+
+    monkeypatch.setattr("tmtv_engine.review.ct.source_ct", late)
+    async with running(tmp_path / "out", (160, 50)) as (app, pilot):
+        screen = await opened(app, pilot)
+        await pilot.press("i")
+        await until(pilot, lambda: screen.images)
+        await settle(app, pilot)
+        await pilot.press("C", "greater_than_sign", "C")
+        try:
+            assert screen.cursor is not None
+            before = screen.cursor.index
+            await pilot.press("greater_than_sign")
+            await until(pilot, lambda: screen.cursor and screen.cursor.index != before)
+            assert screen.shown == "pet"
+            assert [n.message for n in app._notifications].count("reading the CT …") == 1
+        finally:
+            go.set()
+        await settle(app, pilot)
+        assert screen.shown == "beside"

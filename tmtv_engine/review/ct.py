@@ -77,9 +77,12 @@ def _below(folder: Path) -> tuple[Path, ...]:
     from tmtv_engine.dicom.discover import find_series
 
     try:
-        return tuple(path for series in find_series(folder) for path in series.files)
-    except InputError as error:
-        raise CaseError(f"{folder}: nothing of the CT is there", WAY_OUT) from error
+        found = tuple(path for series in find_series(folder) for path in series.files)
+    except InputError:
+        found = ()
+    if not found:
+        raise CaseError(f"{folder}: nothing of the CT is there", WAY_OUT)
+    return found
 
 
 def _of_series(files: Sequence[Path], uid: str) -> tuple[Path, ...]:
