@@ -132,12 +132,12 @@ async def test_the_key_reads_it_or_says_why_not(drawn: Path, tmp_path: Path, bli
         assert "No CT is kept in this case" in told[-1]
         assert ("no longer there" in told[-1]) is not blind
         assert not any(blind and case.name in text for text in told)
-        assert screen.shown == "pet"
+        assert str(screen.shown) == "pet"
         (tmp_path / "gone").rename(tmp_path / "in")
         await pilot.press("C")
         await settle(app, pilot)
         assert any("reading the CT" in n.message for n in app._notifications)
-        assert screen.shown == "beside"
+        assert str(screen.shown) == "beside"
         assert screen.images is not None
         assert screen.cursor is not None
         for axis, at in enumerate(screen.cursor.index):
@@ -170,9 +170,9 @@ async def test_keys_go_on_while_it_is_read(
             before = screen.cursor.index
             await pilot.press("greater_than_sign")
             await until(pilot, lambda: screen.cursor and screen.cursor.index != before)
-            assert screen.shown == "pet"
+            assert str(screen.shown) == "pet"
             assert [n.message for n in app._notifications].count("reading the CT …") == 1
         finally:
             go.set()
         await settle(app, pilot)
-        assert screen.shown == "beside"
+        assert str(screen.shown) == "beside"
