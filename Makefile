@@ -43,7 +43,7 @@ docs: $(VENV)/.installed-dev
 
 # mirp, z-rad, pingouin and nnU-Net bring what ours must not depend on: an environment of their own
 # (4 GB, 38 minutes to install on a busy machine). nnU-Net trains first, which takes longer than a
-# test of ours may; the rest takes a minute.
+# test of ours may; the rest takes minutes.
 oracles: $(ORACLES)/.installed
 	TMTV_ORACLES=1 $(ORACLES)/bin/pytest tests/oracles tests/model/test_nnunet.py --timeout 14400
 
