@@ -80,7 +80,7 @@ def test_a_little_less_than_half_is_a_lesion() -> None:
 
 def test_two_answers_become_one() -> None:
     """Tumour takes its share of tissue, of a hot organ what it is given only."""
-    names = ("other", "lung", "kidney", "marrow")
+    names = ("other", "lung", "kidney", "muscle")
     told = np.array([0.2, 0.0, 0.3, 0.5], np.float32).reshape(4, 1, 1, 1)
 
     def joint(chance: float, given: float) -> list[float]:

@@ -15,8 +15,12 @@ from tmtv_engine.lesion.structures import STRUCTURES
 
 Float = npt.NDArray[np.float32]
 PHYSIOLOGIC = {row.name for row in STRUCTURES if row.physiologic}
-TISSUE = {"vessel", "liver", "spleen", "marrow", "muscle"}
-"""Where lesions lie: what is named so is told from tumour by the other answer."""
+TISSUE = {"vessel", "liver", "muscle"}
+"""Where lesions lie: what is named so is told from tumour by the other answer.
+
+Not marrow and spleen: both light up whole after treatment, and what glows in them is given up to
+tumour as an organ that is hot by nature gives it up.
+"""
 
 
 def agreed(chance: Float, probabilities: Float, names: Sequence[str], given: Float) -> Float:
