@@ -40,7 +40,7 @@ def evaluate(
 
     Dice, tables, figures.
     """
-    from tmtv_engine import evaluate as engine
+    from tmtv_engine.batch import evaluate as engine
     from tmtv_engine.cluster import held
     from tmtv_engine.files import load_json
     from tmtv_engine.model import finders
