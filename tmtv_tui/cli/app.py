@@ -84,7 +84,7 @@ _command(
 )(compare)
 _command("tmtv train cohort.csv -o run --recipe paper")(train)
 _command("tmtv evaluate run", "tmtv evaluate run --set test -o study")(evaluate)
-_command("tmtv phantom patients -n 10 --seed 1 --format nifti")(phantom)
+_command("tmtv phantom patients -n 3 --seed 1 --format nifti")(phantom)
 _command("tmtv demo -o tmtv-demo")(demo)
 _command("tmtv doctor", "tmtv doctor --json")(doctor)
 _command("tmtv review results", "tmtv review results --read-only")(review)
