@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.dicom import write_series
 from tmtv_engine import files
 from tmtv_engine.errors import CaseError, DiskError
 from tmtv_engine.files import (
@@ -339,3 +340,16 @@ def test_an_npz_unpacks_to_no_more_than_a_bound(mega: int, read: bool, tmp_path:
         return
     with pytest.raises(CaseError, match="unpacks to 257 MB"):
         load_arrays(path)
+
+
+def test_a_full_disk_under_a_library_is_one_line(tmp_path: Path) -> None:
+    """pydicom tells what the disk said as a traceback's text; a limit of 64 kB stands for it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+    try:
+        with pytest.raises(DiskError) as caught, new_folder(tmp_path, "study") as folder:
+            write_series(folder, np.ones((1, 300, 300), np.int16))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.what == f"{tmp_path / 'study'}: File too large"
+    assert list(tmp_path.iterdir()) == []

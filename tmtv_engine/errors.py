@@ -78,3 +78,13 @@ class DiskError(CaseError):
 
 class DeviceError(TmtvError):
     """No such device, or not enough memory on it."""
+
+
+def refusal(error: OSError) -> str:
+    """What the disk said: a library's own words may be a whole traceback about it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return next(iter(str(error).splitlines()), type(error).__name__)

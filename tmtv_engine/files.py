@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from tmtv_engine.errors import CaseError, DiskError
+from tmtv_engine.errors import CaseError, DiskError, refusal
 
 Record = dict[str, Any]
 AGAIN = "Predict the study again."
@@ -377,7 +377,7 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or str(error)
+        why = refusal(error)
         if error.filename and PART not in str(error.filename):
             why += f" ({error.filename})"
         raise DiskError(f"{path}: {why}", "Nothing was left half-written.") from error

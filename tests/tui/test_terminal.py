@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.cases import make_case
-from tests.support.terminal import COMMAND, ROOT, Terminal, review
+from tests.support.terminal import Terminal, review
+from tests.support.tmux import THERE, Tmux
 from tests.tui.test_replies import REPLIES
 from tmtv_engine.review.journal import Journal
 from tmtv_engine.review.verify import verify
@@ -114,35 +112,10 @@ def test_every_term(tmp_path: Path, term: str, env: dict[str, str], colours: boo
         assert terminal.process.poll() is None
 
 
-class Tmux:
-    """The app in a tmux of its own."""
-
-    def __init__(self, out: Path) -> None:
-        self.socket = str(out / "socket")
-        command = shlex.join([*COMMAND, "review", str(out), "--reader", "AB"])
-        self("new-session", "-d", "-x", "100", "-y", "40", command)
-
-    def __call__(self, *words: str) -> str:
-        done = subprocess.run(
-            ["tmux", "-S", self.socket, "-f", "/dev/null", *words],
-            capture_output=True, text=True, check=True, cwd=ROOT, timeout=20,
-        )  # fmt: skip
-        return done.stdout
-
-    def until(self, text: str) -> str:
-        """The screen once it shows ``text``."""
-        for _ in range(600):
-            found = self("capture-pane", "-p")
-            if text in found:
-                return found
-            time.sleep(0.1)
-        raise AssertionError(f"{text!r} is not on the screen:\n{found}")
-
-
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+@pytest.mark.skipif(not THERE, reason="tmux is not installed")
 def test_end_to_end_in_tmux(tmp_path: Path) -> None:
     make_case(tmp_path)
-    tmux = Tmux(tmp_path)
+    tmux = Tmux(tmp_path, tmp_path / "socket", "--reader", "AB", size=(100, 40))
     try:
         tmux.until("case-1")
         tmux("send-keys", "Enter")
@@ -161,6 +134,6 @@ def test_end_to_end_in_tmux(tmp_path: Path) -> None:
         tmux("send-keys", "q")
         wait_until(lambda: "close" in actions(tmp_path))
     finally:
-        subprocess.run(["tmux", "-S", tmux.socket, "kill-server"], capture_output=True, check=False)
+        tmux.end()
     assert actions(tmp_path) == ["open", "reject", "reject", "accept", "sign", "close"]
     assert not [f for f in verify(tmp_path / "case-1") if f.failed]

@@ -113,7 +113,7 @@ def _again(ask: Callable[[], T], source: Source, waits_s: Sequence[float]) -> T:
     try:
         return ask()
     except ConnectionError as error:
-        what = f"the connection was lost: {clean(error, 200)}"
+        what = f"no connection: {clean(error, 200)}"
         raise NetworkError(what, "Does it let us ask? If so, the same command goes on.") from error
 
 

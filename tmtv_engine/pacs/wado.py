@@ -92,7 +92,7 @@ class Wado:
         except requests.exceptions.HTTPError as error:
             raise self._http_error(error.response) from error
         except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
-            raise ConnectionError(f"{self.web}: {type(error).__name__}") from error
+            raise ConnectionError(f"{self.web}: does not answer") from error
         except requests.exceptions.ChunkedEncodingError as error:
             raise ConnectionError(f"{self.web}: the answer was cut off") from error
         except (
