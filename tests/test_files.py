@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.cases import make_case
 from tests.support.dicom import write_series
 from tmtv_engine import files
 from tmtv_engine.errors import CaseError, DiskError
@@ -34,6 +35,7 @@ from tmtv_engine.files import (
     write_bytes,
     write_text,
 )
+from tmtv_tui.cli.app import main
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -340,6 +342,31 @@ def test_an_npz_unpacks_to_no_more_than_a_bound(mega: int, read: bool, tmp_path:
         return
     with pytest.raises(CaseError, match="unpacks to 257 MB"):
         load_arrays(path)
+
+
+@pytest.mark.parametrize("command", ["fetch", "train", "predict", "report", "phantom", "demo"])
+def test_a_place_that_can_be_no_folder_is_one_line(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command that makes a folder says so in the same words, and leaves what is there."""
+    there = tmp_path / "there"
+    there.write_text("notes")
+    make_case(tmp_path / "cases")
+    drawn = str(tmp_path / "in")
+    assert main(["phantom", drawn, "--spacing-mm", "12", "--format", "nifti", "-q"]) == 0
+    given = {
+        "fetch": ["--from", "A@127.0.0.1:9", "--patient-id", "1", "-o", str(there)],
+        "train": [f"{drawn}/manifest.csv", "--epochs", "1", "-o", str(there)],
+        "predict": [drawn, "--model", "hotspot", "-o", str(there)],
+        "report": [str(tmp_path / "cases"), "-o", str(there)],
+        "phantom": [str(there), "-n", "1"],
+        "demo": ["-o", str(there / "in")],
+    }
+    assert main([command, *given[command]]) == 1
+    said = capsys.readouterr().err
+    assert "Choose another folder with -o." in said
+    assert f"error: {there}" in said
+    assert there.read_text() == "notes"
 
 
 def test_a_full_disk_under_a_library_is_one_line(tmp_path: Path) -> None:

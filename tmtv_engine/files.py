@@ -200,11 +200,7 @@ def new_folder(
     there is moved to ``out/aside``. When the block does not succeed (an error, Ctrl-C, a full
     disk) nothing is left. Raises `DiskError`.
     """
-    try:
-        make_folder(out)
-    except OSError as error:
-        where = error.filename or out
-        raise DiskError(f"{where}: {error.strerror}", "Choose another folder with -o.") from error
+    make_folder(out)
     with part_folder(out, name, 0o777) as folder:
         yield folder
         _sync_tree(folder)
@@ -224,24 +220,31 @@ def kept(there: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> Path:
-    """``folder``, made with its parents where it is not there, their names on the disk."""
+    """``folder``, made with its parents if need be, names on the disk; raises `DiskError`."""
+    try:
+        return _made(folder)
+    except OSError as error:
+        what = f"{error.filename or folder}: {refusal(error)}"
+        raise DiskError(what, "Choose another folder with -o.") from error
+
+
+def _made(folder: Path) -> Path:
     if not folder.is_dir():
-        make_folder(folder.parent)
+        _made(folder.parent)
         folder.mkdir(exist_ok=True)
         sync(folder.parent)
     return folder
 
 
 def own_folder(parent: Path, name: str) -> Path:
-    """The real folder ``parent/name``, made where it is absent.
+    """The real folder ``parent/name``, made where it is absent; raises `CaseError` for a link.
 
-    Raises `CaseError` where it is a link: what is written there would land elsewhere.
+    What is written through one would land elsewhere.
     """
-    folder = parent / name
-    if folder.is_symlink():
+    if (folder := parent / name).is_symlink():
         raise CaseError(f"{folder} is a link", "Nothing is written through it: remove it.")
     with _told(folder):
-        return make_folder(folder)
+        return _made(folder)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from tmtv_engine.batch.outcome import Outcome
 from tmtv_engine.case.record import CaseRecord
 from tmtv_engine.case.tables import write_summary
 from tmtv_engine.case.timepoints import Seat, seats
-from tmtv_engine.errors import CaseError, TmtvError
+from tmtv_engine.errors import TmtvError
 from tmtv_engine.files import PRIVATE, load_json, make_folder, write_text
 from tmtv_engine.study.found import Failure, place_of
 from tmtv_engine.text import cell_text, clean, csv_text
@@ -101,10 +101,7 @@ def write_failures(
     rows = [[*row, "failure"] for row in rows]
     rows += [[str(o.path), "", "", o.why, "", "", "leftover"] for o in leftovers]
     cells = [[clean(told, _CELL) for told in row] for row in rows]
-    try:
-        make_folder(out)
-    except OSError as error:
-        raise CaseError(f"{out}: {error.strerror}", "Choose another folder with -o.") from error
+    make_folder(out)
     write_text(path, csv_text([FAILURE_KEYS, *cells]), PRIVATE)
     return path
 

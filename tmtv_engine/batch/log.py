@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tmtv_engine import __version__
 from tmtv_engine.batch.outcome import Outcome
-from tmtv_engine.errors import CaseError, TmtvError
+from tmtv_engine.errors import TmtvError
 from tmtv_engine.files import append_line, jsonable, make_folder, own_folder, utc_now
 from tmtv_engine.text import clean
 
@@ -31,12 +31,7 @@ class RunLog:
 
     def __init__(self, out: Path, options: Mapping[str, Any]) -> None:
         """Begin a log in ``out``; raises `CaseError` where nothing can be written there."""
-        try:
-            make_folder(out)
-        except OSError as error:
-            where = error.filename or out
-            what = f"{where}: {error.strerror}"
-            raise CaseError(what, "Choose another folder with -o.") from error
+        make_folder(out)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
         self.path = own_folder(out, RUNS) / f"{stamp}-{os.getpid()}.jsonl"
         asked = {key: _plain(value) for key, value in options.items()}

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tmtv_engine.errors import UsageError
 from tmtv_engine.files import dump_json, make_folder, write_bytes, write_text
 from tmtv_engine.report.cohort import Cohort
 from tmtv_engine.report.figures import draw
@@ -33,10 +32,7 @@ def write_files(
     images: Mapping[str, bytes] = MappingProxyType({}),
 ) -> list[Path]:
     """Write ``report.json`` and each text, and image, every one whole or not at all."""
-    try:
-        make_folder(out)
-    except OSError as error:
-        raise UsageError(f"{out}: {error.strerror}", "Choose another folder with -o.") from error
+    make_folder(out)
     dump_json(out / "report.json", dict(report))
     for name, text in texts.items():
         write_text(out / name, text)
