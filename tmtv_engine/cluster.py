@@ -16,7 +16,6 @@ LOCAL = "local"
 AHEAD = 2  # cases queued for each that is in work: a thousand studies cost no memory
 WAIT_S = 60.0
 LOOK_S = 2.0  # between looks for workers
-END_S = 5.0  # for the scheduler to hear that the rest is not wanted
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -75,11 +74,8 @@ def on_cluster(
                 except Exception as error:  # the worker's: KilledWorker, or what it raised
                     yield lost(one, error)
                 future.release()
-        finally:  # bounded: whoever pressed Ctrl-C waits for no scheduler
-            giving_up = Thread(target=client.cancel, args=(list(held),), kwargs={"force": True})
-            giving_up.daemon = True
-            giving_up.start()
-            giving_up.join(END_S)
+        finally:
+            client.cancel(list(held), force=True)
 
 
 def in_order(
