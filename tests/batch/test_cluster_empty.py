@@ -34,6 +34,7 @@ def client_without_workers(folder: Path) -> Iterator[tuple[str, subprocess.Popen
             client = subprocess.Popen(
                 [sys.executable, "-c", RUN, *words, "--scheduler", address],
                 stdout=subprocess.PIPE, stderr=err, text=True, cwd=ROOT, env=ENVIRONMENT,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job's: ignored
             )  # fmt: skip
         try:
             yield address, client
