@@ -12,7 +12,6 @@ import json
 import os
 import pickle
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from importlib import util
@@ -23,6 +22,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, label
 
+from tests.support.group import run
 from tests.support.nnunet_folders import FORMS, ORIGIN_MM, patient, save
 
 pytestmark = [
@@ -44,11 +44,7 @@ NUMBER = {"regions": 2, "lion": 11}
 
 
 def _run(*command: object) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "nnUNet_def_n_proc": "1"}
-    words = [str(word) for word in command]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done.stdout
+    return run(command, {**os.environ, "PYTHONPATH": str(ROOT), "nnUNet_def_n_proc": "1"})
 
 
 @pytest.fixture(scope="session")
