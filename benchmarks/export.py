@@ -4,11 +4,12 @@
 bytes a frame beyond the bit-packed pixels. dcmqi's itkimage2segimage writes the SEG of one method
 from the same label map and slices, as many frames as ours, which is the side-by-side.
 
-    python -m benchmarks.export
+    python -m benchmarks.export [--small]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -33,18 +34,19 @@ from tmtv_engine.pipeline import CaseConfig, run_case
 from tmtv_engine.study.find import Study, find_studies
 
 SHAPE, SPACING_MM, LESIONS = (545, 168, 168), (2.0, 4.07, 4.07), 60
+SMALL = (90, 56, 56), 8
 
 
-def make_case(folder: Path) -> Case:
-    """Write the PET as DICOM and measure its 60 lesions."""
-    mask, suv = scene(SHAPE, SPACING_MM, LESIONS + 8)
+def make_case(folder: Path, shape: tuple[int, int, int], count: int) -> Case:
+    """Write the PET as DICOM and measure its ``count`` lesions."""
+    mask, suv = scene(shape, SPACING_MM, count + count // 7)
     write_patient(folder / "dicom", suv)
     (study,) = find_studies(folder / "dicom")
     assert isinstance(study, Study)
 
     def find(pet: Volume, ct: Volume | None) -> Found:
         found = find_lesions(mask, suv, split_over_ml=1e9)
-        lesions = found.take(range(min(LESIONS, len(found))))
+        lesions = found.take(range(min(count, len(found))))
         own = replace(lesions, grid=pet.grid)
         return Found(own, (Origin(Source.MODEL),) * len(own))
 
@@ -110,13 +112,16 @@ def timed(case: Case, *kinds: str) -> float:
 
 def main() -> None:
     """Print our times, dcmqi's, and the ratio for one SEG."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="90 slices, 8 lesions: see it run")
+    shape, count = SMALL if parser.parse_args().small else (SHAPE, LESIONS)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        case = make_case(folder)
+        case = make_case(folder, shape, count)
         write_objects(case, ["seg", "sr", "rtstruct"])  # imports are not what is measured
         together, segs = timed(case, "seg", "sr", "rtstruct"), timed(case, "seg")
         beyond = max(overhead(p) for p in (case.path / "export").glob("seg_*.dcm"))
-        print(f"{len(case.raw['lesions'])} lesions, {SHAPE[0]} slices, three methods")
+        print(f"{len(case.raw['lesions'])} lesions, {shape[0]} slices, three methods")
         print(f"SEG, SR and RTSTRUCT {together:.2f} s (< 6), of which SEG {segs:.2f} s")
         print(f"{beyond:.0f} bytes a frame beyond the pixels (<= 700)")
         theirs = dcmqi(case, folder, "41")

@@ -1,13 +1,15 @@
 """Time, memory and disk of one study: the table of docs/resources.md.
 
-Run: ``python benchmarks/resources.py STUDY...``; each study goes through `tmtv predict` in a
-process of its own, by the network and by hot spots, with the image kept and without. Processor
-seconds say more than the clock where the machine has other work; its load stands in the last
-column.
+    python benchmarks/resources.py STUDY... [--by WAY...]
+
+Each study goes through `tmtv predict` in a process of its own, by the network and by hot spots,
+with the image kept and without. Processor seconds say more than the clock where the machine has
+other work; its load stands in the last column.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import subprocess
@@ -58,17 +60,23 @@ def one(name: str, study: str) -> None:
         )
 
 
-def main(studies: list[str]) -> None:
+def main() -> None:
     """Print the table as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("studies", nargs="+", metavar="STUDY", help="a folder of one PET")
+    parser.add_argument("--by", nargs="+", choices=WAYS, default=list(WAYS), help="all of them")
+    parser.add_argument("--line", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.line:
+        one(given.by[0], given.studies[0])
+        return
     print("| study | voxels | by | wall s | processor s | peak MiB | disk MiB | load |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
-    for study in studies:
-        for name in WAYS:
-            subprocess.run([sys.executable, __file__, "--one", name, study], check=True)
+    for study in given.studies:
+        for name in given.by:
+            line = [sys.executable, __file__, study, "--line", "--by", name]
+            subprocess.run(line, check=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
-        one(sys.argv[2], sys.argv[3])
-    else:
-        main(sys.argv[1:])
+    main()

@@ -7,6 +7,7 @@ process) to the last byte of the answer, fsync included; bytes are what the term
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import select
@@ -257,6 +258,7 @@ async def dots(out: Path) -> None:
 
 def main() -> None:
     """Measure."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cores, disk = os.cpu_count(), fsync_ms(folder)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import sys
 import time
 
 HELP = "import sys; from tmtv_tui.cli.app import main; sys.exit(main(['--help']))"
-RUNS = 15
 
 
 def seconds(code: str) -> float:
@@ -20,7 +20,10 @@ def seconds(code: str) -> float:
 
 def main() -> int:
     """Take both by turns, so that load falls on both, and compare medians."""
-    pairs = [(seconds(HELP), seconds("import typer")) for _ in range(RUNS)]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=15, help="of each")
+    runs = parser.parse_args().runs
+    pairs = [(seconds(HELP), seconds("import typer")) for _ in range(runs)]
     ours, typer = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(f"tmtv --help {ours:.3f} s, import typer {typer:.3f} s, ratio {ours / typer:.2f} (< 2.5)")
     return 0 if ours / typer < 2.5 else 1

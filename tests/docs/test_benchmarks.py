@@ -1,0 +1,79 @@
+"""Every script of benchmarks/ tells how it is called and runs to its end at its smallest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.cases import make_volume
+from tmtv_engine.image.nifti import write_nifti
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted((ROOT / "benchmarks").glob("*.py"))
+ANATOMIES = ROOT.parent / "shared" / "data" / "anatomy_xcat50"
+SMALLEST = {
+    "batch": ["--studies", "1", "--small", "2"],
+    "choose_threshold": ["vnet", "--patients", "1", "--anatomies", str(ANATOMIES)],
+    "digital_table": ["--patients", "1"],
+    "export": ["--small"],
+    "lesions": ["--small"],
+    "memory": ["--small"],
+    "mutants": ["-n", "1", "--least", "0", "measures"],
+    "network": ["--small"],
+    "phantom": ["--patients", "2"],
+    "read_series": ["--runs", "1"],
+    "real_scans": ["--scans", "1", "--steady"],
+    "repairs": ["-n", "1", "--repairs", "1"],
+    "report": ["--cases", "1"],
+    "resources": ["study", "--by", "hot spots"],
+    "startup": ["--runs", "1"],
+    "whole_body": ["--runs", "1", "--model", "hotspot"],
+}
+ELSEWHERE = {
+    "nnunet": "needs nnunetv2: by hand, as make oracles",
+    "reader": "tests/tui/test_reader.py reads with it",
+    "review": "a minute by its nature; its parts are those of tests/tui",
+}
+TIMED = ("read_series", "report", "startup")  # one run on a busy machine may miss their goals
+NEEDS = {"choose_threshold": ANATOMIES, "real_scans": ANATOMIES.parent}
+
+
+def run(script: Path, options: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """What it does, called from a folder that is not the checkout."""
+    return subprocess.run(
+        [sys.executable, str(script), *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_each_is_tried_or_tells_why_not() -> None:
+    assert {p.stem for p in SCRIPTS} == SMALLEST.keys() | ELSEWHERE.keys()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_it_tells_how_it_is_called(script: Path, tmp_path: Path) -> None:
+    done = run(script, ["--help"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: ")
+    assert not list(tmp_path.iterdir())  # asking does nothing
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALLEST)
+def test_it_runs_to_its_end(name: str, tmp_path: Path) -> None:
+    if not NEEDS.get(name, ROOT).is_dir():
+        pytest.skip(f"needs {NEEDS[name]}")
+    (tmp_path / "study").mkdir()
+    write_nifti(make_volume()[0], tmp_path / "study" / "pet.nii.gz")
+    done = run(ROOT / "benchmarks" / f"{name}.py", SMALLEST[name], tmp_path)
+    missed = name in TIMED and done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.returncode == 0 or missed, done.stderr
+    assert done.stdout.strip()
