@@ -35,6 +35,11 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "PET and CT, or PET and ROIs, lie in different frames of reference",
             "Look whether they lie on each other before you rely on them.",
         ),
+        "patient-unclear": Code(
+            "PET and CT, or PET and ROIs, name patients of other names or birth dates under one "
+            "PatientID, or under none",
+            "Make sure that they are one patient's.",
+        ),
         "high-dose": Code(
             "the injected activity is above 2 GBq",
             "Check the activity and its unit; --dose-bq gives the right one.",
@@ -161,6 +166,12 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "numbered-late": Code(
             "the images' numbers do not begin at 0 or 1: slices may be missing at an end",
             "Compare the number of images with the scanner's.",
+        ),
+        "image-kind": Code(
+            "the header says that the pixels are no activity of one scan: subtracted, projected, "
+            "parametric, a capture, or not corrected for attenuation",
+            "Give the attenuation-corrected series itself (--pet-series UID).",
+            kind="refusal",
         ),
         "dynamic": Code(
             "the series is one time point of a dynamic or gated scan",

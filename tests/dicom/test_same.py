@@ -26,6 +26,10 @@ def _drug(**values: object) -> Change:
 
 DIFFERENT: dict[str, tuple[Change, str]] = {
     "patient": (tags(PatientID="T2"), "PatientID"),
+    "name": (tags(PatientName="Other^Case"), "PatientName"),
+    "first name": (tags(PatientName="Test^Casey"), "PatientName"),
+    "birth date": (tags(PatientBirthDate="19800102"), "PatientBirthDate"),
+    "sex": (tags(PatientSex="M"), "PatientSex"),
     "frame of reference": (tags(FrameOfReferenceUID="1.2.3.99"), "FrameOfReferenceUID"),
     "units": (tags(Units="GML"), "Units"),
     "no units": (tags(Units=""), "Units"),
@@ -58,6 +62,9 @@ def test_what_differs_in_one_slice_is_named(name: str, number: int, tmp_path: Pa
     "change",
     [
         tags(PatientWeight="70.0"),
+        tags(PatientName="TEST^CASE^^"),
+        tags(PatientName=""),
+        tags(PatientSex=None),
         tags(CorrectedImage=["SCAT", "DECY", "ATTN"]),
         tags(PatientID=""),
         tags(PatientSize="1.80", OperatorsName="Other"),

@@ -229,3 +229,25 @@ def test_a_sheet_thinner_than_the_pets_slices_is_told(
     assert len(said) == told
     if told:
         assert "2.16 mL drawn, 10.80 mL here" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"PatientName": "Other^Case"}, ["patient-unclear"]),
+        ({"PatientBirthDate": "19800102"}, ["patient-unclear"]),
+        ({"PatientID": "", "PatientName": "Other^Case"}, ["patient-unclear"]),
+        ({"PatientName": "TEST^CASE^^"}, []),
+        ({"PatientID": "", "PatientName": ""}, []),
+    ],
+)
+def test_a_ct_of_another_name_under_the_same_number_is_warned_of(
+    other: dict[str, str], told: list[str], tmp_path: Path
+) -> None:
+    def named(_: int, ds: Dataset) -> None:
+        for keyword, value in other.items():
+            setattr(ds, keyword, value)
+
+    write_series(tmp_path / "pet")
+    write_series(tmp_path / "ct", modality="CT", series="1.2.3.5", bend=named)
+    assert codes(_one(tmp_path).notices) == told

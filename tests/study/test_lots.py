@@ -197,3 +197,34 @@ def test_a_missing_slice_names_the_zips(tmp_path: Path) -> None:
         load_study(study)
     assert str(tmp_path / "in") in str(caught.value)
     assert "tmtv-zip" not in str(caught.value)
+
+
+@pytest.mark.parametrize("zipped", ["second", "both"])
+def test_a_zip_of_other_pixels_under_the_same_uids_is_no_copy(zipped: str, tmp_path: Path) -> None:
+    """Exported twice, the second time on another scale: which is right, no UID tells."""
+    one = write_series(tmp_path / "in" / "a", np.full((7, 20, 20), 1000, np.int16))
+    two = write_series(tmp_path / "b", np.full((7, 20, 20), 2000, np.int16))
+    _zip(two, tmp_path / "in" / "b.zip")
+    if zipped == "both":
+        _zip(one, tmp_path / "in" / "a.zip")
+        for path in one:
+            path.unlink()
+        one[0].parent.rmdir()
+    stock = take_stock([tmp_path / "in"])
+    (failure,) = stock.failures
+    assert (stock.studies, stock.leftovers) == ((), ())
+    assert "b.zip/DICOM/b/IM0" in failure.error.what
+    assert "is another image than" in failure.error.what
+    assert (failure.patient_id, failure.study_date) == ("T1", "20200101")
+
+
+def test_a_copy_in_a_zip_says_where_the_case_is_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where that is the folder that one stands in, which is called "."."""
+    files = write_series(tmp_path / "in", np.full((7, 20, 20), 1000, np.int16))
+    _zip(files, tmp_path / "in" / "copy.zip")
+    monkeypatch.chdir(tmp_path / "in")
+    stock = take_stock([Path()])
+    (study,), (left,) = stock.studies, stock.leftovers
+    assert left.why == f"a copy of {study.case}, which is made from {tmp_path / 'in'}"

@@ -106,6 +106,7 @@ def _image() -> Dataset:
     ds = Dataset()
     ds.PatientName, ds.PatientID, ds.PatientSex = "Test^Case", "T1", "F"
     ds.PatientWeight, ds.PatientSize, ds.PatientAge = "70", "1.75", "050Y"
+    ds.PatientBirthDate = "19700102"
     ds.StudyDate, ds.StudyTime, ds.SeriesDate, ds.SeriesTime = (
         "20200101",
         "1000",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmtv_engine.dicom.brief import glance, is_bare
+from tmtv_engine.dicom.whose import NOBODY, Whose
 from tmtv_engine.errors import InputError
 from tmtv_engine.text import clean
 
@@ -33,6 +34,8 @@ _TAGS = [
     "NumberOfTimeSlices",
     "ImageType",
     "PatientID",
+    "PatientName",
+    "PatientBirthDate",
 ]
 _GROUPS = ["PerFrameFunctionalGroupsSequence"]
 
@@ -57,7 +60,7 @@ class Series:
     frames: int = 0
     instances: tuple[str, ...] = ()
     copies: tuple[tuple[Path, Path], ...] = ()
-    patient_id: str = ""
+    whose: Whose = NOBODY
 
     @property
     def extent_mm(self) -> float:
@@ -181,7 +184,7 @@ def _series(heads: list[tuple[Path, Header]]) -> Series:
         frames=sum(_count(h) for _, h in heads),
         instances=tuple(str(h.get("SOPInstanceUID", "")) for _, h in heads),
         copies=tuple(copies),
-        patient_id=clean(described.get("PatientID", "")),
+        whose=Whose.of(described),
     )
 
 

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from tmtv_engine.dicom.brief import glance
 from tmtv_engine.dicom.enhanced import frame_heads
 from tmtv_engine.dicom.header import Header, number, several, text
+from tmtv_engine.dicom.kinds import type_kind
 from tmtv_engine.dicom.parse import lenient, read_header, read_whole
 from tmtv_engine.errors import BadTag, GeometryError, InputError, MissingTag
 from tmtv_engine.image.volume import Array
@@ -25,6 +26,9 @@ KEYWORDS = (
     "SeriesInstanceUID",
     "FrameOfReferenceUID",
     "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
     "PatientWeight",
     "ImageType",
     "SeriesType",
@@ -66,18 +70,6 @@ CLASSES = {
     "PT": ("1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.130"),
     "CT": ("1.2.840.10008.5.1.4.1.1.2",),
 }
-FOREIGN = (
-    "MIP",
-    "LOCALIZER",
-    "SCOUT",
-    "TOPOGRAM",
-    "SURVEY",
-    "PROJECTION",
-    "SCREEN",
-    "REPORT",
-    "COLLAGE",
-    "CAPTURE",
-)
 
 
 @dataclass(frozen=True)
@@ -255,8 +247,7 @@ def _of_its_modality(image: Image) -> bool:
 
 
 def _named_foreign(image: Image) -> bool:
-    words = [str(v).upper() for v in several(image.head.get("ImageType"))[2:]]
-    return any(foreign in word for word in words for foreign in FOREIGN)
+    return bool(type_kind(image.head))
 
 
 def _type(image: Image) -> object:

@@ -10,6 +10,7 @@ from tmtv_engine.dicom.brief import Brief
 from tmtv_engine.dicom.geometry import Slice
 from tmtv_engine.dicom.header import Header, private, several, text
 from tmtv_engine.dicom.parse import read_header
+from tmtv_engine.dicom.whose import plain_name
 from tmtv_engine.errors import BadTag
 from tmtv_engine.notices import Notice, notice, refuse
 from tmtv_engine.suv.overrides import Overrides
@@ -25,7 +26,9 @@ def check_same(slices: Sequence[Slice], overrides: Overrides) -> None:
 
     What an override replaces is not asked for.
     """
-    _same(slices, "PatientID", lambda head: text(head, "PatientID"), blank=True)
+    for keyword in ("PatientID", "PatientBirthDate", "PatientSex"):
+        _same(slices, keyword, lambda head, keyword=keyword: text(head, keyword), blank=True)  # type: ignore[misc]
+    _same(slices, "PatientName", lambda head: plain_name(text(head, "PatientName")), blank=True)
     for keyword in _TEXTS:
         _same(slices, keyword, lambda head, keyword=keyword: text(head, keyword))  # type: ignore[misc]
     corrected = "CorrectedImage"

@@ -111,6 +111,7 @@ def _pet_info(
 
 def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
     from tmtv_engine.dicom.header import pet_header, text
+    from tmtv_engine.dicom.kinds import check_kind
     from tmtv_engine.dicom.read import read_series
     from tmtv_engine.dicom.same import check_same, check_static
 
@@ -119,6 +120,7 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
     told = check_static(stack.header, overrides)
     header = pet_header([piece.head for piece in stack.slices], stack.header)
     found = suv_factor(header, overrides)
+    told += check_kind(stack.header, overrides)
     scale = found.value if found.per_slice is None else found.per_slice[:, None, None]
     array = stack.array
     array *= np.asarray(scale, dtype=np.float32)

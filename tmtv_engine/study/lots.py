@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -55,6 +56,11 @@ def of_all(lots: Sequence[Lot], wanted: Wanted, roots: Sequence[Path]) -> Stock:
     parted: dict[tuple[int, ...], set[str]] = {}
     for uid, own in held.items():
         first = _whole(lots, own, uid)
+        unlike = None if first is None or len(own) < 2 else _unlike([lots[k] for k in own], uid)
+        if unlike is not None:
+            found += Stock(failures=(unlike,))
+            gone.update({k: gone.get(k, set()) | {uid} for k in own})
+            continue
         if first is None:
             parted.setdefault(tuple(own), set()).add(uid)
         for k in own:
@@ -85,21 +91,50 @@ def _without(stock: Stock, uids: set[str]) -> Stock:
 
 def _copy(lot: Lot, whole: Lot, uid: str) -> Leftover:
     case = next((s.case for s in whole.stock.studies if s.uid == uid), "a study")
-    why = f"a copy of {case}, which is made from {whole.place(uid)}"
-    return Leftover(lot.place(uid), why, uid)
+    place = whole.place(uid)
+    named = place if place.name else place.absolute()  # "." tells nobody where
+    return Leftover(lot.place(uid), f"a copy of {case}, which is made from {named}", uid)
 
 
-def _of_parts(lots: Sequence[Lot], uids: set[str], wanted: Wanted, roots: Sequence[Path]) -> Stock:
-    """The studies ``uids``, of which each of ``lots`` holds a part."""
+def _unlike(lots: Sequence[Lot], uid: str) -> Failure | None:
+    """The failure of a study of which two lots hold different images under one UID."""
+    from tmtv_engine.dicom.discover import same_image
+
+    studies = [s for lot in lots for s in lot.stock.studies if s.uid == uid]
+    if not studies:
+        return None
+    try:
+        with _together(lots, {uid}) as (series, there):
+            pairs = [pair for s in series for pair in s.copies]
+            odd = next((pair for pair in pairs if not same_image(*pair)), None)
+            if odd is None:
+                return None
+            copy, first = map(there.named, odd)
+    except InputError as error:
+        return Failure(studies[0].path, error, study_uid=uid)
+    what = f"{copy}: is another image than {first}, with the same SOP Instance UID"
+    told = InputError(what, "Take one of the two away.")
+    return Failure(copy.parent, told, studies[0].patient_id, studies[0].study_date, uid)
+
+
+@contextmanager
+def _together(lots: Sequence[Lot], uids: set[str]) -> Iterator[tuple[list[Series], Unpacked]]:
+    """The series of the studies ``uids`` over all ``lots``, their zips unpacked in the block."""
     from tmtv_engine.dicom.discover import sort_files
 
     series = [s for lot in lots if lot.archive is None for s in lot.series if s.study_uid in uids]
     loose = [p for s in series for p in (*s.files, *(copy for copy, _ in s.copies))]
+    with all_opened([lot.archive for lot in lots if lot.archive is not None]) as there:
+        zipped = [p for p in walk(there.folders.values()).files if not is_zip(p)]
+        found = sort_files([*loose, *zipped]).series
+        yield [s for s in found if s.study_uid in uids], there
+
+
+def _of_parts(lots: Sequence[Lot], uids: set[str], wanted: Wanted, roots: Sequence[Path]) -> Stock:
+    """The studies ``uids``, of which each of ``lots`` holds a part."""
     archives = [lot.archive for lot in lots if lot.archive is not None]
     try:
-        with all_opened(archives) as there:
-            zipped = [p for p in walk(there.folders.values()).files if not is_zip(p)]
-            own = [s for s in sort_files([*loose, *zipped]).series if s.study_uid in uids]
+        with _together(lots, uids) as (own, there):
             found = find_dicom(own, wanted, [*roots, *there.folders.values()])
             return Stock(
                 tuple(_called(s, there, archives) for s in found.studies),

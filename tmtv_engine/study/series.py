@@ -113,7 +113,8 @@ def _folder(pet: Series, ct: Series | None, roots: Sequence[Path]) -> Path:
 def the_pet(pets: Sequence[Series], wanted: Wanted) -> tuple[Series | None, dict[str, str]]:
     """The one PET of a study, and why each other is not it.
 
-    As asked, else attenuation-corrected, static and whole-body. Raises `AmbiguousInput`.
+    As asked, else attenuation-corrected, static, of activity and whole-body. Raises
+    `AmbiguousInput`.
     """
     passed: dict[str, str] = {}
 
@@ -132,6 +133,7 @@ def the_pet(pets: Sequence[Series], wanted: Wanted) -> tuple[Series | None, dict
             return pets[0], passed
     keep("is not attenuation-corrected", lambda s: s.attenuation_corrected)
     keep("is dynamic or gated", lambda s: not s.dynamic)
+    keep("is no image of activity", lambda s: not _other_kind(s))
     longest = max(s.extent_mm for s in pets)
     keep("is not the whole body", lambda s: s.extent_mm >= WHOLE_SHARE * longest)
     if len(pets) > 1:
@@ -150,7 +152,7 @@ def elsewhere(pet: Series, pets: Sequence[Series]) -> tuple[Notice, ...]:
     return tuple(
         notice("series-left-out", str(s))
         for s in pets
-        if s is not pet and s.attenuation_corrected and not s.dynamic
+        if s is not pet and s.attenuation_corrected and not s.dynamic and not _other_kind(s)
         if s.reach_mm[0] < low - BEYOND_MM or s.reach_mm[1] > high + BEYOND_MM
     )
 
@@ -162,16 +164,23 @@ def _asked(series: Series, wanted: Wanted) -> bool:
 
 
 def the_ct(own: Sequence[Series], pet: Series) -> Series | None:
-    """The longest CT of the PET's patient, of its frame of reference where there is one."""
+    """The longest plain CT of the PET's patient, of its frame of reference where there is one."""
     scans = [s for s in own if s.modality == "CT" and s.frames > 1 and not others(s, pet)]
+    scans = [s for s in scans if not _other_kind(s)]
     framed = [s for s in scans if s.frame_uid == pet.frame_uid]
     return max(framed or scans, key=lambda s: (s.extent_mm, s.frames, s.uid), default=None)
 
 
+def _other_kind(series: Series) -> str:
+    """What else than a plain image a series calls itself, or ""."""
+    from tmtv_engine.dicom.kinds import named_kind, said_kind  # pydicom comes with it
+
+    return said_kind(series.kind) or named_kind(series.description)
+
+
 def others(series: Series, pet: Series) -> bool:
     """Whether a series says that it is another patient's than the PET."""
-    said = {s.patient_id for s in (series, pet)} - {""}
-    return len(said) > 1
+    return series.whose.differs(pet.whose)
 
 
 def listed_of(pets: Sequence[Series]) -> str:
@@ -182,6 +191,8 @@ def listed_of(pets: Sequence[Series]) -> str:
 def _of(pet: Series, ct: Series | None, folder: Path, notices: tuple[Notice, ...]) -> Study:
     if ct is not None and ct.frame_uid != pet.frame_uid:
         notices = (notice("frames-differ", "CT"), *notices)
+    if ct is not None and ct.whose.unclear(pet.whose):
+        notices = (notice("patient-unclear", "CT"), *notices)
     case = "c" + hashlib.sha256(f"{pet.study_uid}\n{pet.uid}".encode()).hexdigest()[:12]
     files = ct.files if ct is not None else ()
     size, corner = _place(pet.files[0])
@@ -225,7 +236,9 @@ def _why(series: Series, study: Study, passed: dict[str, str], others: bool) -> 
     if series.modality in ("RTSTRUCT", "SEG"):
         return f"{told}: ROIs are measured by tmtv threshold"
     if series.modality == "CT":
-        return f"{told}: another CT was taken" if study.ct else f"{told}: a single image"
+        kind = _other_kind(series)
+        why = f"no plain CT but {kind}" if kind else "a single image"
+        return f"{told}: another CT was taken" if study.ct else f"{told}: {why}"
     return f"{told}: neither PET nor CT"
 
 
