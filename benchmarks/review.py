@@ -1,8 +1,9 @@
 """The review app on a real pty: toggles, opening, a long worklist, each beside its goal.
 
-Run: ``python benchmarks/review.py``; a minute. Times are from the key (or the start of the
-process) to the last byte of the answer, fsync included; bytes are what the terminal receives at
-100 × 50 cells. The alternative is the whole screen painted again, as `ctrl+l` does.
+Run: ``python benchmarks/review.py``; six minutes, most of them waiting. Times are from the key (or
+the start of the process) to the last byte of the answer, fsync included; ``cpu`` is what the app
+took of a core until then, by all its threads, user and system (Linux); bytes are what the terminal
+receives at 100 × 50 cells. The alternative is the whole screen painted again, as `ctrl+l` does.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,7 +39,7 @@ from tmtv_tui.review.prints import Prints
 from tmtv_tui.widgets.mip import MipView
 from tmtv_tui.widgets.slices import SliceView
 
-COUNT, MANY, TOGGLES = 200, 1000, 100
+COUNT, MANY, TOGGLES, POLLED_S = 200, 1500, 100, 15
 
 
 def volume(count: int = COUNT) -> tuple[Volume, Volume]:
@@ -66,26 +68,48 @@ def finder(labels: Volume, hotspots: bool) -> Finder:
     return Finder(find, {"name": "vnet"})
 
 
-def answer(terminal: Terminal, key: str, quiet_s: float = 0.15) -> tuple[float, int]:
-    """Seconds from a key to the last byte of what it caused, and the bytes."""
-    start = last = time.perf_counter()
-    size = 0
+class Took(NamedTuple):
+    """From a key to the last byte of what it caused: ms, ms of a core, bytes."""
+
+    ms: float
+    cpu: float
+    size: float
+
+
+def cpu_ms(terminal: Terminal) -> float:
+    """What the app has taken of a core since it began: Linux's clock of another process."""
+    return time.clock_gettime((~terminal.process.pid << 3) | 2) * 1000
+
+
+def answer(terminal: Terminal, key: str, quiet_s: float = 0.15) -> Took:
+    """What a key took."""
+    begun, start = cpu_ms(terminal), time.perf_counter()
+    last, spent, size = start, begun, 0
     terminal.type(key)
     while select.select([terminal.handle], [], [], quiet_s if size else 2.0)[0]:
         size += len(os.read(terminal.handle, 1 << 16))
-        last = time.perf_counter()
-    return last - start, size
+        last, spent = time.perf_counter(), cpu_ms(terminal)
+    return Took((last - start) * 1000, spent - begun, size)
 
 
-def median(values: list[tuple[float, int]]) -> tuple[float, float, int]:
-    """Median milliseconds, median bytes, most bytes."""
-    times, sizes = zip(*values, strict=True)
-    return statistics.median(times) * 1000, statistics.median(sizes), max(sizes)
+def median(values: list[Took]) -> Took:
+    """The medians of each."""
+    return Took(*(statistics.median(each) for each in zip(*values, strict=True)))
 
 
 def say(what: str, value: float, goal: float, unit: str, more: str = "") -> None:
     """One line: the measure, its goal, their ratio."""
     print(f"{what:<46} {value:8.5g} {unit:<2}  goal {goal:g}, ratio {value / goal:.2f}{more}")
+
+
+def told(what: str, took: Took, goal: float, more: str = "") -> None:
+    """A key's line."""
+    say(what, took.ms, goal, "ms", f"; cpu {took.cpu:.3g} ms; {took.size:.0f} B{more}")
+
+
+def again(terminal: Terminal) -> list[Took]:
+    """The whole screen, ten times."""
+    return [answer(terminal, "\x0c", 0.5) for _ in range(10)]
 
 
 def fsync_ms(folder: Path) -> float:
@@ -106,17 +130,11 @@ def pixels(out: Path, image: str) -> None:
     with review(out, "--image", image) as terminal:
         terminal.until("case-1")
         terminal.read(1.0)
-        _, whole = answer(terminal, "\r", 1.0)
+        whole = answer(terminal, "\r", 1.0).size
         keys = ["xak"[k % 3] for k in range(60)]
         found = [answer(terminal, key) for key in keys]
-    ms, size, _ = median([took for key, took in zip(keys, found, strict=True) if key != "k"])
-    say(
-        f"toggle, --image {image}: to the screen",
-        ms,
-        30,
-        "ms",
-        f"; {size:.0f} B, opening {whole} B",
-    )
+    took = median([took for key, took in zip(keys, found, strict=True) if key != "k"])
+    told(f"toggle, --image {image}", took, 30, f", opening {whole:.0f} B")
 
 
 def repairs(out: Path, count: int) -> None:
@@ -127,18 +145,16 @@ def repairs(out: Path, count: int) -> None:
         answer(terminal, "\r", 1.0)
         for name, key, step in (("erase", "E", "-+"), ("add or grow", "g", "[]")):
             answer(terminal, key, 1.0)
-            ms, size, _ = median([answer(terminal, step[k % 2], 0.3) for k in range(20)])
-            say(f"{name}, {count} lesions: a preview more", ms, 100, "ms", f"; {size:.0f} B")
+            took = median([answer(terminal, step[k % 2], 0.3) for k in range(20)])
+            told(f"{name}, {count} lesions: a preview more", took, 100)
             answer(terminal, "\x1b", 0.5)
         found = []
         for _ in range(10):
             answer(terminal, "E", 1.0)
             found.append(answer(terminal, "\r", 0.5))
             answer(terminal, "u", 0.5)
-        ms, size, _ = median(found)
-        say(f"Enter, {count} lesions: to the screen", ms, 100, "ms", f"; {size:.0f} B")
-        ms, size, _ = median([answer(terminal, "\x0c", 0.5) for _ in range(10)])
-        print(f"  beside it, the screen painted anew: {ms:.4g} ms, {size:.0f} B")
+        told(f"Enter, {count} lesions", median(found), 100)
+        told("  beside it, the screen painted anew", median(again(terminal)), 100)
 
 
 async def drawing(out: Path, count: int) -> None:
@@ -181,36 +197,41 @@ def toggles(out: Path, colour: str, advance: bool) -> None:
             key = keys[k % len(keys)]
             took = answer(terminal, key)
             found += [took] if key != "k" else []
-        _, whole = answer(terminal, "\x0c", 0.5)
+        whole = median(again(terminal)).size
     name = f"{colour or '256 colours'}, {'going on' if advance else 'staying'}"
-    ms, size, most = median(found)
-    say(f"toggle, {name}: to the screen", ms, 30, "ms", f"; median of {len(found)}")
-    repaint = f"; largest {most}; repainting all: {whole} B, {whole / size:.0f} times as much"
-    say(f"toggle, {name}: bytes", size, 2048, "B", repaint)
-    ms, size, _ = median(opens)
-    say(f"open a case of {COUNT} lesions", ms / 1000, 0.3, "s", f"; {size:.0f} B")
+    took, most = median(found), max(t.size for t in found)
+    told(f"toggle, {name}", took, 30, f"; median of {len(found)}")
+    repaint = f"; largest {most}; repainting all: {whole:.0f} B, {whole / took.size:.0f} times it"
+    say(f"toggle, {name}: bytes", took.size, 2048, "B", repaint)
+    told(f"open a case of {COUNT} lesions", median(opens), 300)
 
 
 def worklist(out: Path) -> None:
-    """1,000 cases from the start of the process; the cursor's steps among them."""
+    """So many cases from the start of the process, the cursor's steps among them, polling."""
     start = time.perf_counter()
     with review(out) as terminal:
 
-        def seen(holds: Callable[[str], bool]) -> float:
+        def seen(holds: Callable[[str], bool]) -> tuple[float, str]:
             while not holds(terminal.screen.text(100, 50)):
                 terminal.read(0.0, 0.02)
-            return time.perf_counter() - start
+            return time.perf_counter() - start, f"; cpu {cpu_ms(terminal) / 1000:.2f} s"
 
-        bare = seen(lambda text: "cases" in text)
-        first = seen(lambda text: "c0001" in text or "c0010" in text)
-        whole = seen(lambda text: f"{MANY} cases" in text and "reading" not in text)
+        bare, _ = seen(lambda text: "cases" in text)
+        first, spent = seen(lambda text: "c0001" in text or "c0010" in text)
+        more = f"{spent}; the empty screen after {bare:.2f} s"
+        say(f"{MANY} cases: first rows from the start", first, 2, "s", more)
+        whole, spent = seen(lambda text: f"{MANY} cases" in text and "reading" not in text)
+        say(f"{MANY} cases: all from the start", whole, 4, "s", spent)
         terminal.read(1.0)
-        steps = [answer(terminal, "jjjk"[k % 4], 0.1) for k in range(40)]
-    more = f"; the empty screen after {bare:.2f} s"
-    say(f"{MANY} cases: first rows from the start", first, 1, "s", more)
-    say(f"{MANY} cases: all from the start", whole, 3, "s")
-    ms, size, _ = median(steps)
-    say("one step in the worklist", ms, 30, "ms", f"; {size:.0f} B")
+        told(
+            "one step in the worklist",
+            median([answer(terminal, "jjjk"[k % 4]) for k in range(40)]),
+            30,
+        )
+        before = cpu_ms(terminal)
+        time.sleep(POLLED_S)
+        share = (cpu_ms(terminal) - before) / POLLED_S / 10
+        say(f"polling {MANY} cases, {POLLED_S} s: of a core", share, 1, "%")
 
 
 KEYS = (("scroll one", "<", ">"), ("scroll ten", "{", "}"), ("cursor", "\x1b[C", "\x1b[D"))
@@ -225,9 +246,10 @@ def slices(out: Path) -> None:
         answer(terminal, "i", 1.5)
         for planes in ("three planes", "axial alone"):
             for what, there, back in KEYS:  # to and fro: none of them ends at the border
-                ms, size, most = median([answer(terminal, k) for k in (there, back) * 10])
-                say(f"slices, {planes}, {what}: to the screen", ms, 30, "ms")
-                say(f"slices, {planes}, {what}: bytes", size, 5000, "B", f"; largest {most}")
+                found = [answer(terminal, k) for k in (there, back) * 10]
+                took, most = median(found), max(t.size for t in found)
+                told(f"slices, {planes}, {what}", took, 30)
+                say(f"slices, {planes}, {what}: bytes", took.size, 5000, "B", f"; largest {most}")
             answer(terminal, "b", 1.0)
 
 

@@ -129,7 +129,7 @@ class ReviewApp(App[None]):
         self.at_work: list[Opened] = []
         self._waiting: set[Path] = set()
         self._following: set[Path] = set()
-        self._broken: set[Path] = set()
+        self.failed: set[Path] = set()
         self.typed_at = 0.0
         self._shown = Shown()
         self._painter = _painter(self.config.image, self.no_color)
@@ -264,7 +264,7 @@ class ReviewApp(App[None]):
 
     def open_case(self, path: Path) -> None:
         """Show a case above the worklist."""
-        self._broken.discard(path)
+        self.failed.discard(path)
         self.push_screen(CaseScreen(path))
 
     def told(self, error: Exception) -> str:
@@ -275,7 +275,7 @@ class ReviewApp(App[None]):
 
     def broken(self, path: Path, error: object) -> None:
         """A case did not open, or failed under its screen: its row says so, the others stand."""
-        self._broken.add(path)
+        self.failed.add(path)
         row = broken_row(path, error, self.blind_reader, reads=True)
         self.worklist.post_message(CaseChanged(row))
 
@@ -303,7 +303,7 @@ class ReviewApp(App[None]):
         path = next((s.path for s in self._screen_stack if isinstance(s, CaseScreen)), None)
         if path is None:
             return False
-        if path not in self._broken:
+        if path not in self.failed:
             self.broken(path, error)
             self.call_later(self._leave, path, error)
         return True
@@ -329,7 +329,7 @@ class ReviewApp(App[None]):
         if found is None:
             self.notify("there is no further case", markup=False)
         else:
-            self._broken.discard(found)
+            self.failed.discard(found)
             self.switch_screen(CaseScreen(found))
 
     def flag(self, path: Path) -> None:
@@ -367,7 +367,7 @@ class ReviewApp(App[None]):
             self._following.discard(path)
         except Exception as failed:  # of one case: it may not end the others
             self.call_from_thread(self._refused, self.told(failed))
-        if path not in self._broken:
+        if path not in self.failed:
             self.worklist.post_message(CaseChanged(case_row(path, self.blind_reader)))
 
     def finish(self) -> None:

@@ -13,6 +13,8 @@ from textual.widgets import DataTable
 
 from tests.support.cases import make_case
 from tests.support.drive import opened, read, running, settle, shown, text_of, until
+from tmtv_engine.case.folder import read_case
+from tmtv_engine.review.session import Decision, Session
 from tmtv_tui.app import ReviewApp
 from tmtv_tui.review.rows import case_row
 from tmtv_tui.screens.case import CaseScreen
@@ -125,6 +127,9 @@ async def test_what_a_case_raises_under_its_screen_closes_that_screen(
             await until(pilot, lambda: app.screen is app.worklist)
             await settle(app, pilot)
         assert type(error).__name__ in await shown(app, pilot, "b-bad was closed")
+        Session(read_case(tmp_path / "b-bad"), "CD").decide(Decision("flag"))
+        app.worklist.read()  # what changes meanwhile does not make it whole
+        await settle(app, pilot)
         assert app.worklist.rows[tmp_path / "b-bad"].state == "broken"
         assert "\x1b" not in text_of(app)
         await opened(app, pilot, "a-good")

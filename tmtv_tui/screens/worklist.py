@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
 
 SORTS = ("name", "status", "TMTV", "change")
-CHUNK, FIRST = 300, 60
+FIRST, TELL_S = 60, 1.0
 
 
 class Worklist(Screen[None]):
@@ -108,10 +108,10 @@ class Worklist(Screen[None]):
 
     @work(thread=True, group="read")
     def _read(self, watched: Watched) -> None:
-        """Some hundred cases at a time, the first screenful before."""
+        """The first screenful, then what came within a second: each time the table is drawn."""
         worker = get_current_worker()
         rows: list[CaseRow] = []
-        start = time.thread_time()
+        start, told = time.thread_time(), time.monotonic()
         changed, gone = watched.look()
         self._spent_s = time.thread_time() - start
         for path, stamp in changed:
@@ -119,29 +119,32 @@ class Worklist(Screen[None]):
                 return
             rows.append(case_row(path, self.app.blind_reader))
             watched.seen[path] = stamp
-            if len(rows) == CHUNK or len(watched.seen) == FIRST:
+            if len(watched.seen) == FIRST or time.monotonic() - told > TELL_S:
                 self.post_message(RowsRead(rows, False))
-                rows = []
+                rows, told = [], time.monotonic()
         for path in gone:
             del watched.seen[path]
         self.post_message(RowsRead(rows, True, gone))
 
     def on_rows_read(self, message: RowsRead) -> None:
-        """Take rows in; where the order stands, only what changed is drawn."""
-        new = [r for r in message.rows if r.path not in self.rows]
+        """Take rows in; where the order stands, only what changed is drawn. What failed under its
+        screen stays broken until it is opened again."""
+        failed = self.app.failed & self.rows.keys()
+        rows = [r for r in message.rows if r.path not in failed]
+        new = [r for r in rows if r.path not in self.rows]
         for path in message.gone:
             self.rows.pop(path, None)
-        self.rows |= {r.path: r for r in message.rows}
+        self.rows |= {r.path: r for r in rows}
         self.finished = self.finished or message.finished
         if message.finished:
             self._reading = False
             if self._timer is not None:
                 self._timer.stop()
             self._timer = self.set_timer(interval(self._spent_s), self.read)
-        if new or message.gone or (message.rows and self.sort):
-            self.fill(appended=len(new) == len(message.rows) and not message.gone)
+        if new or message.gone or (rows and self.sort):
+            self.fill(appended=len(new) == len(rows) and not message.gone)
         else:
-            for row in message.rows:
+            for row in rows:
                 self.redraw_row(row)
         self._say()
 
