@@ -87,10 +87,19 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "Ask the scanner's maker which is right; injection would be ADMIN.",
             kind="refusal",
         ),
+        "decay-unclear": Code(
+            "what the header says of decay and of the frames' times cannot all be true",
+            "Ask the scanner's maker to which moment activity is corrected: the SUV depends on it.",
+        ),
         "suv-type": Code(
             "the pixels are an SUV of which the header does not say the kind, and the description "
             "names another than by body weight",
             "Export as BQML; accepted, they are taken as SUV by body weight.",
+            kind="refusal",
+        ),
+        "value-mapping": Code(
+            "the header says of the pixels' values a second time, and otherwise",
+            "Ask which is right: RescaleSlope with Units is what is read.",
             kind="refusal",
         ),
         "wrong-half-life": Code(

@@ -80,7 +80,10 @@ def pet_header(datasets: Sequence[Header], whole: Dataset | None = None) -> PetH
         timezone_min=read("timezone_min", lambda: offset_of(zone, text(first, zone))),
         suv_type=text(first, "SUVType").upper(),
         description=text(first, "SeriesDescription"),
-        decay_factor=read("decay_factor", lambda: _least(datasets, "DecayFactor")),
+        decay_factors=read(
+            "decay_factors", lambda: _each(datasets, lambda ds: number(ds, "DecayFactor"))
+        )
+        or (),
         manufacturer=text(first, "Manufacturer"),
         nuclides=_said(text(drug, "Radionuclide"), _code(drug, "RadionuclideCodeSequence")),
         tracers=_said(
@@ -163,11 +166,6 @@ def _moment(dataset: Header, keyword: str) -> Stamp | None:
 def _ms(datasets: Sequence[Header], keyword: str) -> tuple[float | None, ...]:
     values = _each(datasets, lambda ds: number(ds, keyword))
     return tuple(None if v is None else v / 1000.0 for v in values)
-
-
-def _least(datasets: Sequence[Header], keyword: str) -> float | None:
-    values = [v for v in _each(datasets, lambda ds: number(ds, keyword)) if v is not None]
-    return min(values, default=None)
 
 
 def _code(dataset: Header, keyword: str) -> str:

@@ -64,6 +64,7 @@ KEYWORDS = (
     "RescaleSlope",
     "RescaleIntercept",
     "LossyImageCompression",
+    "RealWorldValueMappingSequence",
 )
 LOSSY = tuple(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81))  # JPEG, JPEG-LS near lossless
 CLASSES = {

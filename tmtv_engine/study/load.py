@@ -14,7 +14,7 @@ from tmtv_engine.errors import InputError
 from tmtv_engine.image.formats import read_image, suffix_of
 from tmtv_engine.image.outline import Outline, pet_outline
 from tmtv_engine.image.store import Rescale
-from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.image.volume import FloatArray, Unit, Volume
 from tmtv_engine.notices import Notice, notice
 from tmtv_engine.study.archive import unpacked
 from tmtv_engine.study.found import Study
@@ -112,6 +112,7 @@ def _pet_info(
 def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
     from tmtv_engine.dicom.header import pet_header, text
     from tmtv_engine.dicom.kinds import check_kind
+    from tmtv_engine.dicom.mapping import check_mapping
     from tmtv_engine.dicom.read import read_series
     from tmtv_engine.dicom.same import check_same, check_static
 
@@ -121,9 +122,10 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
     header = pet_header([piece.head for piece in stack.slices], stack.header)
     found = suv_factor(header, overrides)
     told += check_kind(stack.header, overrides)
-    scale = found.value if found.per_slice is None else found.per_slice[:, None, None]
+    scale = np.array([found.value]) if found.per_slice is None else found.per_slice
+    told += check_mapping(stack.slices, scale, stack.header, overrides)
     array = stack.array
-    array *= np.asarray(scale, dtype=np.float32)
+    array *= scale[:, None, None].astype(np.float32)
     suv = Volume(array, stack.grid, Unit.SUV)
     body, believed = _believed(suv, study.path, overrides)
     notices = [*study.notices, *stack.notices, *told, *found.notices, *believed]
@@ -161,7 +163,7 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
     return Loaded(suv, ct, info, tuple(notices), source, inputs, _rescale(stack, scale))
 
 
-def _rescale(stack: Stack, factor: Any) -> Rescale | None:
+def _rescale(stack: Stack, factor: FloatArray) -> Rescale | None:
     """How the SUV came from what the scanner stored, None where slices were resampled."""
     if not stack.as_stored:
         return None

@@ -14,6 +14,7 @@ import numpy as np
 from tmtv_engine.errors import BadTag, InputError, MissingTag
 from tmtv_engine.image.volume import FloatArray
 from tmtv_engine.notices import Notice, notice, refuse
+from tmtv_engine.suv.corrected import to_injection, to_nothing, to_start
 from tmtv_engine.suv.decay import mean_activity_s
 from tmtv_engine.suv.header import PetHeader
 from tmtv_engine.suv.mass import mass_kg, surface_cm2
@@ -23,7 +24,6 @@ from tmtv_engine.suv.tracer import F18_HALF_LIFE_S, check_half_life, check_trace
 
 __all__ = ["F18_HALF_LIFE_S", "Overrides", "PetHeader", "SuvFactor", "height_m", "suv_factor"]
 
-TOLD_APART = 1.15  # injection and scan, by decay: some 22 min of F-18
 _OTHER_SUV = re.compile(
     r"(?<![a-z])(?:SUL|(?:SUV[ _-]?)?(?:LBM|BSA|IBW)(?:[ _-]?JANMA|[ _-]?JAMES\w*)?|lean)(?![a-z])",
     re.IGNORECASE,
@@ -118,7 +118,10 @@ def _from_activity(header: PetHeader, overrides: Overrides) -> SuvFactor:
     notices = told + more
     if header.decay_correction == "ADMIN":
         factor = weight * 1000.0 / dose
-        return SuvFactor(factor, f"{header.units}, ADMIN: weight / dose at injection", notices)
+        uptake, more = _uptake(header)
+        notices += more + to_injection(header, uptake)
+        rule = f"{header.units}, ADMIN: weight / dose at injection"
+        return SuvFactor(factor, rule, notices, None, uptake)
     if header.decay_correction not in ("START", "NONE"):
         what = f"{header.decay_correction or 'nothing'} is not START, ADMIN or NONE"
         raise BadTag("DecayCorrection", what, "Export the series with its DecayCorrection.")
@@ -130,32 +133,13 @@ def _from_activity(header: PetHeader, overrides: Overrides) -> SuvFactor:
     if header.decay_correction == "NONE":
         waits = _to_each_frame(header, scan, wait, half_life)
         factors = weight * 1000.0 / (dose * 2.0 ** (-waits / half_life))
+        notices += to_nothing(header)
         rule = f"{header.units}, NONE: weight / dose decayed to each frame's mean activity"
         return SuvFactor(float(factors[0]), rule, notices, factors, uptake)
-    notices += _decayed_from(header, scan, uptake, half_life, overrides)
+    notices += to_start(header, scan, uptake, half_life, overrides)
     factor = weight * 1000.0 / (dose * 2.0 ** (-wait / half_life))
     rule = f"{header.units}, START: weight / dose decayed {wait:g} s from injection to {scan.how}"
     return SuvFactor(factor, rule, notices, None, uptake)
-
-
-def _decayed_from(
-    header: PetHeader, scan: Scan, uptake: float, half_life: float, overrides: Overrides
-) -> tuple[Notice, ...]:
-    """Refuse a START whose DecayFactors are those of a correction to the injection.
-
-    The least of them is the first bed's: 2^(its distance from the moment corrected to).
-    """
-    least = header.known("decay_factor")
-    own = 2.0 ** ((scan.first_s - scan.start_s) / half_life)
-    injected = 2.0 ** (uptake / half_life)
-    if not least or header.decayed_to is not None or injected < TOLD_APART * own:
-        return ()
-    if least < (own * injected) ** 0.5:
-        return ()
-    what = (
-        f"START, but DecayFactor is {least:g} at least: to the injection it would be {injected:.3f}"
-    )
-    return (refuse("decay-factor", what, overrides.accepted, tag="DecayCorrection"),)
 
 
 def _to_each_frame(header: PetHeader, scan: Scan, wait: float, half_life: float) -> FloatArray:

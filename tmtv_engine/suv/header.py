@@ -19,7 +19,7 @@ class PetHeader:
     ``acquisitions``, ``frame_reference_s`` and ``frame_duration_s`` hold one value a slice, in
     the order of the array. ``injection`` is RadiopharmaceuticalStartDateTime, ``injection_time``
     the bare time of day; ``decayed_to`` is an Enhanced PET's DecayCorrectionDateTime,
-    ``decay_factor`` the least DecayFactor of the slices.
+    ``decay_factors`` the slices' own.
     ``unread`` maps the name of a field whose value cannot be read to the error that names its
     tag: it is raised when a rule asks for the field, and by none that does not need it.
     """
@@ -42,7 +42,7 @@ class PetHeader:
     timezone_min: int | None = None
     suv_type: str = ""
     description: str = ""
-    decay_factor: float | None = None
+    decay_factors: tuple[float | None, ...] = ()
     manufacturer: str = ""
     ge_scan: Stamp | None = None
     philips_suv: float | None = None
