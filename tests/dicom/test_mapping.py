@@ -132,7 +132,7 @@ def test_one_slice_is_enough(number: int, tmp_path: Path) -> None:
 
 def test_pixels_in_suv_are_compared_as_they_are(tmp_path: Path) -> None:
     right = _maps(_map(SLOPE, "g/ml{SUVbw}"), Units="GML", SUVType="BW", RescaleSlope="5")
-    accepted = Overrides(accepted=frozenset({"body-suv"}))
+    accepted = Overrides(accepted=frozenset({"body-suv", "suv-max"}))
     told = codes(load_study(_study(tmp_path / "a", right), accepted).notices)
     assert "value-mapping" not in told
     lean = _maps(_map(SLOPE, "g/ml{SUVlbm}"), Units="GML", SUVType="BW", RescaleSlope="5")
