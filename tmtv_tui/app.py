@@ -40,6 +40,7 @@ from tmtv_tui.widgets.canvas import Canvas
 from tmtv_tui.widgets.keybar import KeyBar, bindings_of, keys_of
 
 if TYPE_CHECKING:
+    from tmtv_engine.review.asked import Interactive
     from tmtv_tui.terminal.painter import Painter
 
 CONTRAST = Theme(
@@ -98,7 +99,8 @@ def _painter(image: str, plain: bool) -> Painter | None:
 class ReviewApp(App[None]):
     """``tmtv review``: `out` holds the cases; every decision goes to ``reader``'s journal.
 
-    ``start``: a reader whose decisions a case begins with; ``compare``: one to be put beside.
+    ``start``: a reader whose decisions a case begins with; ``compare``: one to be put beside;
+    ``asked``: the interactive model that is asked at a point.
     """
 
     CSS_PATH = "review.tcss"
@@ -116,6 +118,7 @@ class ReviewApp(App[None]):
         start: str | None = None,
         compare: str | None = None,
         config: Config | None = None,
+        asked: Interactive | None = None,
     ) -> None:
         super().__init__()
         self.config = config or Config()
@@ -123,7 +126,7 @@ class ReviewApp(App[None]):
         self.out = out
         self.reader = reader or self.config.reader or login()
         self.read_only, self.blind, self.order_seed = read_only, blind, order_seed
-        self.start, self.compare = start, compare
+        self.start, self.compare, self.asked = start, compare, asked
         self.method = "41"
         self.extra_methods: list[str] = []
         self.at_work: list[Opened] = []

@@ -279,3 +279,21 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["models", "remove", "a"]) == 0
     assert not list(library.home().iterdir())
     shutil.rmtree(source)
+
+
+def test_whether_a_model_takes_clicks_is_known_before_it_is_loaded(tmp_path: Path) -> None:
+    channels = {"0": "CT", "1": "PET", "2": "FG", "3": "BG"}
+    clicker, plain = model(tmp_path / "c d", channel_names=channels), model(tmp_path / "m")
+    for name, source in (("autopet4", clicker), ("plain", plain), ("other", plain)):
+        add(name, [str(source)])
+    add("both", ["plain", "autopet4"])
+    for name in ("autopet4", f"nnunet:{clicker}", "nnunet:autopet4"):
+        registry.check_interactive(name)
+    for name in ("plain", "both", f"nnunet:{plain}", "vnet", "hotspot", "nobody", "\x1b[2J"):
+        with pytest.raises(UsageError, match="takes clicks") as caught:
+            registry.check_interactive(name)
+        assert "Models here that do: autopet4" in caught.value.remedy
+        assert "\x1b" not in str(caught.value)
+    for name in ("nnunet:nobody", "nnunet:"):
+        with pytest.raises(InputError, match="cannot be read"):
+            registry.check_interactive(name)

@@ -56,7 +56,7 @@ class Predictor:
 
     box: Any = None
 
-    def logits(self, data: Any, box: Any = None) -> Array:
+    def logits(self, data: Any, box: Any = None, stop: Any = None) -> Array:
         self.box = box
         values = data.numpy().astype(np.float16)
         return np.stack([np.zeros_like(values[0]), values[0]])

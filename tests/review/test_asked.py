@@ -37,7 +37,7 @@ CHANCE = np.where(ndimage.gaussian_filter(RNG.normal(size=IMAGE.shape), 1.2) > 0
 def model(chance: Any = CHANCE, seen: list[Any] | None = None) -> Model:
     """Answers with a map of its own, whatever the image."""
 
-    def answer(suv: Volume, ct: Volume | None, clicks: Clicks) -> Volume:
+    def answer(suv: Volume, ct: Volume | None, clicks: Clicks, stop: Any) -> Volume:
         if seen is not None:
             seen.append((suv, ct, clicks))
         return Volume(np.asarray(chance, np.float32), suv.grid, Unit.PROBABILITY)

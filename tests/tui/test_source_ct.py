@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,10 @@ from tests.support.drive import opened, running, settle, text_of, until
 from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.errors import CaseError
 from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.model.registry import Model
+from tmtv_engine.review.asked import ask
 from tmtv_engine.review.ct import source_ct
+from tmtv_engine.review.session import Session
 from tmtv_tui.cli.app import main
 
 KINDS = ["dicom", "nifti"]
@@ -66,6 +70,26 @@ def test_the_ct_is_that_of_a_case_that_keeps_it(drawn: Path, tmp_path: Path, kin
     assert (found.array == kept.volume().array).all()
     assert len(told) == 1
     assert str(tmp_path / "in") in told[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interactive_model_is_asked_with_it(drawn: Path, tmp_path: Path, kind: str) -> None:
+    kept, case = whole(drawn, kind).ct(), copied(drawn, kind, tmp_path)
+    seen: list[Any] = []
+
+    def answer(suv: Volume, ct: Any, clicks: Any, stop: Any) -> Volume:
+        seen.append(ct)
+        return Volume(np.ones(suv.grid.shape, np.float32), suv.grid, Unit.PROBABILITY)
+
+    record = {"name": "clicker", "sha256": "ab" * 32}
+    session, voxels = Session(case, "AB"), case.voxels()
+    index = np.unravel_index(voxels.voxels[0], voxels.grid.shape)
+    x, y, z = (float(v) for v in voxels.grid.to_mm(index))
+    with pytest.warns(UserWarning, match="names"):
+        ask(session, Model(None, record, ask=answer), (x, y, z), within_mm=5.0)
+    assert kept is not None
+    assert (seen[0].array == kept.volume().array).all()
+    assert (seen[0].unit, seen[0].grid.matches(kept.grid)) == (Unit.HU, True)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -31,6 +31,7 @@ from tmtv_engine.model.nnunet_logits import answer
 from tmtv_engine.model.nnunet_naming import flipped, naming_of, step_of
 from tmtv_engine.model.nnunet_plans import configuration_of
 from tmtv_engine.model.nnunet_predictor import Box, Plan, Predictor, plan_of, room_for
+from tmtv_engine.model.nnunet_stop import Stop
 from tmtv_engine.model.nnunet_weights import Checkpoint, fitting, read_checkpoint
 from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.notices import Notice, notice
@@ -188,21 +189,28 @@ class NnUnetSegmenter:
         """
         return self._predicted(suv, ct)
 
-    def asked(self, suv: Volume, ct: Volume | None, clicks: Clicks) -> Volume:
+    def asked(
+        self, suv: Volume, ct: Volume | None, clicks: Clicks, stop: Stop | None = None
+    ) -> Volume:
         """The probability of tumour on the PET's grid after a reader's clicks, near the first one.
 
         Only windows that touch what lies within ``clicks.within_mm`` are run; there the answer is
-        to the bit that of all of them. Raises as a call does, and `UsageError` for clicks outside.
+        to the bit that of all of them. Raises as a call does, and `UsageError` for clicks outside
+        or once ``stop()`` holds, which is looked at before each layer.
         """
-        return self._predicted(suv, ct, clicks).probability
+        return self._predicted(suv, ct, clicks, stop).probability
 
     def _predicted(
-        self, suv: Volume, ct: Volume | None, clicks: Clicks | None = None
+        self,
+        suv: Volume,
+        ct: Volume | None,
+        clicks: Clicks | None = None,
+        stop: Stop | None = None,
     ) -> Prediction:
         grid = along_axes(suv.grid)
         stack = self._stack(suv, ct, grid)
         box = None if clicks is None else self._clicked(stack, clicks, grid)
-        tumour, naming = self._answer(stack, grid, box)
+        tumour, naming = self._answer(stack, grid, box, stop)
         chance = np.ascontiguousarray(self._turned(tumour))
         found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
         return Prediction(found, naming)
@@ -233,14 +241,14 @@ class NnUnetSegmenter:
         return stack
 
     def _answer(
-        self, stack: Array, grid: Grid, box: Box | None = None
+        self, stack: Array, grid: Grid, box: Box | None, stop: Stop | None
     ) -> tuple[Array, Naming | None]:
         plan, heads = self.loaded.plan, self.folder.heads
         room_for(plan, grid, len(self.channels), heads.count)
         with _ONE:
             prepared = plan.prepare(stack, grid.spacing_mm)
             part = None if box is None else prepared.seen(*box)
-            logits = self.loaded.predictor.logits(prepared.data, part)
+            logits = self.loaded.predictor.logits(prepared.data, part, stop)
         step = step_of(heads, prepared.spacing_mm)
         found = answer(logits, prepared.zoom, prepared.cropped, heads, step)
         seen = flipped(grid) if self.flip else grid

@@ -23,6 +23,7 @@ from tmtv_engine.image.volume import Array, Grid
 from tmtv_engine.model.nnunet_folder import Folder
 from tmtv_engine.model.nnunet_logits import Shape, Whole, Zoom
 from tmtv_engine.model.nnunet_plans import OWN
+from tmtv_engine.model.nnunet_stop import Stop, stoppable
 from tmtv_engine.model.nnunet_windows import IntArray, part_of
 from tmtv_engine.text import clean
 
@@ -197,12 +198,17 @@ class Predictor:
             network, plan.plans, plan.manager, list(parameters), dict(plan.dataset), "", mirrored
         )
 
-    def logits(self, data: Tensor, box: Box | None = None) -> Array:
+    def logits(self, data: Tensor, box: Box | None = None, stop: Stop | None = None) -> Array:
         """Logits (heads, z, y, x), float16, the mean of the folds'; raises `DeviceError`.
 
         ``box``: first index and the one behind the last of what is asked for; what no window
-        that touches it sees is 0 for all heads, which no label wins.
+        that touches it sees is 0 for all heads, which no label wins. Once ``stop()`` holds it is
+        given up with a `UsageError`.
         """
+        with stoppable(self.own, stop):
+            return self._boxed(data, box)
+
+    def _boxed(self, data: Tensor, box: Box | None) -> Array:
         if box is None:
             return self._logits(data)
         own = self.own

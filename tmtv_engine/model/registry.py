@@ -12,15 +12,18 @@ from tmtv_engine.image.volume import Volume
 from tmtv_engine.model.clicks import Clicks
 from tmtv_engine.model.ensemble import COMBINE
 from tmtv_engine.model.library import Kept, find, kept, kept_one
+from tmtv_engine.model.nnunet_folder import read_folder
 from tmtv_engine.model.segmenter import Segmenter
 from tmtv_engine.notices import Notice
+from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
     from tmtv_engine.model.ensemble import Ensemble
     from tmtv_engine.model.nnunet import NnUnetSegmenter
 
-Asking = Callable[[Volume, Volume | None, Clicks], Volume]
+Asking = Callable[[Volume, Volume | None, Clicks, Callable[[], bool] | None], Volume]
 CLICKED = "foreground"
+CLICKED_ONES = "Models here that do: {} (--model)."
 BUNDLED = Path(__file__).parent / "weights" / "vnet" / "model.json"
 
 
@@ -29,8 +32,8 @@ class Model:
     """A segmenter (None: hot spots, no network) and what `case.json` says of it.
 
     ``takes_ct``: whether it looks at a CT, so that there being none is worth a warning.
-    ``ask``: how it answers a reader's clicks, with a probability on the PET's grid; None where
-    it takes none.
+    ``ask``: how it answers a reader's clicks, with a probability on the PET's grid, unless its
+    last argument says that nobody waits any more; None where it takes none.
     """
 
     segment: Segmenter | None
@@ -106,6 +109,21 @@ def pet_only() -> tuple[str, ...]:
 def interactive() -> tuple[str, ...]:
     """The names of the models here that take a reader's clicks."""
     return tuple(one.name for one in kept() if CLICKED in one.channels and not one.members)
+
+
+def check_interactive(name: str) -> None:
+    """Raise `UsageError` unless the model of that name takes a reader's clicks; it is not loaded.
+
+    A folder of nnU-Net's that cannot be read is an `InputError`.
+    """
+    bare = name.removeprefix("nnunet:")
+    there = None if bare != name and Path(bare).is_dir() else find(bare)
+    channels: tuple[str, ...] = there.channels if there and not there.members else ()
+    if bare != name and there is None:
+        channels = read_folder(Path(bare)).channels
+    if CLICKED not in channels:
+        what = f"--model {clean(name, 200)}: is no model that takes clicks"
+        raise UsageError(what, CLICKED_ONES.format(", ".join(interactive()) or "none"))
 
 
 def _joined(folders: str, device: str, told: Told) -> Model:

@@ -22,6 +22,11 @@ def packed(lesions: Lesions) -> tuple[str, bytes]:
     return hashlib.sha256(stream.getvalue()).hexdigest(), stream.getvalue()
 
 
+def is_kept(case: Case, name: str) -> bool:
+    """Whether the file of that hash is there."""
+    return (case.path / "review" / f"added-{name}.npz").exists()
+
+
 @contextmanager
 def kept_added(case: Case, lesions: Lesions) -> Iterator[str]:
     """Keep the voxels that the block's decision names by their hash; not where it raises."""

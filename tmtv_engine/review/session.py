@@ -11,6 +11,7 @@ import os
 import socket
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from tmtv_engine.files import (
     jsonable,
 )
 from tmtv_engine.lesion.lists import Lesions
-from tmtv_engine.review.added import kept_added
+from tmtv_engine.review.added import is_kept, kept_added
 from tmtv_engine.review.bound import Watch
 from tmtv_engine.review.journal import (
     Decision,
@@ -78,9 +79,17 @@ class Session:
             self._sync(lines)
             return _checked(decision, self)
 
-        self.journal.append(self.watch.bound, checked, seal)
+        with self._keeping(decision):
+            self.journal.append(self.watch.bound, checked, seal)
         self.reading = self.replayer.replay(self.journal.lines, self.reader)
         return self.reading
+
+    def _keeping(self, decision: Decision) -> AbstractContextManager[object]:
+        """What keeps a model's answer, which the decision names by its hash, if it is new."""
+        name, answers = decision.text or "", self.replayer.tools.answers
+        if decision.parameters is None or name not in answers or is_kept(self.case, name):
+            return contextlib.nullcontext()
+        return kept_added(self.case, answers[name])
 
     def preview(self, decision: Decision) -> Reading:
         """What ``decide`` would return for a repair; nothing is written.

@@ -8,13 +8,16 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tmtv_engine.errors import UsageError
 from tmtv_tui.cli import decide
 from tmtv_tui.terminal.able import refuse_unable
+
+if TYPE_CHECKING:
+    from tmtv_engine.review.asked import Interactive
 
 TMUX_SIXEL = (3, 4)  # the first tmux that can draw sixel itself
 
@@ -43,6 +46,12 @@ def review(
         help="half (blocks, the default); sextant, octant: finer, where the font has them; quad, "
         "braille, ascii; kitty or sixel: pixels.",
     ),
+    model: str | None = typer.Option(
+        None,
+        "--model",
+        metavar="MODEL",
+        help="An interactive model to ask where a lesion is added or grown.",
+    ),
     plain: Annotated[
         bool, typer.Option("--plain", help="Line by line, in words: for a screen reader.")
     ] = False,
@@ -58,14 +67,15 @@ def review(
         raise UsageError(f"there is no folder {out}", "Give a folder that tmtv predict wrote.")
     if blind and (start or compare):
         raise UsageError("--blind shows no other reader", "Leave out --from and --compare.")
-    if plain and (start or compare or served):
-        raise UsageError("--plain reads alone", "Leave out --from, --compare and --serve.")
+    if plain and (start or compare or served or model):
+        raise UsageError("--plain reads alone", "Leave out --from, --compare, --model and --serve.")
+    asked = None if model is None else _interactive(model)
     seed = order_seed(order)
     if served:
         from tmtv_tui.cli.serve import serve
 
         given = {"--reader": reader, "--from": start, "--compare": compare, "--order": order}
-        given["--image"] = image
+        given |= {"--image": image, "--model": model}
         options = [word for k, v in given.items() if v is not None for word in (k, v)]
         flags = [k for k, v in (("--read-only", read_only), ("--blind", blind)) if v]
         return serve([str(out.resolve()), *options, *flags], port)
@@ -101,6 +111,7 @@ def review(
         start=start,
         compare=compare,
         config=config,
+        asked=asked,
     )
     journal_path(out, app.reader)  # a name that is no file's is refused before anything is shown
     refuse_unable(os.environ, _terminals(), sys.stdout.encoding or "", _size())
@@ -109,6 +120,15 @@ def review(
     app.run()
     app.finish()
     return app.return_code or 0
+
+
+def _interactive(name: str) -> Interactive:
+    """The model, which is loaded when it is first asked; raises `UsageError` for none such."""
+    from tmtv_engine.model.registry import check_interactive
+    from tmtv_engine.review.asked import Interactive
+
+    check_interactive(name)
+    return Interactive(name)
 
 
 def _plain(out: Path, reader: str, read_only: bool, blind: bool, seed: int | None) -> int:

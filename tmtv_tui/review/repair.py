@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_engine.errors import TmtvError
+from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.repairs import FLOOR_SUV, add, erase, merge
+from tmtv_engine.text import clean
 from tmtv_tui.review.cursor import Cursor, Index
 from tmtv_tui.review.planes import Plane
 
 if TYPE_CHECKING:
+    from tmtv_engine.review.asked import Interactive
     from tmtv_engine.review.source import Pet
     from tmtv_tui.review.opened import Opened
 
 VIEW_MM = 70.0
+UNREAD = "the images that this needs cannot be read"
 Pixels = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 IntArray = npt.NDArray[np.int64]
 
@@ -40,7 +43,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Draft:
-    """A repair as it is asked for; ``share`` is a percent of the highest SUV near the point."""
+    """A repair as it is asked for; ``share`` is a percent of the highest SUV near the point.
+
+    ``model``: the interactive one that can be asked, if any; ``asks``: it is.
+    """
 
     kind: Kind
     point: Cursor
@@ -49,6 +55,8 @@ class Draft:
     share: float | None = None
     reach_mm: float = 60.0
     radius_mm: float = 10.0
+    model: str = ""
+    asks: bool = False
 
     @property
     def grows(self) -> bool:
@@ -70,6 +78,8 @@ class Draft:
 
     def stepped(self, by: int) -> Draft:
         """Its number a step on: the radius, the SUV or the share."""
+        if self.asks:
+            return self
         if self.kind is Kind.ERASE:
             return replace(self, radius_mm=min(100.0, max(1.0, self.radius_mm + by)))
         if self.grows and self.share is not None:
@@ -81,9 +91,13 @@ class Draft:
         return replace(self, reach_mm=min(500.0, max(5.0, self.reach_mm + 5 * by)))
 
     def other(self) -> Draft:
-        """An SUV for a share and back; below for above and back."""
+        """From the model to an SUV to a share and back; below for above and back."""
+        if self.asks:
+            return replace(self, asks=False, share=None)
+        if self.grows and self.share is not None:
+            return replace(self, share=None, asks=bool(self.model))
         if self.grows:
-            return replace(self, share=41.0 if self.share is None else None)
+            return replace(self, share=41.0)
         turned = {Kind.BELOW: Kind.ABOVE, Kind.ABOVE: Kind.BELOW}
         return replace(self, kind=turned.get(self.kind, self.kind))
 
@@ -91,7 +105,10 @@ class Draft:
         """What it is, with its numbers."""
         named = " ".join(f"#{n}" for n in self.lesions)
         told = [f"{self.kind} {named}".strip()]
-        if self.grows:
+        if self.asks:
+            told.append(f"as {clean(self.model, 60)} answers at the point")
+            told.append(f"within {self.reach_mm:g} mm")
+        elif self.grows:
             suv, share = f"SUV {self.suv:g}", f"{self.share or 0:g} % of the highest near"
             told.append(f"above {suv if self.share is None else share}")
             told.append(f"within {self.reach_mm:g} mm")
@@ -155,8 +172,18 @@ class Preview:
         return Cut(image, pixels(self.gained), pixels(self.lost), pixels(self.kept), (row, col))
 
 
-def preview(opened: Opened, draft: Draft) -> Preview:
-    """What a draft would do; never raises for what it cannot."""
+def preview(
+    opened: Opened,
+    draft: Draft,
+    model: Interactive | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    blind: bool = False,
+) -> Preview:
+    """What a draft would do; never raises for what it cannot.
+
+    ``model`` is asked where the draft says so, which may take minutes: until ``stop()`` holds;
+    ``blind``: no error says where files lie.
+    """
     before = opened.reading
     cube, low = _cube(opened, draft.point)
     none = np.zeros(0, np.int64)
@@ -165,7 +192,11 @@ def preview(opened: Opened, draft: Draft) -> Preview:
     decision, told = None, ""
     lines: tuple[str, ...] = ()
     try:
-        decision = draft.decision(opened.session.replayer.pet)
+        if draft.asks and model is not None:
+            into = draft.lesions[0] if draft.lesions else None
+            decision = model(opened.session, draft.point.mm, draft.reach_mm, into, stop)
+        else:
+            decision = draft.decision(opened.session.replayer.pet)
         after = opened.session.preview(decision)
         number = after.lines[-1].lesions[0]
         own = _held(after, (number,))
@@ -173,6 +204,8 @@ def preview(opened: Opened, draft: Draft) -> Preview:
         voxels = [np.setdiff1d(own, had), np.setdiff1d(had, own), np.intersect1d(own, had)]
     except TmtvError as error:
         told, decision = " ".join(w for w in (error.what, error.remedy) if w), None
+        if blind and not isinstance(error, UsageError):
+            told = UNREAD
     shape = before.lesions.grid.shape
     changed = (np.stack(np.unravel_index(v, shape), axis=-1).astype(np.int64) for v in voxels)
     return Preview(draft, decision, told, lines, cube, low, *changed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -15,6 +16,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Static
+from textual.worker import get_current_worker
 
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.review.journal import Decision
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
 
 Hidden = partial(Binding, show=False)
+STILL_S = 0.3
+ASKED = "asking the model; Escape leaves it"
 KEYS = (
     "+ - its number   [ ] how far   % SUV or share, below or above",
     "arrows < > move the point   b planes   Enter: do it   Escape: leave it",
@@ -40,6 +44,7 @@ KEYS = (
 class RepairScreen(ModalScreen[Decision | None]):
     """What a repair would do, by every method, before it is done; computed in a worker."""
 
+    app: ReviewApp
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "go", "do it"),
         Binding("escape,q,ctrl+q", "leave", "leave it"),
@@ -117,11 +122,19 @@ class RepairScreen(ModalScreen[Decision | None]):
     def _ask(self, draft: Draft) -> None:
         self.draft, self.seen = draft, None
         self.query_one("#what", Static).update(Content(draft.words()).stylize("bold"))
+        if draft.asks:
+            self.query_one("#told", Static).update(Content(ASKED))
         self._compute(draft)
 
     @work(thread=True, exclusive=True, group="preview")
     def _compute(self, draft: Draft) -> None:
-        self.post_message(self.Computed(preview(self._opened, draft)))
+        worker = get_current_worker()
+        model, wanted = self.app.asked, time.monotonic() + STILL_S
+        while draft.asks and time.monotonic() < wanted and not worker.is_cancelled:
+            time.sleep(0.02)  # a point that is still being moved is not asked about
+        seen = preview(self._opened, draft, model, lambda: worker.is_cancelled, self.app.blind)
+        if not worker.is_cancelled:
+            self.post_message(self.Computed(seen))
 
     def on_repair_screen_computed(self, message: Computed) -> None:
         """Show what was computed, unless something else was asked for since."""
@@ -210,9 +223,9 @@ class RepairingScreen(AskingScreen):
                 return None
             return Draft(Kind.MERGE, point, tuple(sorted(marked)))
         if what == "grow":
-            held = _holder(o, point)
-            own = () if held is None else (held,)
-            return Draft(Kind.ADD if held is None else Kind.GROW, point, own)
+            held, model = _holder(o, point), self.app.asked.name if self.app.asked else ""
+            kind, own = (Kind.ADD, ()) if held is None else (Kind.GROW, (held,))
+            return Draft(kind, point, own, model=model, asks=bool(model))
         if number is None:
             self.complain("choose the lesion first")
             return None
