@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from tmtv_engine.errors import TmtvError, UsageError
+from tmtv_engine.errors import DiskError, TmtvError, UsageError, refusal
 from tmtv_tui.cli import console
 from tmtv_tui.cli.compare import compare
 from tmtv_tui.cli.decide import (
@@ -151,9 +151,19 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        return _told(_refused(error))
     except Exception as error:
         return _unexpected(error)
     return int(status) if isinstance(status, int) else 0
+
+
+def _refused(error: OSError) -> TmtvError:
+    """What the disk or the net would not do, by the name of what it was asked for."""
+    told = refusal(error)
+    if error.filename is not None:
+        return DiskError(f"{os.fsdecode(error.filename)}: {told}", "Nothing was left half-written.")
+    return DiskError(told, "Nothing was left half-written.")
 
 
 def _told(error: TmtvError) -> int:

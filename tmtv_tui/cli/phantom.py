@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from tmtv_tui.cli import console, options
+from tmtv_tui.cli.places import check_out
 
 FORMATS = ("dicom", "nifti")
 VENDORS = ("ge", "siemens", "philips")
@@ -42,6 +43,7 @@ def phantom(
     training on them never sees, those from there on in the others.
     """
     console.VOICE.quiet = quiet
+    check_out(out)
     options.choice(form, FORMATS, "--format")
     options.choice(vendor, VENDORS, "--vendor")
     from tmtv_engine.files import new_folder

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand
+
+from tmtv_tui.cli.places import check_out, check_words
 
 
 class Command(TyperCommand):
@@ -17,6 +20,16 @@ class Command(TyperCommand):
 
     def _arguments(self) -> list[Any]:
         return [p for p in self.params if p.param_type_name == "argument"]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse empty words, and a place for results that takes none, before any work."""
+        check_words(args)
+        rest: list[str] = super().parse_args(ctx, args)
+        for param in self.params:
+            out = ctx.params.get(param.name)
+            if "--out" in param.opts and isinstance(out, Path):
+                check_out(out)
+        return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """``[OPTIONS] STUDY...``."""
