@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 import pydicom
 
 from tests.support.dicom import write_series
+from tests.train.test_train import PLAN, TINY
+from tests.train.test_train import _manifest as write_cohort
 from tmtv_engine.case.folder import Case
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Unit, Volume
@@ -47,7 +50,7 @@ def make_world(folder: Path) -> None:
             case = _case(replace(study, case=name), labels, folder / root)
     _read(folder)
     _rois(folder, case)
-    for name in ("studies", "study", "STS_001"):
+    for name in ("studies", "study", "STS_001", "data/studies"):
         shutil.copytree(folder / "PET", folder / name / "PET")
     (folder / "STS_001" / "mask").mkdir()
     shutil.copy(folder / "RTSTRUCT.dcm", folder / "STS_001" / "mask" / "1-1.dcm")
@@ -56,6 +59,10 @@ def make_world(folder: Path) -> None:
     (folder / "manifest.csv").write_text("case,pet\np1,PET\n", "utf-8")
     rois = "\n".join(f"{name},mask.nii.gz" for name in NAMES["results"])
     (folder / "manual.csv").write_text(f"case,roi\n{rois}\n", "utf-8")
+    _trained(folder / "run")
+    shutil.copytree(folder / "run", folder / "RUN")
+    _downloaded(folder / "LyROI_ResM.zip")
+    _keys(folder)
 
 
 def _drawn() -> tuple[np.ndarray, np.ndarray]:
@@ -126,3 +133,29 @@ def _rois(folder: Path, case: Case) -> None:
     (study,) = find_studies(folder / "PET")
     assert isinstance(study, Study)
     write_nifti(load_study(study).suv, folder / "pet.nii.gz")
+
+
+def _trained(run: Path) -> None:
+    """A run as `tmtv train` leaves it, of a network that never learned."""
+    from tmtv_engine.model.checkpoint import network_of, write_model
+    from tmtv_engine.study.split import write_split
+    from tmtv_engine.train.dataset import read_dataset, split_of
+
+    write_split(run, split_of(read_dataset(write_cohort(run.parent / "cohort", 10)), 3), "seed 3")
+    write_model(run, network_of(PLAN).state_dict(), TINY, name="tiny", trained_on="nobody")
+
+
+def _downloaded(path: Path) -> None:
+    """A zip in the form of a published nnU-Net, with weights that nothing was taught."""
+    from tests.model.test_library import model, zipped
+
+    zipped(model(path.with_suffix("")), path)
+    shutil.rmtree(path.with_suffix(""))
+
+
+def _keys(folder: Path) -> None:
+    """A reader's SSH key where OpenSSH would look for it below the home, and who may sign."""
+    (folder / ".ssh").mkdir()
+    key = folder / ".ssh" / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    (folder / "signers").write_text(f"AB {key.with_suffix('.pub').read_text()}", "utf-8")
