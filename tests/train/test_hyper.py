@@ -148,6 +148,53 @@ def test_a_training_begins_with_weights_that_are_there(tmp_path: Path) -> None:
     assert not differ(run.weights(), begun)
 
 
+def test_a_wider_network_begins_as_the_narrower_one() -> None:
+    torch.manual_seed(1)
+    small, wide = (BodyPlan(3, w, (1, 1, 2), (1, 1)) for w in ((4, 6, 5), (7, 6, 9)))
+    narrow = network_of(small)
+    for value in narrow.parameters():
+        torch.nn.init.normal_(value, 0.0, 0.2)
+    run = Run(dataclasses.replace(BODY, architecture=wide))
+    drawn = {k: v.clone() for k, v in run.net.state_dict().items()}
+    run.begin(narrow.state_dict())
+    image = torch.rand(2, 3, 16, 8, 24)
+    image[:, -1] = (image[:, -1] > 0.3).float()
+    with torch.inference_mode():
+        for one, two in zip(run.net(image), narrow(image), strict=True):
+            assert one.std() > 0.1
+            torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
+    # what is new is as it was drawn, so that it can learn
+    new = run.net.state_dict()["enter.conv.weight"][4:]
+    assert torch.equal(new, drawn["enter.conv.weight"][4:])
+    assert new.std() > 0.01
+
+
+@pytest.mark.parametrize("plan", [BodyPlan(3, (8, 4, 4), (1, 0, 1), (0, 0)), BodyPlan(3, (4, 4))])
+def test_a_network_begins_as_no_wider_and_no_other_one(plan: BodyPlan) -> None:
+    other = dataclasses.replace(plan, down=(1,) * plan.levels, up=(0,) * (plan.levels - 1))
+    with pytest.raises(InputError, match="of another network"):
+        Run(BODY).begin(network_of(other).state_dict())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_batches_made_ahead_are_those_of_their_steps(
+    threads: int, expected: Mapping[str, Tensor], tmp_path: Path
+) -> None:
+    run = train(Some(BODY), tmp_path, BODY, ahead=threads)
+    assert not differ(run.weights(), expected)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_window_s_aim_kept_is_the_aim_found_anew(seed: int) -> None:
+    one = patient(seed)
+    for alike in (False, True):
+        cut = [
+            part(some, (16, 8, 24), np.random.default_rng(seed), alike=alike)
+            for some in (one, one.aimed())
+        ]
+        assert torch.equal(cut[0].suv, cut[1].suv)
+
+
 def test_the_digital_checkpoint_of_the_first_version_is_loaded(tmp_path: Path) -> None:
     """`checkpoint.safetensors`: mean, net, optimizer, and a step as all that it tells."""
     run = Run(BODY)
@@ -296,8 +343,7 @@ def test_each_lesion_weighs_the_same_whatever_its_size() -> None:
     assert share[target < 0.5].max() == 0
     assert share.sum() == pytest.approx(1.0)
     none = torch.zeros(1, 1, 2, 2, 2)
-    assert float(lesion_loss(none - 3, none)) == 0.0
+    assert float(lesion_loss(none - 3, none, torch.from_numpy(lesion_shares(none.numpy())))) == 0.0
     # logit 0: log 2 a voxel, by hand; only what is missed in lesions counts
-    assert float(lesion_loss(torch.zeros(target.shape), torch.from_numpy(target))) == pytest.approx(
-        math.log(2), rel=1e-6
-    )
+    loss = lesion_loss(torch.zeros(target.shape), torch.from_numpy(target), torch.from_numpy(share))
+    assert float(loss) == pytest.approx(math.log(2), rel=1e-6)

@@ -109,7 +109,7 @@ def test_truth_is_the_mean_of_four_cuts(tmp_path: Path) -> None:
 def test_a_healthy_patient_teaches_nothing_but_zero(tmp_path: Path) -> None:
     _write(tmp_path / "a" / "b", ("SUV.nii.gz", "CTres.nii.gz", "SEG.nii.gz"), 0, healthy=True)
     (study,) = read_dataset(tmp_path)
-    image, target, _ = batch_of([Lesson(prepare(study, TINY, tmp_path / "c"), 0, 0, True)], TINY)
+    image, target, *_ = batch_of([Lesson(prepare(study, TINY, tmp_path / "c"), 0, 0, True)], TINY)
     assert image.shape == (1, 2, 16, 16, 16)
     assert target.abs().max() == 0
 

@@ -20,8 +20,13 @@ def body_mask(suv: Tensor) -> Tensor:
 
     Only what lies near a voxel decides about it, so that no margin and no cut changes the rest.
     """
-    mean = F.avg_pool3d(suv, 3, 1, 1)
-    return F.max_pool3d((mean > MASK_SUV).to(suv.dtype), 3, 1, 1)
+    inside = F.avg_pool3d(suv, 3, 1, 1) > MASK_SUV
+    for axis in (2, 3, 4):  # a maximum of 3×3×3, an axis at a time: three times as fast
+        last, wide = inside.shape[axis] - 1, inside.clone()
+        wide.narrow(axis, 1, last).logical_or_(inside.narrow(axis, 0, last))
+        wide.narrow(axis, 0, last).logical_or_(inside.narrow(axis, 1, last))
+        inside = wide
+    return inside.to(suv.dtype)
 
 
 def body_grid(suv: Volume, spacing_mm: float, multiple: int) -> Grid:

@@ -88,7 +88,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "body": Recipe(
             "body",
-            BodyPlan(),
+            BodyPlan(channels=(48, 96, 192)),
             8.0,
             (128, 32, 64),
             "both",

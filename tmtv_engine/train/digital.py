@@ -25,11 +25,12 @@ from tmtv_engine.train.source import DigitalSource
 def main() -> int:
     """Train until ``--epochs``; with a checkpoint in RUN, go on from it."""
     given = _parsed()
-    torch.set_num_threads(given.threads)
+    torch.set_num_threads(given.threads if given.device == "cpu" else 1)
+    torch.backends.cudnn.benchmark = True  # windows come in few sizes
     changed = {
         key: value
-        for key, value in (("epochs", given.epochs), ("anneal", given.anneal), ("seed", given.seed))
-        if value is not None
+        for key in ("epochs", "anneal", "seed", "batch", "shows", "bf16")
+        if (value := getattr(given, key)) is not None
     }
     recipe = dataclasses.replace(RECIPES[given.recipe], **changed)
     try:
@@ -47,6 +48,7 @@ def main() -> int:
             device=given.device,
             resume=True,
             compiled=given.compile,
+            ahead=given.threads,
             begin=read_model(given.begin)[0] if given.begin else None,
             say=_say,
         )
@@ -68,7 +70,10 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--begin", type=Path, help="model whose weights a new run begins with")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=int, help="windows a step")
+    parser.add_argument("--bf16", action="store_true", default=None, help="for a GPU")
+    parser.add_argument("--shows", type=int, help="how often an epoch shows each patient")
+    parser.add_argument("--threads", type=int, default=1, help="that make batches, or compute")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true", help="needs a C++ compiler")
     return parser.parse_args()

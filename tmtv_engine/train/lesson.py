@@ -22,6 +22,7 @@ from tmtv_engine.model.body import body_mask
 from tmtv_engine.model.channels import HU_TOP, channels_of
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.train.augment import motion, moved
+from tmtv_engine.train.loss import lesion_shares
 
 DISEASED = 0.5  # the share of windows that are laid round tumour, where there is any
 LIMB = 0.8  # the same of pieces
@@ -29,16 +30,32 @@ Cohort = dict[str, list[Path]]  # the prepared files of train, val and test
 Change = Callable[[Tensor, float], Tensor]
 
 
+class Aim(NamedTuple):
+    """Where windows of a patient may lie: the body's box, first and past the last voxel (z, y, x),
+    and the voxels, (n, 3) indices, of all tumour and of each lesion. Many windows share it."""
+
+    low: list[int]
+    high: list[int]
+    tumour: Tensor
+    lesions: tuple[Tensor, ...]
+
+
 class Patient(NamedTuple):
     """SUV, HU (none: air), TMTVprob and structures (none: unknown), each (z, y, x).
 
     Half precision and bytes will do to keep them: `ready` makes numbers of them to count with.
+    ``aim`` is found anew where it is none.
     """
 
     suv: Tensor
     hu: Tensor | None
     prob: Tensor
     structures: Tensor | None = None
+    aim: Aim | None = None
+
+    def aimed(self) -> Patient:
+        """The same with its ``aim``."""
+        return self._replace(aim=_aim_of(self.ready()))
 
     def changed(self, change: Change) -> Patient:
         """Each array changed; ``change`` is told what lies outside it."""
@@ -48,15 +65,26 @@ class Patient(NamedTuple):
 
     def ready(self) -> Patient:
         """The same in float32."""
-        return self.changed(lambda array, _: array.float())
+        return self.changed(lambda array, _: array.float())._replace(aim=self.aim)
 
 
 class Batch(NamedTuple):
-    """Image (B, C, z, y, x), TMTVprob (B, 1, z, y, x) and, where known, structures (B, z, y, x)."""
+    """Image (B, C, z, y, x), TMTVprob (B, 1, z, y, x) and, where known, structures (B, z, y, x).
+
+    ``shares``: what each voxel weighs in `lesion_loss`, where the recipe has one.
+    """
 
     image: Tensor
     prob: Tensor
     structures: Tensor | None = None
+    shares: Tensor | None = None
+
+    def on(self, device: torch.device) -> Batch:
+        """The same on ``device``."""
+        image, prob, *known = (None if t is None else t.to(device) for t in self)
+        assert image is not None
+        assert prob is not None
+        return Batch(image, prob, *known)
 
 
 @dataclass(frozen=True)
@@ -104,10 +132,13 @@ def batch_of(lessons: Sequence[Lesson], recipe: Recipe, *, plain: bool = False) 
         window = recipe.windows[int(r.integers(len(recipe.windows)))]
     shown = [_shown(lesson, recipe, window, plain) for lesson in lessons]
     images, probs, names = zip(*shown, strict=True)
-    image = torch.stack(images).contiguous(memory_format=torch.channels_last_3d)
+    image, prob = torch.stack(images), torch.stack(probs)
     known = [n for n in names if n is not None]
     return Batch(
-        image, torch.stack(probs), torch.stack(known) if len(known) == len(names) else None
+        image.contiguous(memory_format=torch.channels_last_3d),
+        prob,
+        torch.stack(known) if len(known) == len(names) else None,
+        torch.from_numpy(lesion_shares(prob.numpy())) if recipe.lesions and not plain else None,
     )
 
 
@@ -143,8 +174,11 @@ def part(patient: Patient, shape: Shape, r: np.random.Generator, *, alike: bool 
     Half of the windows of a diseased patient hold a voxel of tumour, each as likely or, ``alike``,
     each lesion; where in the window it lies is chance.
     """
-    low, high = _body_box(patient.suv)
-    focus = _voxel(patient.prob, r, alike) if r.random() < DISEASED else None
+    low, high, tumour, lesions = patient.aim or _aim_of(patient)
+    focus = None
+    if r.random() < DISEASED:
+        where = lesions[int(r.integers(len(lesions)))] if alike and lesions else tumour
+        focus = _one_of(where, r)
     first = []
     for axis, size in enumerate(shape):
         slack = int(high[axis] - low[axis]) - size
@@ -159,19 +193,18 @@ def part(patient: Patient, shape: Shape, r: np.random.Generator, *, alike: bool 
     return patient.changed(lambda array, empty: _cut(array, first, shape, empty))
 
 
-def _body_box(suv: Tensor) -> tuple[list[int], list[int]]:
-    where = torch.nonzero(body_mask(suv[None, None])[0, 0])
-    if not len(where):
-        return [0, 0, 0], list(suv.shape)
-    return where.amin(0).tolist(), (where.amax(0) + 1).tolist()
+def _aim_of(patient: Patient) -> Aim:
+    low, high = [0, 0, 0], list(patient.suv.shape)
+    where = torch.nonzero(body_mask(patient.suv[None, None])[0, 0])
+    if len(where):
+        low, high = where.amin(0).tolist(), (where.amax(0) + 1).tolist()
+    labels, count = ndimage.label(patient.prob.numpy() >= 0.5, np.ones((3, 3, 3)))
+    tumour = torch.nonzero(patient.prob > 0)
+    of = torch.from_numpy(labels)[tuple(tumour.T)]
+    return Aim(low, high, tumour, tuple(tumour[of == k] for k in range(1, count + 1)))
 
 
-def _voxel(chosen: Tensor, r: np.random.Generator, alike: bool = False) -> list[int] | None:
-    if alike:
-        labels, count = ndimage.label(chosen.numpy() >= 0.5, np.ones((3, 3, 3)))
-        if count:
-            chosen = torch.from_numpy(labels == r.integers(1, count + 1))
-    where = torch.nonzero(chosen > 0)
+def _one_of(where: Tensor, r: np.random.Generator) -> list[int] | None:
     return where[int(r.integers(len(where)))].tolist() if len(where) else None
 
 
@@ -193,7 +226,7 @@ def piece(patient: Patient, r: np.random.Generator) -> Patient:
     It lies where `model_grid` lays a small image: at the head end, amid rows and columns.
     """
     chosen = patient.prob if r.random() < LIMB and patient.prob.any() else patient.suv > BODY_SUV
-    at = _voxel(chosen.float(), r)
+    at = _one_of(torch.nonzero(chosen > 0), r)
     if at is None:
         return patient
     reach = (r.integers(15, 70), *((64, 64) if r.random() < 0.4 else r.integers(16, 34, 2)))

@@ -10,7 +10,9 @@ import csv
 import io
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from tmtv_engine.files import make_folder, write_text
 from tmtv_engine.model.checkpoint import write_model
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.train.curve import write_curve
-from tmtv_engine.train.lesson import Lesson, batch_of, steps_of
+from tmtv_engine.train.lesson import Batch, Lesson, batch_of, steps_of
 from tmtv_engine.train.run import Run
 from tmtv_engine.train.source import Source
 
@@ -56,6 +58,7 @@ def train(
     device: str = "cpu",
     resume: bool = False,
     compiled: bool = False,
+    ahead: int = 1,
     begin: Mapping[str, Tensor] | None = None,
     say: Say = silent,
     live: Say = silent,
@@ -64,9 +67,10 @@ def train(
 
     After each epoch: `last.safetensors` to go on from, the best network by validation Dice as a
     model (`model.json`, `weights.safetensors`), a row of `metrics.csv` and `curve.png`; ``say``
-    gets a line then, and a last one of the waiting; ``live`` one after each step. ``begin``:
-    weights to begin with. Raises `InputError` for an empty cohort, a folder that holds a run and
-    was not to be resumed, or a run of another recipe or cohort.
+    gets a line then, and a last one of the waiting; ``live`` one after each step. ``ahead``
+    threads make the coming steps' batches. ``begin``: weights to begin with. Raises `InputError`
+    for an empty cohort, a folder that holds a run and was not to be resumed, or a run of another
+    recipe or cohort.
     """
     run, last = Run(recipe, device, compiled=compiled), out / LAST
     if last.exists():
@@ -84,7 +88,7 @@ def train(
             raise InputError(
                 "no patient is left to train on", "Give more patients, or a split column."
             )
-        loss = _epoch(run, lessons, lambda text, share: live(clock.tell(text, share)))
+        loss = _epoch(run, lessons, ahead, lambda text, share: live(clock.tell(text, share)))
         run.epoch += 1
         score = run.validate(source.held_out())
         if _rank() == 0:
@@ -125,23 +129,37 @@ class Clock:
         return f"epoch {at}/{self.last}  {text}  {hours}:{minutes:02d}:{seconds:02d} left"
 
 
-def _epoch(run: Run, lessons: list[Lesson], live: Callable[[str, float], None]) -> float:
+def _epoch(
+    run: Run, lessons: list[Lesson], ahead: int, live: Callable[[str, float], None]
+) -> float:
     """One epoch; with several processes each takes its share and the gradients are averaged."""
     steps = steps_of(lessons, run.recipe)
     size = dist.get_world_size() if dist.is_initialized() else 1
     share = steps[_rank() : len(steps) // size * size or len(steps) : size]
     losses: list[float] = []
-    for group in share:
+    for group, batch in _batches(share, run.recipe, ahead):
         first = group[0]
         key = [run.recipe.seed, first.epoch, first.number, int(first.extra), 1]
         seed = np.random.default_rng([*key, first.showing] if first.showing else key)
         torch.manual_seed(int(seed.integers(2**62)))  # dropout's
         rate = rate_at(run.step, run.recipe, run.recipe.epochs * len(share))
-        losses.append(run.learn(batch_of(group, run.recipe), rate))
+        losses.append(run.learn(batch, rate))
         done = len(losses)
         text = f"step {done}/{len(share)}  loss {losses[-1]:.4f}"
         live(text, run.epoch + done / (len(share) + 1))
     return float(np.mean(losses))
+
+
+def _batches(
+    groups: Sequence[Sequence[Lesson]], recipe: Recipe, threads: int
+) -> Iterator[tuple[Sequence[Lesson], Batch]]:
+    """Each step's lessons and its batch, a few of which are made while others are learnt from."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque[Future[Batch]]()
+        for k, group in enumerate(groups):
+            upcoming = groups[k + len(waiting) : k + 2 * threads]
+            waiting.extend(pool.submit(batch_of, some, recipe) for some in upcoming)
+            yield group, waiting.popleft().result()
 
 
 def _rate(run: Run) -> float:

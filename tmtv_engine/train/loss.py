@@ -41,19 +41,21 @@ def dice_and_entropy(
     return (present * _dice_losses(torch.sigmoid(logits), target)).mean() + entropy * crossed
 
 
-def lesion_loss(logits: Tensor, target: Tensor) -> Tensor:
+def lesion_loss(logits: Tensor, target: Tensor, shares: Tensor) -> Tensor:
     """The mean over lesions of each one's mean cross-entropy: shapes (B, 1, z, y, x).
 
-    A lesion is a component of ``target`` of at least one half. In a mean over voxels the bulky
-    ones are all there is; here a node of 1 mL counts as much. 0 where there is none.
+    ``shares`` are the target's `lesion_shares`. In a mean over voxels the bulky lesions are all
+    there is; here a node of 1 mL counts as much. 0 where there is none.
     """
-    share = torch.from_numpy(lesion_shares(target.detach().cpu().numpy())).to(logits)
     each = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    return (each * share).sum()
+    return (each * shares).sum()
 
 
 def lesion_shares(target: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """What each voxel weighs where each lesion of (B, 1, z, y, x) weighs the same; one in sum."""
+    """What each voxel weighs where each lesion of (B, 1, z, y, x) weighs the same; one in sum.
+
+    A lesion is a component of ``target`` of at least one half.
+    """
     out = np.zeros(target.shape, np.float32)
     number = 0
     for sample, shares in zip(target[:, 0] >= 0.5, out[:, 0], strict=True):

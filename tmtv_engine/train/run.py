@@ -20,6 +20,7 @@ from tmtv_engine.files import write_bytes
 from tmtv_engine.model.bodynet import FOLD, BodyPlan
 from tmtv_engine.model.checkpoint import network_of, recipe_of
 from tmtv_engine.model.recipes import Recipe
+from tmtv_engine.train.grow import grown
 from tmtv_engine.train.lesson import Batch, Lesson, batch_of
 from tmtv_engine.train.loss import dice_and_entropy, lesion_loss, naming_loss, soft_dice_loss
 
@@ -66,20 +67,21 @@ class Run:
 
     def loss(self, batch: Batch) -> Tensor:
         """What the recipe minimises."""
+        batch = batch.on(self.device)
         tumour, names = self._logits(self.model, batch.image)
-        target = batch.prob.to(self.device)
-        body = batch.image[:, -1:].to(self.device) if names is not None else None
+        target = batch.prob
+        body = batch.image[:, -1:] if names is not None else None
         if not self.recipe.entropy:
             return soft_dice_loss(torch.sigmoid(tumour), target)
         loss = dice_and_entropy(tumour, target, self.recipe.entropy, body)
-        if self.recipe.lesions:
-            loss = loss + self.recipe.lesions * lesion_loss(tumour, target)
+        if batch.shares is not None:
+            loss = loss + self.recipe.lesions * lesion_loss(tumour, target, batch.shares)
         if names is None or body is None or batch.structures is None or not self.recipe.naming:
             return loss
         # one voxel of eight stands for all: which one is chance, so that none is preferred
         r = np.random.default_rng((self.recipe.seed, self.step))
         z, y, x = (slice(int(k), None, FOLD) for k in r.integers(0, FOLD, 3))
-        labels = batch.structures.to(self.device)[:, z, y, x]
+        labels = batch.structures[:, z, y, x]
         return loss + self.recipe.naming * naming_loss(names, labels, body[:, 0, z, y, x])
 
     @torch.no_grad()
@@ -87,9 +89,8 @@ class Run:
         if not self.recipe.average:
             return
         keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
-        for key, value in self.net.state_dict().items():
-            if value.is_floating_point():
-                self.mean[key].lerp_(value.detach(), 1 - keep)
+        new = {k: v for k, v in self.net.state_dict().items() if v.is_floating_point()}
+        torch._foreach_lerp_([self.mean[k] for k in new], list(new.values()), 1 - keep)
 
     def weights(self) -> Mapping[str, Tensor]:
         """The weights of the model: the running mean where the recipe keeps one."""
@@ -118,7 +119,10 @@ class Run:
         return out.float(), None
 
     def begin(self, weights: Mapping[str, Tensor]) -> None:
-        """Begin with the weights of a model that is there."""
+        """Begin with the weights of a model that is there, of the same or a narrower network."""
+        plan = self.recipe.architecture
+        if isinstance(plan, BodyPlan):
+            weights = grown({k: v.cpu() for k, v in _state(self.net)}, weights, plan)
         self.net.load_state_dict(dict(weights))
         self.mean = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
 

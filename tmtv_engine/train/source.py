@@ -141,7 +141,8 @@ def patient_of(sample: Sample, recipe: Recipe) -> Patient:
         sample = filled(framed(sample, recipe), 2**recipe.architecture.levels)
     hu = None if sample.ct is None else torch.from_numpy(sample.ct).half()
     suv, prob = (torch.from_numpy(a).half() for a in (sample.suv, sample.prob))
-    return Patient(suv, hu, prob, torch.from_numpy(sample.structures))
+    drawn = Patient(suv, hu, prob, torch.from_numpy(sample.structures))
+    return drawn.aimed() if recipe.windows else drawn
 
 
 def framed(sample: Sample, recipe: Recipe) -> Sample:

@@ -1,0 +1,50 @@
+"""A wider network that begins as a narrower one: the same answers, with room to learn more.
+
+What is new feeds nothing that was there (those weights begin at zero), and is drawn at random, so
+that it learns from the first step on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from tmtv_engine.errors import InputError
+from tmtv_engine.model.bodynet import FOLD, BodyPlan
+
+JOINED = "tumour.weight"  # its inputs are the network's channels and then the folded image
+
+
+def grown(
+    fresh: Mapping[str, Tensor], narrow: Mapping[str, Tensor], plan: BodyPlan
+) -> dict[str, Tensor]:
+    """``narrow``'s weights amid those of the untrained network ``fresh`` of ``plan``.
+
+    Raises `InputError` where ``narrow`` has other layers, or more channels in one.
+    """
+    if fresh.keys() != narrow.keys() or any(_exceeds(narrow[k], fresh[k]) for k in fresh):
+        raise InputError(
+            "the weights to begin with are of another network",
+            "Give a model of the same recipe, or one that is narrower.",
+        )
+    seen = FOLD**3 * plan.inputs
+    return {key: _placed(fresh[key], narrow[key], seen * (key == JOINED)) for key in fresh}
+
+
+def _exceeds(one: Tensor, two: Tensor) -> bool:
+    return one.dim() != two.dim() or any(a > b for a, b in zip(one.shape, two.shape, strict=True))
+
+
+def _placed(fresh: Tensor, old: Tensor, last: int) -> Tensor:
+    """``old`` in the first channels of ``fresh``, its ``last`` inputs in the last ones."""
+    new = fresh.clone()
+    if old.dim() == 1:
+        new[: len(old)] = old
+        return new
+    rows, columns = old.shape[:2]
+    new[:rows] = 0.0
+    new[:rows, : columns - last] = old[:, : columns - last]
+    if last:
+        new[:rows, -last:] = old[:, -last:]
+    return new
