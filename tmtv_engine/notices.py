@@ -40,6 +40,15 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "PatientID, or under none",
             "Make sure that they are one patient's.",
         ),
+        "other-patient": Code(
+            "the ROIs are those of another patient",
+            "Give the ROIs of this patient, or correct the PatientID of the two.",
+            kind="refusal",
+        ),
+        "other-study": Code(
+            "the ROIs name another study than the PET's",
+            "Make sure that they were drawn for this scan.",
+        ),
         "high-dose": Code(
             "the injected activity is above 2 GBq",
             "Check the activity and its unit; --dose-bq gives the right one.",
@@ -206,6 +215,14 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "roi-outside": Code(
             "part of the ROIs lies outside the PET",
             "Check that ROIs and PET are of one study; what lies outside is not measured.",
+        ),
+        "roi-cold": Code(
+            "ROIs hold no uptake: they may be of another scan, or moved",
+            "Look where they lie on the PET.",
+        ),
+        "seg-geometry": Code(
+            "the SEG says of its own geometry what cannot be true of its frames",
+            "Look where its segments lie on the PET, and how thick they are; export it anew.",
         ),
         "roi-resampled": Code(
             "ROIs drawn on another grid hold another volume on the PET's voxels",

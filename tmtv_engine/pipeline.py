@@ -110,7 +110,7 @@ def run_loaded(
 
     seconds = {} if seconds is None else seconds
     with _stage(seconds, finder.stage, 1, config):
-        found = finder.find(loaded.suv, loaded.ct)
+        found = finder.on(loaded.source).find(loaded.suv, loaded.ct)
         kept = {} if study is None else organs_record(study)
         organs = _organs(loaded, study, config)
         found = found if organs is None else _by_organs(found, organs)

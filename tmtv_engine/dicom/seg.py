@@ -56,8 +56,9 @@ class _Layout:
         return affine
 
 
-def read_segments(dataset: Dataset, grid: Grid, path: Path) -> list[Segment]:
-    """The segments of a SEG (binary, fractional at one half, or label map) on ``grid``.
+def read_segments(dataset: Dataset, grid: Grid, path: Path) -> tuple[list[Segment], str]:
+    """The segments of a SEG (binary, fractional at one half, or label map) on ``grid``, and how its
+    PixelMeasures contradict its plane positions ("" where they do not).
 
     Frames that hold nothing may be missing; another grid (thicker, turned, finer) is sampled at
     the nearest voxel of its own. Raises `InputError` for pixels that cannot be decoded or a frame
@@ -65,7 +66,7 @@ def read_segments(dataset: Dataset, grid: Grid, path: Path) -> list[Segment]:
     """
     kind = str(dataset.get("SegmentationType", "BINARY"))
     images = _images(dataset, path)
-    frames, layout = _frames(dataset, images, grid, path)
+    frames, layout, odd = _frames(dataset, images, grid, path)
     half = 0.5 * float(dataset.get("MaximumFractionalValue", 255))
     numbers = {int(item.SegmentNumber) for item in dataset.SegmentSequence}
     if kind != "LABELMAP" and not {f.segment for f in frames} <= numbers:
@@ -82,7 +83,7 @@ def read_segments(dataset: Dataset, grid: Grid, path: Path) -> list[Segment]:
         placed = _placed(own, layout, grid, path)
         name = clean(item.get("SegmentLabel", "")) or f"{number}"
         found.append(Segment(number, name, *placed))
-    return found
+    return found, odd
 
 
 def _images(dataset: Dataset, path: Path) -> Array:
@@ -98,8 +99,8 @@ def _images(dataset: Dataset, path: Path) -> Array:
 
 def _frames(
     dataset: Dataset, images: Array, grid: Grid, path: Path
-) -> tuple[list[_Frame], _Layout]:
-    """The frames of a SEG and how they all lie."""
+) -> tuple[list[_Frame], _Layout, str]:
+    """The frames of a SEG, how they all lie, and what PixelMeasures says otherwise."""
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     groups = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
     if not groups or len(groups) != len(images):
@@ -123,13 +124,51 @@ def _frames(
     if np.abs(np.array(lying, float) - first).max() > 1e-3:
         raise GeometryError(f"{path}: its frames lie on no common grid", "Export it anew.")
     row, column = first[:3], first[3:6]
+    _check_lying(row, column, first[6:], path)
     normal = np.cross(row, column)
     told = [float(size.get(k) or 0) for k in ("SpacingBetweenSlices", "SliceThickness")]
     along = np.array([frame.position @ normal for frame in frames])
     affine = np.eye(4)
     affine[:3, 0] = normal * _step(along, told[0], told[1], grid.spacing_mm[0], path)
     affine[:3, 1], affine[:3, 2] = column * first[6], row * first[7]
-    return frames, _Layout(affine, images.shape[1:])
+    layout = _Layout(affine, images.shape[1:])
+    _check_corner(frames, layout, grid, path)
+    return frames, layout, _otherwise(along, told[0])
+
+
+def _check_lying(row: FloatArray, column: FloatArray, pixel_mm: FloatArray, path: Path) -> None:
+    """Refuse cosines that are no right angle of unit vectors, and pixels of no size."""
+    lengths = np.abs([row @ row - 1.0, column @ column - 1.0, row @ column])
+    if not (lengths < 1e-2).all():
+        raise GeometryError(f"{path}: ImageOrientationPatient is no right angle", "Export it anew.")
+    if not (np.isfinite(pixel_mm) & (pixel_mm > 0)).all():
+        raise GeometryError(f"{path}: PixelSpacing is not above 0", "Export it anew.")
+
+
+def _check_corner(frames: Sequence[_Frame], layout: _Layout, grid: Grid, path: Path) -> None:
+    """Refuse frames of the PET's rows and columns that begin where its slices do, and end
+    elsewhere: of two images of one matrix and one corner, one spacing is wrong."""
+    if layout.size != grid.shape[1:]:
+        return
+    rows, columns = (n - 1 for n in layout.size)
+    for frame in frames:
+        whole = layout.at(frame.position) @ np.array([(0, 0, 0, 1), (0, rows, columns, 1)]).T
+        near, far = grid.to_index(whole[:3].T)[:, 1:]
+        if np.abs(near).max() < 0.1 and np.abs(far - (rows, columns)).max() > 0.5:
+            what = f"{path}: has the PET's rows, columns and corner, and another spacing or turn"
+            raise GeometryError(what, "Export it anew: its PixelMeasures are not the PET's.")
+
+
+def _otherwise(along: FloatArray, spacing: float) -> str:
+    """How SpacingBetweenSlices contradicts where the frames lie, or ""."""
+    gaps = np.diff(np.unique(np.round(along, 3)))
+    gaps = gaps[gaps > 0.01]
+    if not len(gaps) or not spacing:
+        return ""
+    even = len(gaps) > 1 and np.ptp(gaps) < 0.1 and gaps.min() > 1.5 * spacing
+    if not even and _multiples(gaps, abs(spacing)):
+        return ""
+    return f"SpacingBetweenSlices {spacing:g} mm, frames {gaps.min():g} mm apart"
 
 
 def _group(own: Dataset, shared: Dataset, keyword: str) -> Dataset:

@@ -11,6 +11,7 @@ from tmtv_engine.image.formats import read_image, suffix_of
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.find import find_lesions
 from tmtv_engine.lesion.lists import Lesions, from_labels
+from tmtv_engine.study.owner import NO_OWNER, Owner
 from tmtv_engine.study.rois import Rois, read_rois
 
 RoiMode = Literal["auto", "labels", "components"]
@@ -26,14 +27,16 @@ def lesions_of(rois: Rois, suv: Volume, mode: RoiMode = "auto") -> Lesions:
     return find_lesions(rois.labels.with_array(rois.labels.array > 0), suv)
 
 
-def drawn_lesions(path: Path | None, suv: Volume, mode: RoiMode = "auto") -> Lesions:
-    """The lesions of a file of ROIs by `lesions_of`.
+def drawn_lesions(
+    path: Path | None, suv: Volume, mode: RoiMode = "auto", owner: Owner = NO_OWNER
+) -> Lesions:
+    """The lesions of a file of ROIs by `lesions_of`, drawn on the PET of ``owner``.
 
     None of no file, and of a mask that is empty: a patient without disease, no mistake.
     """
     if path is None or _is_empty(path):
         return from_labels(suv.with_array(np.zeros(suv.grid.shape, np.uint8), Unit.LABEL), suv)
-    return lesions_of(read_rois(path, suv.grid), suv, mode)
+    return lesions_of(read_rois(path, suv.grid, owner=owner), suv, mode)
 
 
 def _is_empty(path: Path) -> bool:

@@ -23,7 +23,8 @@ from tmtv_engine.model.registry import Model, Told
 from tmtv_engine.model.registry import load as load_model
 from tmtv_engine.model.segmenter import Prediction, Segmenter
 from tmtv_engine.notices import Notice
-from tmtv_engine.study.rois import read_rois
+from tmtv_engine.study.owner import NO_OWNER, Owner
+from tmtv_engine.study.rois import cold, read_rois
 
 Rule = Literal["paper", "vote"]
 
@@ -53,6 +54,12 @@ class Finder:
     stage: str = "network"
     takes_ct: bool = True
     limits: Mapping[str, Any] = field(default_factory=dict)
+
+    def on(self, source: Mapping[str, Any]) -> Finder:
+        """The finder for the PET that ``source`` (`source.json`) tells of: ROIs must be its own."""
+        if not isinstance(self.find, _Drawn):
+            return self
+        return replace(self, find=replace(self.find, owner=Owner.of_source(source)))
 
 
 def finder_of(
@@ -161,8 +168,12 @@ class _Drawn:
     mode: RoiMode
     names: tuple[str, ...] | None
     accepted: frozenset[str] = frozenset()
+    owner: Owner = NO_OWNER
 
     def __call__(self, suv: Volume, ct: Volume | None) -> Found:
-        rois = read_rois(self.path, suv.grid, names=self.names, accepted=self.accepted)
+        rois = read_rois(
+            self.path, suv.grid, names=self.names, accepted=self.accepted, owner=self.owner
+        )
         lesions = lesions_of(rois, suv, self.mode)
-        return Found(lesions, (Origin(Source.ROI),) * len(lesions), rois.notices)
+        told = (*rois.notices, *cold(rois, suv))
+        return Found(lesions, (Origin(Source.ROI),) * len(lesions), told)

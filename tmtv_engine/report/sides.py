@@ -23,6 +23,7 @@ from tmtv_engine.report.agreement import Overlap
 from tmtv_engine.report.cohort import OVERLAPS, Found
 from tmtv_engine.review.reading import Reading, Replayer, reading_of
 from tmtv_engine.review.source import source_suv
+from tmtv_engine.study.owner import Owner
 
 Voxels = npt.NDArray[np.int64]
 PREDICTION = "prediction"
@@ -61,7 +62,7 @@ def roi_side(case: Case, path: Path | None, mode: RoiMode) -> Side:
     """Manual ROIs on the case's own PET, read again; None: a patient without disease."""
     suv = source_suv(case)
     methods = Cuts.of_record(case.record, case.voxels().take([])).methods
-    lesions = drawn_lesions(path, suv, mode)
+    lesions = drawn_lesions(path, suv, mode, Owner.of_source(case.source()))
     around = np.full(len(lesions), np.nan)
     if any(m.needs_background for m in methods):
         around = background_suv(lesions, suv)

@@ -29,6 +29,7 @@ from tmtv_engine.review.journal import Decision, alone
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.session import Session, follow, summed
 from tmtv_engine.review.source import source_suv
+from tmtv_engine.study.owner import Owner
 from tmtv_engine.study.rois import Rois, read_rois
 
 SAME = 0.5
@@ -114,7 +115,8 @@ def _imported(
     case, reading = session.case, session.reading
     if reading.signed:
         raise CaseError(f"{case.name} is signed by {session.reader}", "Re-open it first (unsign).")
-    rois = read_rois(path, reading.lesions.grid, names=names)
+    owner = Owner.of_source(case.source())
+    rois = read_rois(path, reading.lesions.grid, names=names, owner=owner)
     cuts = Cuts.of_record(case.record, reading.lesions, reading.around)
     found = correct(reading, cuts, rois, same)
     added = _new_lesions(found, reading.lesions, image)  # before anything is decided

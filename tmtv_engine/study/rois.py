@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from tmtv_engine.image.nifti import check_sizes
 from tmtv_engine.image.resample import beyond_ml, resample
 from tmtv_engine.image.volume import Grid, Mask, Unit, Volume
 from tmtv_engine.notices import Notice, notice, refuse
+from tmtv_engine.study.owner import NO_OWNER, Owner, check_owner, drawn_on
 from tmtv_engine.text import clean
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["mask", "labels", "rtstruct", "seg"]
 MOST_SHARE, MOST_ML = 0.2, 0.5  # by which a ROI may change on the PET's voxels
+COLD_SUV = 1.5  # muscle, fat, lung and their noise; blood and liver lie above
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +67,16 @@ def read_rois(
     *,
     names: Sequence[str] | None = None,
     accepted: Collection[str] = (),
+    owner: Owner = NO_OWNER,
 ) -> Rois:
     """The ROIs of a mask or label map (any image), a DICOM SEG or an RTSTRUCT, on ``grid``.
 
     ``names`` picks some by name or number. Where ROIs overlap a voxel belongs to the smallest.
     A mask of the PET's shape that lies elsewhere is taken voxel by voxel where "mask-geometry" is
-    ``accepted``. Raises `InputError` where there is none, `UsageError` for a name that none has.
+    ``accepted``. DICOM that names another patient than ``owner``, whose PET it is, is refused.
+    Raises `InputError` where there is none, `UsageError` for a name that none has.
     """
-    read = _read(path, grid, names, accepted)
+    read = _read(path, grid, names, accepted, owner)
     filled = [roi for roi in read.rois if roi.mask.any()]
     if not filled:
         raise InputError(f"{path}: no ROI holds a voxel of the PET", "Are they of this study?")
@@ -106,14 +110,31 @@ def _resampled(rois: Sequence[_Roi], grid: Grid) -> list[Notice]:
     return [notice("roi-resampled", "; ".join(told[:8]))] if told else []
 
 
-def _read(path: Path, grid: Grid, names: Sequence[str] | None, accepted: Collection[str]) -> _Read:
+def cold(rois: Rois, suv: Volume) -> tuple[Notice, ...]:
+    """A warning of ROIs that hold no uptake at all: drawn for another scan, or moved."""
+    told = []
+    for k, name in enumerate(rois.names):
+        values = suv.require(Unit.SUV)[rois.labels.array == k + 1]
+        if values.size and values.max() < COLD_SUV:
+            volume_ml = values.size * suv.grid.voxel_ml
+            told.append(f"{name}: {volume_ml:.2f} mL, SUVmax {values.max():.2f}")
+    return (notice("roi-cold", "; ".join(told[:8])),) if told else ()
+
+
+def _read(
+    path: Path,
+    grid: Grid,
+    names: Sequence[str] | None,
+    accepted: Collection[str],
+    owner: Owner,
+) -> _Read:
     if path.is_dir():
         path = _only_file(path)
     if not path.is_file():  # a FIFO would never end
         raise InputError(f"{path}: there is no such file", "Give the file of the ROIs.")
     if suffix_of(path):
         return _image(path, grid, names, accepted)
-    return _dicom(path, grid, names)
+    return _dicom(path, grid, names, accepted, owner)
 
 
 def _only_file(folder: Path) -> Path:
@@ -180,7 +201,13 @@ def check_overlap(own: Grid, grid: Grid, path: Path) -> None:
         raise GeometryError(f"{path}: lies beside the PET", "Are they of one study?")
 
 
-def _dicom(path: Path, grid: Grid, names: Sequence[str] | None) -> _Read:
+def _dicom(
+    path: Path,
+    grid: Grid,
+    names: Sequence[str] | None,
+    accepted: Collection[str],
+    owner: Owner,
+) -> _Read:
     """A SEG or an RTSTRUCT; whatever a broken one makes its parser raise is an `InputError`."""
     from pydicom.errors import InvalidDicomError
 
@@ -191,7 +218,9 @@ def _dicom(path: Path, grid: Grid, names: Sequence[str] | None) -> _Read:
         with lenient():
             dataset = read_whole(path)
             if dataset.get("Modality", "") in ("RTSTRUCT", "SEG"):
-                return _objects(dataset, grid, path, names)
+                told = check_owner(dataset, owner, path, accepted)
+                read = _objects(dataset, grid, path, names, owner)
+                return replace(read, notices=(*told, *read.notices))
     except TmtvError:
         raise
     except (OSError, InvalidDicomError, EOFError) as error:
@@ -202,15 +231,21 @@ def _dicom(path: Path, grid: Grid, names: Sequence[str] | None) -> _Read:
     raise InputError(f"{path}: Modality is not SEG or RTSTRUCT", remedy)
 
 
-def _objects(dataset: Dataset, grid: Grid, path: Path, names: Sequence[str] | None) -> _Read:
+def _objects(
+    dataset: Dataset, grid: Grid, path: Path, names: Sequence[str] | None, owner: Owner
+) -> _Read:
     if dataset.Modality == "RTSTRUCT":
         return _drawn(dataset, grid, path, names)
     from tmtv_engine.dicom.seg import read_segments
 
-    segments = _chosen(read_segments(dataset, grid, path), names, path)
+    found, odd = read_segments(dataset, grid, path)
+    segments = _chosen(found, names, path)
     frame = str(dataset.get("FrameOfReferenceUID", ""))
     rois = [_Roi(s.number, s.name, s.mask, s.outside_ml, s.drawn_ml) for s in segments]
-    return _Read(rois, "seg", _frames(frame, grid))
+    if not odd and any(s.drawn_ml is not None for s in found):
+        odd = "drawn on the PET, but not on its voxels" if drawn_on(dataset) == owner.series else ""
+    told = (notice("seg-geometry", odd),) if odd else ()
+    return _Read(rois, "seg", (*told, *_frames(frame, grid)))
 
 
 def _drawn(dataset: Dataset, grid: Grid, path: Path, names: Sequence[str] | None) -> _Read:

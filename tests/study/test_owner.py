@@ -1,0 +1,285 @@
+"""ROIs of another patient, of another study, off their own geometry, or on no uptake at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from tests.fuzz import drawings
+from tests.fuzz.world import parsed, written
+from tests.support.dicom import FACTOR, Change, codes, tags, write_series
+from tmtv_engine.errors import GeometryError, Implausible
+from tmtv_engine.image.volume import Grid, Unit, Volume
+from tmtv_engine.study.find import Study, find_studies
+from tmtv_engine.study.load import load_study
+from tmtv_engine.study.owner import Owner
+from tmtv_engine.study.rois import Rois, cold, read_rois
+from tmtv_tui.cli.app import main
+
+GRID = Grid.axial(drawings.SHAPE, drawings.SPACING, drawings.ORIGIN, "1.2.3.9")
+KINDS: dict[str, Callable[[], bytes]] = {"rtstruct": drawings.rtstruct, "seg": drawings.seg}
+SAME = tags(PatientID="T1", PatientName="Test^Case", StudyInstanceUID="1.2.3")
+
+
+def _rois(path: Path, kind: str, *changes: Change) -> Path:
+    ds = parsed(KINDS[kind]())
+    for change in (SAME, *changes):
+        change(ds)
+    path.write_bytes(written(ds))
+    return path
+
+
+def _pet(folder: Path, hot: float = 6.0) -> Path:
+    """SUV 1, and ``hot`` in the boxes of `drawings`."""
+    suv = np.ones(drawings.SHAPE)
+    for mask in drawings.truth().values():
+        suv[mask] = hot
+    stored = np.rint(suv / FACTOR / 2).astype(np.int16)  # FACTOR is 0.0004
+
+    def twice(_: int, ds: Dataset) -> None:
+        ds.RescaleSlope = "2"
+
+    write_series(folder, stored, spacing=drawings.SPACING, origin=drawings.ORIGIN, bend=twice)
+    return folder
+
+
+def _owner(folder: Path) -> Owner:
+    (study,) = find_studies(_pet(folder))
+    assert isinstance(study, Study)
+    return Owner.of_source(json.loads(json.dumps(load_study(study).source)))
+
+
+def test_a_pet_says_whose_it_is_by_its_source(tmp_path: Path) -> None:
+    owner = _owner(tmp_path)
+    assert (owner.whose.patient_id, owner.whose.name) == ("T1", "TEST CASE")
+    assert (owner.whose.born, owner.study_uid) == ("19700102", "1.2.3")
+    assert owner.series == {"1.2.3.4"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {},
+        {"pet": None},
+        {"pet": {"header": None}},
+        {"pet": {"header": {"00100020": 7, "00100010": {"Value": [None]}}}},
+        {"pet": {"header": {"00100020": {"Value": "T1"}, "0020000D": {"Value": []}}}},
+    ],
+)
+def test_a_source_that_says_nothing_owns_nothing(source: dict[str, object]) -> None:
+    assert Owner.of_source(source) == Owner()
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_rois_of_another_patient_are_refused_though_the_frame_is_the_same(
+    kind: str, tmp_path: Path
+) -> None:
+    owner, path = _owner(tmp_path / "pet"), _rois(tmp_path / "r.dcm", kind, tags(PatientID="T2"))
+    with pytest.raises(Implausible, match="its PatientID") as caught:
+        read_rois(path, GRID, owner=owner)
+    assert caught.value.code == "other-patient"
+    taken = read_rois(path, GRID, owner=owner, accepted={"other-patient"})
+    assert codes(taken.notices) == ["other-patient"]
+    assert codes(read_rois(path, GRID).notices) == []  # nobody said whose the PET is
+
+
+def _of_study(*uids: str) -> Change:
+    def change(ds: Dataset) -> None:
+        ds.StudyInstanceUID = uids[0]
+        frame, studies = Dataset(), []
+        for uid in uids[1:]:
+            study = Dataset()
+            study.ReferencedSOPInstanceUID = uid
+            studies.append(study)
+        frame.RTReferencedStudySequence = Sequence(studies)
+        ds.ReferencedFrameOfReferenceSequence = Sequence([frame])
+
+    return change
+
+
+UNCLEAR: dict[str, tuple[Change, list[str]]] = {
+    "the same": (tags(), []),
+    "nobody": (tags(PatientID="", PatientName=None, StudyInstanceUID=""), []),
+    "written otherwise": (tags(PatientName="TEST CASE"), []),
+    "another name": (tags(PatientName="Other^Case"), ["patient-unclear"]),
+    "another birth date": (tags(PatientBirthDate="19600101"), ["patient-unclear"]),
+    "no number, another name": (
+        tags(PatientID=None, PatientName="Other^Case"),
+        ["patient-unclear"],
+    ),
+    "another study": (tags(StudyInstanceUID="1.2.99"), ["other-study"]),
+    "a plan of its own, drawn on this": (_of_study("1.2.99", "1.2.3"), []),
+    "this study, drawn on another too": (_of_study("1.2.3", "1.2.98"), []),
+    "another, drawn on a third": (_of_study("1.2.99", "1.2.98"), ["other-study"]),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("name", sorted(UNCLEAR))
+def test_what_else_rois_say_of_their_patient_and_study(
+    name: str, kind: str, tmp_path: Path
+) -> None:
+    change, told = UNCLEAR[name]
+    path = _rois(tmp_path / "r.dcm", kind, change)
+    assert codes(read_rois(path, GRID, owner=_owner(tmp_path / "pet")).notices) == told
+
+
+def test_threshold_report_and_import_ask_as_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pet, out = str(_pet(tmp_path / "pet")), str(tmp_path / "out")
+    own = _rois(tmp_path / "own.dcm", "rtstruct")
+    other = _rois(tmp_path / "other.dcm", "rtstruct", tags(PatientID="T2"))
+    assert main(["threshold", pet, str(other), "-o", out]) == 1
+    assert "other.dcm: its PatientID is not that of the PET" in capsys.readouterr().err
+    assert main(["threshold", pet, str(own), "-o", out]) == 0
+    (case,) = (p for p in (tmp_path / "out").iterdir() if (p / "case.json").exists())
+    assert main(["import", str(case), str(other), "--reader", "AB"]) == 1
+    assert main(["import", str(case), str(own), "--reader", "AB"]) == 0
+    rows = f"case,roi\n{case.name},{other.name}\n"
+    (tmp_path / "manual.csv").write_text(rows, "utf-8")
+    capsys.readouterr()
+    report = ["report", out, "--reference", str(tmp_path / "manual.csv"), "-o", f"{out}-r"]
+    assert main(report) != 0
+    assert "PatientID" in capsys.readouterr().err
+    assert main(["threshold", pet, str(other), "-o", f"{out}2", "--accept", "other-patient"]) == 0
+
+
+# ROIs on no uptake
+
+
+@pytest.mark.parametrize(("hot", "told"), [(1.49, True), (1.51, False), (0.05, True)])
+def test_rois_that_hold_no_uptake_are_told_with_their_volume(hot: float, told: bool) -> None:
+    masks = drawings.truth()
+    labels = np.zeros(GRID.shape, np.int32)
+    suv = np.ones(GRID.shape, np.float32)
+    for k, mask in enumerate(masks.values(), 1):
+        labels[mask] = k
+    suv[masks["spleen"]], suv[masks["node"] & ~masks["spleen"]] = hot, 8.0
+    volume = Volume(suv, GRID, Unit.SUV)
+    rois = Rois(Volume(labels, GRID, Unit.LABEL), tuple(masks), "rtstruct")
+    found = cold(rois, volume)
+    assert codes(found) == (["roi-cold"] if told else [])
+    if told:  # 4 × 4 × 11 voxels of 24 µL
+        assert f"(spleen: 4.22 mL, SUVmax {hot:.2f})" in found[0].message
+
+
+def test_a_frame_that_is_off_puts_rois_on_tissue_and_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Contours that lie two slices lower down, of which two are looked at."""
+
+    def lower(ds: Dataset) -> None:
+        for roi in ds.ROIContourSequence:
+            for item in roi.ContourSequence:
+                points = np.array(item.ContourData, float).reshape(-1, 3) - (0, 0, 8.0)
+                item.ContourData = [f"{v:.4f}" for v in points.reshape(-1)]
+        node = ds.ROIContourSequence[0]
+        node.ContourSequence = node.ContourSequence[:2]
+        ds.ROIContourSequence = Sequence([node])
+
+    path = _rois(tmp_path / "r.dcm", "rtstruct", lower)
+    pet, out = str(_pet(tmp_path / "pet")), tmp_path / "out"
+    assert main(["threshold", pet, str(path), "-o", str(out), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    (told,) = (w for w in record["warnings"] if w["code"] == "roi-cold")
+    # node: 2 slices × 3 × 6 voxels of 24 µL
+    assert "node: 0.86 mL, SUVmax 1.00" in told["message"]
+
+
+# A SEG and its own geometry
+
+
+def _measures(**values: object) -> Change:
+    def change(ds: Dataset) -> None:
+        size = ds.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+        for keyword, value in values.items():
+            setattr(size, keyword, value)
+
+    return change
+
+
+def _turned(*cosines: float) -> Change:
+    def change(ds: Dataset) -> None:
+        plane = ds.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0]
+        plane.ImageOrientationPatient = list(cosines)
+
+    return change
+
+
+REFUSED: dict[str, Change] = {
+    "spacing of another image": _measures(PixelSpacing=[4.0, 4.0]),
+    "rows for columns": _measures(PixelSpacing=[2.0, 3.0]),
+    "one per cent of a size": _measures(PixelSpacing=[0.03, 0.02]),
+    "no size": _measures(PixelSpacing=[0.0, 2.0]),
+    "negative": _measures(PixelSpacing=[-3.0, 2.0]),
+    "rows turned round": _turned(-1, 0, 0, 0, 1, 0),
+    "upside down": _turned(1, 0, 0, 0, -1, 0),
+    "no right angle": _turned(1, 0, 0, 0.5, 0.866, 0),
+    "no unit": _turned(2, 0, 0, 0, 1, 0),
+}
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_a_seg_of_the_pets_matrix_that_is_of_another_size_is_refused(
+    name: str, tmp_path: Path
+) -> None:
+    with pytest.raises(GeometryError, match=r"r\.dcm"):
+        read_rois(_rois(tmp_path / "r.dcm", "seg", REFUSED[name]), GRID)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "told"), [(4.0, []), (4.03, []), (8.0, ["seg-geometry"]), (2.0, ["seg-geometry"]),
+                          (5.0, ["seg-geometry"]), (None, [])],
+)  # fmt: skip
+def test_a_spacing_that_no_frame_keeps_is_told(
+    spacing: float | None, told: list[str], tmp_path: Path
+) -> None:
+    """The frames of both segments lie 4 mm apart: that holds, and nothing is thick or thin."""
+    rois = read_rois(
+        _rois(tmp_path / "r.dcm", "seg", _measures(SpacingBetweenSlices=spacing)), GRID
+    )
+    assert [n for n in codes(rois.notices) if n == "seg-geometry"] == told
+
+
+def _cut(*pixel_mm: float) -> Change:
+    """A SEG of fewer rows, as some crop it: its matrix tells nothing."""
+
+    def change(ds: Dataset) -> None:
+        bits = np.unpackbits(np.frombuffer(ds.PixelData, np.uint8), bitorder="little")
+        count = int(ds.NumberOfFrames) * ds.Rows * ds.Columns
+        frames = bits[:count].reshape(-1, ds.Rows, ds.Columns)[:, :-1]
+        ds.Rows -= 1
+        packed = np.packbits(frames.reshape(-1), bitorder="little").tobytes()
+        ds.PixelData = packed + b"\0" * (len(packed) % 2)
+        _measures(PixelSpacing=list(pixel_mm))(ds)
+
+    return change
+
+
+def _drawn_on(uid: str) -> Change:
+    item = Dataset()
+    item.SeriesInstanceUID = uid
+    return tags(ReferencedSeriesSequence=Sequence([item]))
+
+
+@pytest.mark.parametrize(
+    ("pixel_mm", "series", "told"),
+    [
+        ((3.0, 2.0), "1.2.3.4", []),
+        ((2.5, 2.0), "1.2.3.4", ["seg-geometry"]),
+        ((2.5, 2.0), "1.2.3.5", []),  # drawn on the CT, whose voxels these may be
+    ],
+)
+def test_a_seg_drawn_on_the_pet_lies_on_its_voxels(
+    pixel_mm: tuple[float, float], series: str, told: list[str], tmp_path: Path
+) -> None:
+    path = _rois(tmp_path / "r.dcm", "seg", _cut(*pixel_mm), _drawn_on(series))
+    rois = read_rois(path, GRID, owner=_owner(tmp_path / "pet"))
+    assert [n for n in codes(rois.notices) if n == "seg-geometry"] == told
