@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import re
 import statistics
@@ -96,8 +97,13 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         source = given.keep or Path(name) / "in"
-        if not source.is_dir():
-            write_body(source, given.seed, given.ct)
+        if not source.is_dir():  # in another process: a child's peak begins with its parent's
+            args = (source, given.seed, given.ct)
+            drawer = multiprocessing.get_context("spawn").Process(target=write_body, args=args)
+            drawer.start()
+            drawer.join()
+            if drawer.exitcode:
+                return drawer.exitcode
         asked = ["predict", str(source), "--model", given.model, "--fresh", "-q"]
         out = str(Path(name) / "out")
         runs, yards = [], []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import affine_transform
 
 from tmtv_engine.image.resample import model_grid, ramp, resample, windows
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
@@ -42,6 +43,38 @@ def test_permuted_and_flipped_axes_keep_their_place() -> None:
 def test_outside_is_what_was_asked() -> None:
     to = Grid.axial((1, 1, 2), (2.0, 3.0, 4.0), (-20.0, 5.0, 300.0))
     assert resample(_plane(GRID), to, outside=-1000.0).array.tolist() == [[[-1000.0, -1000.0]]]
+
+
+@pytest.mark.parametrize("outside", [0.0, -1000.0])
+@pytest.mark.parametrize(
+    ("shape", "spacing", "origin"),
+    [
+        ((9, 14, 10), (1.7, 2.3, 3.1), (-21.0, 3.0, 98.0)),  # reaches beyond it on every side
+        ((3, 2, 30), (5.0, 30.0, 1.0), (-18.0, 7.0, 101.0)),
+        ((1, 1, 1), (2.0, 3.0, 4.0), (-21.9, 5.0, 100.0)),
+    ],
+)
+def test_parallel_axes_are_interpolated_as_scipy_does(
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    origin: tuple[float, float, float],
+    outside: float,
+) -> None:
+    volume = _suv(np.random.default_rng(1).normal(size=GRID.shape) * 100, GRID)
+    to = Grid.axial(shape, spacing, origin)
+    step = np.linalg.inv(GRID.affine) @ to.affine
+    expected = affine_transform(
+        volume.array,
+        step[:3, :3],
+        step[:3, 3],
+        shape,
+        order=1,
+        cval=outside,
+        mode="grid-constant",
+    )
+    found = resample(volume, to, outside=outside).array
+    assert found.dtype == np.float32
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-4)
 
 
 def _body(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Volume:

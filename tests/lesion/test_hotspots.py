@@ -134,6 +134,25 @@ def test_candidates_never_touch_a_lesions_voxels(seed: int) -> None:
     assert inside[(np.append(False, sizes >= 3.0)[large]).reshape(-1)].all()
 
 
+def test_air_around_an_image_changes_no_hot_spot() -> None:
+    hot, held = _box(0, 20, 35, (6, 5, 6)), _box(10, 2, 0, (7, 6, 8))  # both at the border
+    suv = _suv((hot, 6.0), (held, 9.0), (_box(3, 18, 10, (5, 4, 9)), 4.5))
+    lesions = _lesion(suv, _box(11, 3, 0, (2, 2, 3)))
+    pad = ((3, 5), (4, 1), (2, 6))
+    wide = Volume(
+        np.pad(suv.array, pad),
+        Grid.axial(tuple(n + a + b for n, (a, b) in zip(SHAPE, pad, strict=True)), SPACING),  # type: ignore[arg-type]
+        Unit.SUV,
+    )
+    labels = wide.with_array(np.pad(lesions.labels().array, pad), Unit.LABEL)
+    for mine, theirs in ((None, None), (lesions, from_labels(labels, wide))):
+        near = hotspots(suv, core_ml=CANDIDATE_ML, lesions=mine)
+        far = hotspots(wide, core_ml=CANDIDATE_ML, lesions=theirs)
+        assert len(near) > 0
+        assert near.ids.tolist() == far.ids.tolist()
+        assert np.array_equal(near.index() + np.array([3, 4, 2]), far.index())
+
+
 def test_nothing_hot_no_hot_spots() -> None:
     assert len(hotspots(_suv())) == 0
     assert len(hotspots(_suv(), core_ml=CANDIDATE_ML, lesions=_lesion(_suv()))) == 0

@@ -119,12 +119,14 @@ def _view(mip: Mip, grid: Grid, marks: Sequence[Mark], angle: int, zoom: int, fo
     boxes: list[Box] = []
     for mark in marks:
         at = project_points(grid.affine, mark.index, angle, mip)
-        mask = np.zeros(suv.shape, bool)
-        mask[at] = True
+        (top, left), (bottom, right) = [a.min() for a in at], [a.max() + 1 for a in at]
+        mask = np.zeros((bottom - top, right - left), bool)
+        mask[at[0] - top, at[1] - left] = True
         edge = _outline(np.kron(mask, np.ones((zoom, zoom), bool)), mark.broad)
-        rgb[edge] = _over(rgb[edge], mark)
-        low, high = [int(a.min()) * zoom for a in at], [int(a.max() + 1) * zoom for a in at]
-        boxes.append(Box(low[1], low[0], high[1], high[0]))
+        box = Box(*(int(side) * zoom for side in (left, top, right, bottom)))
+        part = rgb[box.top : box.bottom, box.left : box.right]
+        part[edge] = _over(part[edge], mark)
+        boxes.append(box)
     image = Image.fromarray(rgb)
     _name(ImageDraw.Draw(image), list(zip(marks, boxes, strict=True))[::-1], font)
     return image

@@ -19,6 +19,7 @@ SUV_TOP = 25.0
 ANGLES = 24
 FINEST_MM = 4.0
 AIR_SUV = 0.1
+HALF = 0.5 - 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +108,7 @@ def project_points(
 
 def _pixel(place: FloatArray) -> npt.NDArray[np.int64]:
     """The nearest whole pixel; halves all to one side, lest rounding to even leave stripes."""
-    return np.floor(place + (0.5 - 1e-6)).astype(np.int64)
+    return np.floor(place + HALF).astype(np.int64)
 
 
 def _direction(degrees: float) -> FloatArray:
@@ -150,13 +151,17 @@ def _scatter(
     steps: npt.NDArray[np.uint8],
 ) -> None:
     """Raise ``images`` to ``steps`` (rising) at ``row`` and the turned ``offset`` in pixels."""
-    half = images.shape[2] // 2
+    wide = images.shape[2]
     top, end = int(row.min()), int(row.max()) + 1
+    line, (x, y) = (row - top) * wide, np.ascontiguousarray(offset.T)
     for image, degrees in zip(images, turns, strict=True):
-        col = _pixel(offset @ _direction(degrees)) + half
-        part = np.zeros((end - top, image.shape[1]), np.uint8)
-        part[row - top, col] = steps
-        np.maximum(image[top:end], part, out=image[top:end])
+        right, back = _direction(degrees)
+        place = x * right
+        place += y * back
+        place += wide // 2 + HALF  # never negative: cut off is rounded down
+        part = np.zeros((end - top) * wide, np.uint8)
+        part[line + place.astype(np.int64)] = steps
+        np.maximum(image[top:end], part.reshape(-1, wide), out=image[top:end])
 
 
 def _close_gaps(image: npt.NDArray[np.uint8]) -> None:

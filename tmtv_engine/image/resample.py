@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_engine.image.volume import FloatArray, Grid, Unit, Volume
+from tmtv_engine.image.volume import Array, FloatArray, Grid, Unit, Volume
 
 Shape = tuple[int, int, int]
 Box = tuple[slice, slice, slice]
@@ -31,11 +31,49 @@ def resample(volume: Volume, to: Grid, *, order: Literal[0, 1] = 1, outside: flo
     matrix, offset = step[:3, :3], step[:3, 3]
     along = np.diag(matrix)
     if np.abs(matrix - np.diag(along)).max() < 1e-9 and (along > 0).all():
+        if order == 1 and volume.array.dtype.kind == "f":
+            return Volume(
+                _straight(volume.array, along, offset, to.shape, outside), to, volume.unit
+            )
         matrix = along  # parallel axes: the same numbers in a third of the time
     array = affine_transform(
         volume.array, matrix, offset, to.shape, order=order, cval=outside, mode="grid-constant"
     )
     return Volume(array, to, volume.unit)
+
+
+def _straight(
+    array: Array, along: FloatArray, offset: FloatArray, shape: Shape, outside: float
+) -> Array:
+    """Linear interpolation where the axes are parallel: one axis after the other, plane by plane.
+
+    SciPy takes eight neighbours for each voxel; this is its answer, computed in float64 as there,
+    in an eighth of the time.
+    """
+    out = np.empty(shape, array.dtype)
+    (z, z_share), (y, y_share), (x, x_share) = (
+        _neighbours(*side) for side in zip(array.shape, along, offset, shape, strict=True)
+    )
+    plane = np.full((array.shape[1] + 2, array.shape[2] + 2), float(outside))
+    none = np.full(array.shape[1:], float(outside))
+    for k in range(shape[0]):
+        below, above = (
+            array[i - 1] if 1 <= i <= len(array) else none for i in (int(z[k]), int(z[k]) + 1)
+        )
+        plane[1:-1, 1:-1] = below * (1 - z_share[k]) + above * z_share[k]
+        rows = plane[y] * (1 - y_share)[:, None] + plane[y + 1] * y_share[:, None]
+        out[k] = rows[:, x] * (1 - x_share) + rows[:, x + 1] * x_share
+    return out
+
+
+def _neighbours(
+    size: int, step: float, first: float, count: int
+) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """For each of ``count`` places along an axis of ``size`` voxels and one of air at either end:
+    the voxel below, and the share (0 … 1) that the next one has."""
+    place = np.clip(step * np.arange(count) + first, -1.0, size)
+    below = np.minimum(np.floor(place), size - 1)
+    return below.astype(np.intp) + 1, place - below
 
 
 def beyond_ml(labels: Volume, grid: Grid) -> float:

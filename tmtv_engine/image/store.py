@@ -53,10 +53,9 @@ class Rescale:
 
     def invert(self, values: Array) -> Array | None:
         """The integers behind ``values`` (z, y, x) float32; None where they are not from such."""
-        low, high = 0.0, 0.0
-        for k in range(len(values)):  # slice by slice: all of it as float64 would be much
-            found = self._behind(values, k)
-            low, high = min(low, float(found.min())), max(high, float(found.max()))
+        ends = np.stack([values.min(axis=(1, 2)), values.max(axis=(1, 2))], axis=1)[..., None]
+        found = [self._behind(ends, k) for k in range(len(values))]  # a slice's lie between them
+        low, high = min(0.0, float(np.min(found))), max(0.0, float(np.max(found)))
         for kind in (np.int16, np.uint16, np.int32):
             if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
                 stored = np.empty(values.shape, kind)
@@ -80,7 +79,10 @@ class Rescale:
 
 def whole_hu(array: Array) -> Array:
     """A CT as it is kept: HU rounded to whole ones, int16."""
-    return np.clip(np.rint(array), -32768, 32767).astype(np.int16)
+    whole = np.empty(array.shape, np.int16)
+    for k, part in enumerate(array):  # slice by slice: all of it three times over would be much
+        whole[k] = np.clip(np.rint(part), -32768, 32767)
+    return whole
 
 
 def save_image(path: Path, image: Volume, rescale: Rescale | None = None) -> None:

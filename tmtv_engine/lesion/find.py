@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +16,7 @@ SEED_DISTANCE_MM = 20.0
 NOISE = 1e-9  # a share: exactly 30 mL is 30 mL, however many voxels it is the sum of
 
 IntArray = npt.NDArray[np.int64]
+Box = tuple[slice, slice, slice]
 
 
 def components(mask: Array) -> npt.NDArray[np.uint32]:
@@ -41,7 +44,7 @@ def find_lesions(
     Every voxel of the mask belongs to exactly one lesion, but for components below ``min_ml``.
     Lesions are numbered by component, then by the raster index of their maximum.
     """
-    whole = from_voxels(suv, *_component_voxels(mask.array != 0))
+    whole = from_voxels(suv, *component_voxels(mask.array != 0))
     voxel_ml = suv.grid.voxel_ml
     if min_ml > 0:
         whole = whole.take(np.flatnonzero(whole.counts * voxel_ml >= min_ml * (1 - NOISE)))
@@ -69,18 +72,25 @@ def split_lesion(lesions: Lesions, row: int, seed_distance_mm: float) -> list[In
     return [voxels[p] for p in split(lesions.grid, voxels, lesions.suv[span], seed_distance_mm)]
 
 
-def _component_voxels(mask: npt.NDArray[np.bool_]) -> tuple[IntArray, npt.NDArray[np.uint32]]:
-    """Flat indices of a mask, rising, and the component of each."""
+def component_voxels(mask: npt.NDArray[np.bool_]) -> tuple[IntArray, npt.NDArray[np.uint32]]:
+    """Flat indices of a mask (z, y, x), rising, and the component of each (`components`)."""
+    import cc3d
+
     voxels = np.flatnonzero(mask)
     if not len(voxels):
         return voxels, np.zeros(0, np.uint32)
-    slice_size = mask.shape[1] * mask.shape[2]
-    low, high = int(voxels[0]) // slice_size, int(voxels[-1]) // slice_size + 1
-    import cc3d
+    part = np.ascontiguousarray(mask[box_of(mask)])
+    return voxels, _in_raster_order(cc3d.connected_components(part)[part])
 
-    found = cc3d.connected_components(np.ascontiguousarray(mask[low:high]))
-    values = np.ascontiguousarray(found).reshape(-1)[voxels - low * slice_size]
-    return voxels, _in_raster_order(values)
+
+def box_of(mask: npt.NDArray[np.bool_], reach: Sequence[int] = (0, 0, 0)) -> Box:
+    """The box round a mask (z, y, x) that is nowhere empty, ``reach`` voxels wider on each side
+    where the image has them."""
+    box = []
+    for axis, more in enumerate(reach):
+        there = np.flatnonzero(mask.any(axis=tuple(k for k in range(3) if k != axis)))
+        box.append(slice(max(0, int(there[0]) - more), int(there[-1]) + 1 + more))
+    return box[0], box[1], box[2]
 
 
 def _in_raster_order(values: Array) -> npt.NDArray[np.uint32]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.image.volume import Array, Mask, Unit, Volume
-from tmtv_engine.lesion.find import components
-from tmtv_engine.lesion.lists import Lesions, from_labels
+from tmtv_engine.lesion.find import Box, box_of, components
+from tmtv_engine.lesion.lists import Lesions, from_voxels
 
 CORE_SUV = 4.0
 CORE_ML = 3.0
@@ -24,17 +26,37 @@ def hotspots(suv: Volume, *, core_ml: float = CORE_ML, lesions: Lesions | None =
     maximum lies outside them; numbered after them.
     """
     image = suv.require(Unit.SUV)
-    taken = np.zeros(image.shape, bool) if lesions is None else lesions.labels().array > 0
-    cores = components(image >= CORE_SUV)
-    if lesions is not None and len(lesions):
-        cores = _left_out(cores, image, taken)
-    cores = _large(cores, core_ml / suv.grid.voxel_ml)
-    grown = _grow(image, cores, taken, suv.grid.spacing_mm)
-    spots = from_labels(suv.with_array(grown, Unit.LABEL), suv)
+    hot = image >= CORE_SUV
+    voxels, numbers = np.zeros(0, np.int64), np.zeros(0, np.uint32)
+    if hot.any():  # only what lies near a core is looked at: a body is mostly cool
+        box = box_of(hot, _reach(suv.grid.spacing_mm))
+        near, taken = np.ascontiguousarray(image[box]), _held(lesions, box, image.shape)
+        cores = components(hot[box])
+        if lesions is not None and len(lesions):
+            cores = _left_out(cores, near, taken)
+        cores = _large(cores, core_ml / suv.grid.voxel_ml)
+        grown = _grow(near, cores, taken, suv.grid.spacing_mm)
+        index = np.nonzero(grown)
+        at = tuple(along + side.start for along, side in zip(index, box, strict=True))
+        voxels, numbers = np.ravel_multi_index(at, image.shape), grown[index]
+    spots = from_voxels(suv, voxels, numbers)
     first = 0 if lesions is None or not len(lesions) else int(lesions.ids.max())
     behind = 0 if lesions is None or not len(lesions) else int(lesions.components.max())
     number = np.arange(1, len(spots) + 1)
     return spots.renumbered(first + number, behind + number)
+
+
+def _held(lesions: Lesions | None, box: Box, shape: tuple[int, ...]) -> Mask:
+    """Which voxels of a box lesions hold."""
+    held = np.zeros(shape, bool)
+    if lesions is not None:
+        held.reshape(-1)[lesions.voxels] = True
+    return held[box]
+
+
+def _reach(spacing_mm: Sequence[float]) -> list[int]:
+    """How many voxels (z, y, x) lie within 10 mm."""
+    return [int(GROW_MM // step) for step in spacing_mm]
 
 
 def _large(cores: npt.NDArray[np.uint32], voxels: float) -> npt.NDArray[np.uint32]:
@@ -88,7 +110,7 @@ def _near(cores: npt.NDArray[np.uint32], spacing_mm: tuple[float, float, float])
     from scipy.ndimage import distance_transform_edt, find_objects
 
     near = np.zeros(cores.shape, bool)
-    reach = [int(GROW_MM // step) for step in spacing_mm]
+    reach = _reach(spacing_mm)
     for number, core in enumerate(find_objects(cores.view(np.int32)), start=1):
         box = tuple(
             slice(max(side.start - n, 0), side.stop + n)

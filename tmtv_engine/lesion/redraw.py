@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tmtv_engine.image.volume import Array, Mask, Unit, Volume
-from tmtv_engine.lesion.find import components, find_lesions
+from tmtv_engine.lesion.find import component_voxels, find_lesions
 from tmtv_engine.lesion.thresholds import probability as agreement
 
 EDGE = 0.2
@@ -27,8 +27,7 @@ def redraw(chance: Volume, suv: Volume) -> Volume:
     most one half.
     """
     array = chance.require(Unit.PROBABILITY)
-    plain = np.minimum(array, SURE).astype(np.float32, copy=False)
-    out = plain.reshape(-1).copy()
+    plain = np.minimum(array, SURE, order="C").astype(np.float32, copy=False)
     regions = find_lesions(chance.with_array(_sure(array > EDGE, array), Unit.LABEL), suv)
     if len(regions):
         share = agreement(regions)
@@ -38,16 +37,18 @@ def redraw(chance: Volume, suv: Volume) -> Volume:
         total = np.bincount(row, array.reshape(-1)[voxels], minlength=len(regions))
         mean = (total / np.maximum(count, 1))[row]
         kept = mean >= ENOUGH
-        out[voxels[kept]] = (1 + mean[kept] * share[kept]) / 2
-    redrawn = out.reshape(array.shape)
-    np.copyto(plain, redrawn, where=_sure(redrawn > SURE, array))
+        mask = np.zeros(array.shape, bool)
+        mask.reshape(-1)[voxels[kept]] = True
+        kept &= _sure(mask, array).reshape(-1)[voxels]
+        plain.reshape(-1)[voxels[kept]] = (1 + mean[kept] * share[kept]) / 2
     return chance.with_array(plain, Unit.PROBABILITY)
 
 
 def _sure(mask: Mask, chance: Array) -> Mask:
     """The components of a mask whose chance exceeds 0.5 somewhere."""
-    rooms = components(mask)
-    sure = np.zeros(int(rooms.max(initial=0)) + 1, bool)
-    sure[rooms[chance > SURE]] = True
-    sure[0] = False
-    return np.asarray(sure[rooms])
+    voxels, number = component_voxels(mask)
+    sure = np.zeros(int(number.max(initial=0)) + 1, bool)
+    sure[number[chance.reshape(-1)[voxels] > SURE]] = True
+    found = np.zeros(mask.shape, bool)
+    found.reshape(-1)[voxels] = sure[number]
+    return found

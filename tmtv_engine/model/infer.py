@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +128,7 @@ class NetworkSegmenter:
             hu = torch.from_numpy(on_grid(ct, grid, self.recipe))
         seen = torch.from_numpy(on_grid(suv, grid, self.recipe))
         answer, notices = self._somewhere(channels_of(seen, hu, self.recipe))
+        _give_back_memory()
         return answer, grid, notices
 
     def _somewhere(self, image: Tensor) -> tuple[Float, tuple[Notice, ...]]:
@@ -182,8 +185,9 @@ class NetworkSegmenter:
         tumour, names = out if isinstance(out, tuple) else (out, None)
         answer = _probabilities(tumour, names, 0)
         if self.recipe.mirrored:
-            answer += _probabilities(tumour, names, 1).flip(-1)
-            answer /= 2
+            for mean, other in zip(answer, _probabilities(tumour, names, 1), strict=True):
+                mean += other.flip(-1)
+                mean /= 2
         return np.asarray(answer.cpu().numpy(), np.float32)
 
 
@@ -192,8 +196,11 @@ def _probabilities(tumour: Tensor, names: Tensor | None, which: int) -> Tensor:
     chance = torch.sigmoid(tumour[which].float())
     if names is None:
         return chance
-    wide = F.interpolate(names[which : which + 1].float(), scale_factor=FOLD, mode="trilinear")
-    return torch.cat([chance, torch.softmax(wide, 1)[0]])
+    wide = F.interpolate(names[which : which + 1].float(), scale_factor=FOLD, mode="trilinear")[0]
+    answer = torch.empty((1 + len(wide), *wide.shape[1:]), dtype=wide.dtype, device=wide.device)
+    answer[:1] = chance
+    torch.softmax(wide, 0, out=answer[1:])
+    return answer
 
 
 def recentred(chance: Float, threshold: float) -> Float:
@@ -202,6 +209,13 @@ def recentred(chance: Float, threshold: float) -> Float:
         return chance
     odds = (1 - threshold) / threshold
     return np.asarray(chance * odds / (chance * odds + 1 - chance), np.float32)
+
+
+def _give_back_memory() -> None:
+    """What a network has freed, to the system, where the C library can (glibc keeps it for more of
+    the same; a batch's other lanes and the stages that follow need other pieces)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _bf16(device: torch.device) -> bool:

@@ -29,9 +29,10 @@ def agreed(chance: Float, probabilities: Float, names: Sequence[str], given: Flo
     Tissue is shared by ``chance``: tumour's part goes to the first structure, "other", and tissue
     keeps what is not tumour's. Organs that are hot by nature give up the share ``given`` only.
     """
-    organs = [name in PHYSIOLOGIC and name not in TISSUE for name in names]
-    lost = np.where(np.array(organs)[:, None, None, None], given[None], chance[None])
-    joint = np.asarray(probabilities * (1.0 - lost), np.float32)
+    joint = np.empty(probabilities.shape, np.float32)
+    for part, name, out in zip(probabilities, names, joint, strict=True):
+        lost = given if name in PHYSIOLOGIC and name not in TISSUE else chance
+        np.multiply(part, 1.0 - lost, out=out)
     joint[0] += 1 - joint.sum(axis=0)
     return joint
 
