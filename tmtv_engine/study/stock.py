@@ -51,6 +51,12 @@ def take_stock(
     return named_apart(without_twins(stock), case_name)
 
 
+def empty_ones(paths: Sequence[Path]) -> Stock:
+    """The failures of ``paths`` that hold not a single file between them."""
+    errors = [(path, InputError(f"{path}: holds no file", NO_PET)) for path in paths]
+    return Stock(failures=tuple(Failure(path, error) for path, error in errors))
+
+
 def _table(path: Path, wanted: Wanted) -> Stock:
     try:
         return find_rows(path, lambda folder: _searched([folder], wanted, ()))

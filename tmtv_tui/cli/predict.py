@@ -96,6 +96,7 @@ def predict(
     from tmtv_engine.model import finders
     from tmtv_engine.model import registry as models
     from tmtv_engine.study.organmaps import assigned
+    from tmtv_engine.study.stock import empty_ones
 
     console.VOICE.quiet = quiet
     kinds = kinds_of(write)
@@ -117,7 +118,10 @@ def predict(
     def look() -> Stock:
         return assigned(stock_of(studies, pet_series, pet_match, case_name, out), organs)
 
-    return running.watch(asked, studies, look, settle) if watch else running.run(asked, look())
+    if watch:
+        return running.watch(asked, studies, look, settle)
+    stock = look()
+    return running.run(asked, empty_ones(studies) if stock.nothing and not retry else stock)
 
 
 def config_of(

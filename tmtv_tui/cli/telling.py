@@ -29,8 +29,7 @@ def tell_stock(stock: Stock, may_be_empty: bool = False) -> None:
     if more > 0:
         console.say(f"left over: {more} more")
     if not stock.studies and not stock.failures and not may_be_empty:
-        what = "no PET was found: give DICOM with a PET series, or pet.nii.gz in SUV"
-        console.complain(f"error: {what}" if stock.nothing else what)
+        console.complain("no PET was found: give DICOM with a PET series, or pet.nii.gz in SUV")
 
 
 def counts_of(stock: Stock, outcomes: Sequence[Outcome]) -> dict[str, int]:
