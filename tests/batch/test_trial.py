@@ -209,6 +209,7 @@ def test_every_option_may_stand_in_a_file(
         ("jobs = 'many'", "--jobs"),
         ("model = ['a', 'b']", "takes one value"),
         ("[out]\na = 1", "out is no option"),
+        ("#" * (1 << 20) + "\n", "has more than a mebibyte"),
     ],
 )
 def test_a_file_that_says_nothing_sensible_is_wrong_usage(

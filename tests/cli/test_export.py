@@ -72,6 +72,19 @@ def test_wrong_kinds_and_no_cases(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "Choose one of seg, sr" in capsys.readouterr().err
 
 
+def test_what_holds_no_case_is_not_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = make_case(tmp_path / "out").path
+    (tmp_path / "out" / "cases.csv").write_text("case\n")
+    words = ["export", str(place), str(tmp_path / "out" / "cases.csv"), "--write", "csv"]
+    assert main(words) == 2
+    assert capsys.readouterr().err.startswith(f"error: there is no case in {words[2]}\n")
+    assert not (place / "export").exists()
+    assert main(["export", str(place), str(tmp_path / "out"), "--write", "csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1  # once, though named twice
+
+
 def test_nifti_cases_say_the_way_out_and_stand(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

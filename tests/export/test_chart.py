@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.cases import make_case
 from tmtv_engine.case.folder import read_case
+from tmtv_engine.export.chart import _iso
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.session import record
 from tmtv_engine.review.sign import sign
@@ -57,6 +58,22 @@ def test_the_page_tells_the_reading_and_who_signed(tmp_path: Path) -> None:
     (image,) = (a for tag, a in seen.tags if tag == "img")
     assert base64.b64decode(str(image["src"]).partition(",")[2]).startswith(b"\x89PNG")
     assert page_of(case.path) == text  # the same reading is the same page
+
+
+def test_words_stand_left_and_figures_right(tmp_path: Path) -> None:
+    text = page_of(make_case(tmp_path).path)
+    (row,) = re.findall(r"<tr>(<td[^>]*>41: .*?)</tr>", text)
+    cells = re.findall(r"<td( class=\"words\")?>", row)
+    assert [bool(words) for words in cells] == [True] + [False] * 6
+    assert re.search(r"<th class=\"words\">Method</th><th>TMTV mL</th>", text)
+
+
+@pytest.mark.parametrize(
+    ("date", "told"),
+    [("20000907", "2000-09-07"), ("2020-01-02", "2020-01-02"), ("2000", "2000"), (None, None)],
+)
+def test_dates_are_written_as_people_do(date: str | None, told: str | None) -> None:
+    assert _iso(date) == told
 
 
 @pytest.mark.parametrize("method", ["41", "prob"])

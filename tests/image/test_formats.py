@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from tests.support.cases import make_volume
 from tmtv_engine.errors import InputError
 from tmtv_engine.image.formats import OTHERS, SUFFIXES, parts_of, read_image, shape_of
-from tmtv_engine.image.nifti import write_nifti
+from tmtv_engine.image.nifti import read_nifti, write_nifti
 from tmtv_engine.image.volume import Array, Unit
 from tmtv_engine.study.find import take_stock
 from tmtv_engine.study.load import load_study
@@ -172,3 +172,20 @@ def test_pet_and_ct_of_every_format_are_a_study(suffix: str, tmp_path: Path) -> 
     np.testing.assert_array_equal(loaded.suv.array, _array())
     assert loaded.ct is not None
     assert len(loaded.input_files) == (4 if suffix == ".mhd" else 2)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a"])
+def test_what_is_no_nifti_is_one_error_and_nothing_beside_it(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """nibabel's own complaints about a header of noise went to stderr before ours."""
+    (tmp_path / name).write_bytes(np.random.default_rng(1).bytes(5000))
+    with pytest.raises(InputError, match="begins with no header of NIfTI"):
+        read_nifti(tmp_path / name, Unit.LABEL)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_fifo_is_no_image(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.nii")
+    with pytest.raises(InputError, match=r"a\.nii: is no file"):
+        read_nifti(tmp_path / "a.nii", Unit.SUV)

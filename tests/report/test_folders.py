@@ -148,6 +148,17 @@ def test_nothing_to_report(tmp_path: Path) -> None:
         against([tmp_path], [tmp_path])
 
 
+def test_a_source_without_a_case_and_two_of_one_name_are_not_passed_over(results: Path) -> None:
+    for sources in ([results, results / "runs"], [results / "summary.csv", results]):
+        with pytest.raises(UsageError, match=r"no case in .*(runs|summary\.csv)"):
+            patients_in(sources)
+    both, _ = patients_in([results, results / "a"])
+    assert sorted(p.case for p in both) == ["a", "b", "c"]  # each once
+    shutil.copytree(results / "a", results.parent / "again" / "a")
+    with pytest.raises(UsageError, match=r"two cases are called a: .*/results/a and .*/again/a"):
+        against([results, results.parent / "again"], [results])
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -180,7 +191,7 @@ def test_the_page_sorts_and_asks_nobody(results: Path) -> None:
     clicked = html.replace("</body>", click + "</body>")
     clicked = re.sub(r"<meta http-equiv.*?>", "", clicked)  # or the click is not let run
     (out / "clicked.html").write_text(clicked, "utf-8")
-    rows = re.findall(r"<tr><td>([abc])</td>", _rendered(out / "clicked.html"))
+    rows = re.findall(r"<tr><td[^>]*>([abc])</td>", _rendered(out / "clicked.html"))
     assert rows == ["b", "a", "c"]  # by TMTV now, the rejected one's first
 
 

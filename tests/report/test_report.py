@@ -247,6 +247,33 @@ def test_figures_are_text_and_the_same_every_time(tmp_path: Path) -> None:
     assert all(p.png.startswith(b"\x89PNG") for p in once)
 
 
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([47.7, 231.5], ["20", "50", "100", "200", "500"]),
+        ([0.0, 3.0], ["0", "1", "2", "5"]),
+        ([0.4], ["0", "1"]),
+        ([5.0], ["5", "10"]),
+        ([], ["0", "1"]),
+    ],
+)
+def test_the_axis_of_volumes_has_plain_numbers_round_the_volumes(
+    values: list[float], ticks: list[str]
+) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    axis = figure.subplots()
+    axis.plot(values, values, "o")
+    figures._millilitres(axis, values)
+    FigureCanvasAgg(figure).draw()
+    low, high = axis.get_xlim()
+    shown = zip(axis.get_xticks(), axis.get_xticklabels(), strict=True)
+    assert [t.get_text() for at, t in shown if low <= at <= high] == ticks
+    assert all(low <= v <= high for v in values)
+
+
 def test_an_added_figure_is_drawn_and_captioned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 
 from tmtv_engine.case.binding import binding_sha256
 from tmtv_engine.case.record import CaseRecord, decode, encode
-from tmtv_engine.errors import CaseError
+from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.files import (
     PRIVATE,
     Record,
@@ -183,6 +183,21 @@ def find_cases(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
     return sorted(p for p in path.iterdir() if is_complete(p) and not p.name.startswith("."))
+
+
+def cases_of(paths: Iterable[Path]) -> list[Path]:
+    """The case folders of several places, each once; raises `UsageError` for a place without one.
+
+    A place that is passed over in silence is a patient that nobody misses.
+    """
+    found: dict[Path, Path] = {}
+    for path in paths:
+        own = find_cases(path)
+        if not own:
+            what = f"there is no case in {path}"
+            raise UsageError(what, "Give folders that tmtv predict wrote, or the one they lie in.")
+        found |= {folder.resolve(): folder for folder in own if folder.resolve() not in found}
+    return list(found.values())
 
 
 def read_case(path: Path | str) -> Case:

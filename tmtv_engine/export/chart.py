@@ -73,7 +73,7 @@ def _facts(record: CaseRecord) -> list[tuple[str, str]]:
     by = f"{model.name}, trained on {model.trained_on}" if model.trained_on else model.name
     told = [
         ("Patient", patient.id),
-        ("Study date", record.study.date),
+        ("Study date", _iso(record.study.date)),
         ("Time point", record.study.timepoint),
         ("SUV", record.pet.suv_rule),
         ("Lesions found by", by),
@@ -81,6 +81,12 @@ def _facts(record: CaseRecord) -> list[tuple[str, str]]:
         ("Made by", f"tmtv {__version__}"),
     ]
     return [(name, clean(value, 500)) for name, value in told if value]
+
+
+def _iso(date: str | None) -> str | None:
+    """A DICOM date as people write it; what is none stays as it is."""
+    plain = date and len(date) == 8 and date.isdecimal()
+    return f"{date[:4]}-{date[4:6]}-{date[6:]}" if date and plain else date
 
 
 def _state(job: Job, record: CaseRecord) -> str:

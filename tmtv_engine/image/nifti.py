@@ -31,6 +31,8 @@ def read_nifti(path: Path, unit: Unit) -> Volume:
     file that is no NIfTI or damaged, not three-dimensional, not finite, or whose labels are no
     whole numbers.
     """
+    if path.exists() and not path.is_file():  # a FIFO would never end
+        raise InputError(f"{path}: is no file", "Give a .nii or .nii.gz.")
     try:
         with path.open("rb") as plain:
             packed = plain.read(2) == b"\x1f\x8b"
@@ -73,9 +75,12 @@ def _read(stream: IO[bytes], packed: int | None) -> tuple[Array, Array, str]:
     """
     import nibabel
 
-    size = stream.read(4)
+    head = stream.read(348)
     stream.seek(0)
-    second = 540 in (int.from_bytes(size, "little"), int.from_bytes(size, "big"))
+    sizes = [int.from_bytes(head[:4], order) for order in ("little", "big")]  # type: ignore[arg-type]
+    second = 540 in sizes
+    if not second and 348 not in sizes and head[344:347] not in (b"n+1", b"ni1"):
+        raise ValueError("it begins with no header of NIfTI")  # nibabel would talk of its fields
     image = (nibabel.Nifti2Image if second else nibabel.Nifti1Image).from_stream(stream)
     shape = image.shape
     if len([n for n in shape if n != 1]) > 3 or len(shape) < 3:

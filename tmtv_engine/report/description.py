@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tmtv_engine import __version__
-from tmtv_engine.case.folder import Case, find_cases, read_case
+from tmtv_engine.case.folder import Case, cases_of, read_case
 from tmtv_engine.case.guard import guarded
 from tmtv_engine.case.parts import EFFECT, masses_in_parts
 from tmtv_engine.case.record import CaseRecord
@@ -63,7 +63,7 @@ def patients_in(
 
     Raises `UsageError` where there is none at all.
     """
-    folders = [folder for source in sources for folder in find_cases(source)]
+    folders = cases_of(sources)
     patients: list[Patient] = []
     records: list[CaseRecord] = []
     excluded: list[Excluded] = []
@@ -78,12 +78,8 @@ def patients_in(
     placed = seats(records)
     patients = [replace(p, seat=placed[p.case]) for p in patients]
     if not patients:
-        if excluded:
-            first = excluded[0].why
-            raise UsageError(f"no case can be reported: {first}", "Check the names and folders.")
-        raise UsageError(
-            f"there is no case in {sources[0]}", "Give a table or what tmtv predict wrote."
-        )
+        first = excluded[0].why
+        raise UsageError(f"no case can be reported: {first}", "Check the names and folders.")
     return patients, excluded
 
 

@@ -155,9 +155,20 @@ def distribution(columns: Mapping[str, Sequence[float]]) -> Picture:
             dots.set(alpha=0.7, markeredgewidth=0, zorder=3)
         axis.set_yticks(range(1, len(columns) + 1), [_plain(key) for key in columns])
         axis.invert_yaxis()
-        axis.set_xscale("symlog", linthresh=1.0)
-        axis.set(xlabel="TMTV (mL)", xlim=(-0.3, None))
+        _millilitres(axis, [v for values in columns.values() for v in values])
         return _saved("tmtv", drawn)
+
+
+def _millilitres(axis: Any, values: Sequence[float]) -> None:
+    """A logarithmic x axis round ``values`` (mL) in plain numbers; from 0 where one is below 1."""
+    least, most = min(values, default=0.0), max(values, default=1.0)
+    steps = [m * 10.0**k for k in range(5) for m in (1, 2, 5)]
+    low = max((s for s in steps if s <= least), default=0.0)
+    high = min((s for s in steps if s >= max(most, 2 * low)), default=most)
+    axis.set_xscale("symlog", linthresh=1.0)
+    axis.set_xticks([s for s in (0.0, *steps) if low <= s <= high])
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.set(xlabel="TMTV (mL)", xlim=(low * 0.9 if low else -0.3, max(high, 1.0) * 1.1))
 
 
 def _bland_altman(

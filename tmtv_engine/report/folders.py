@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tmtv_engine.case.folder import Case, find_cases, is_reviewed, read_case
+from tmtv_engine.case.folder import Case, cases_of, is_reviewed, read_case
 from tmtv_engine.case.guard import guarded
 from tmtv_engine.cluster import Cluster, in_order
 from tmtv_engine.errors import TmtvError, UsageError
@@ -83,7 +83,7 @@ def with_reference(
     Raises `UsageError` where no case can be compared, `InputError` for a broken manifest.
     """
     table = read_table(manifest, ("case", "roi"))
-    folders = {folder.name: folder for folder in _folders(sources)}
+    folders = _by_name(sources)
     work: list[Job] = []
     left = faults(table)
     named: set[str] = set()
@@ -116,8 +116,8 @@ def against(
     """Cases against the cases of the same name in ``others`` (the reference): two readers, two
     models, or one set before and after review. Raises `UsageError` where none can be compared.
     """
-    mine = {folder.name: folder for folder in _folders(sources)}
-    theirs = {folder.name: folder for folder in _folders(others)}
+    mine = _by_name(sources)
+    theirs = _by_name(others)
     left = [Excluded(n, "is only in one of the two sets") for n in sorted({*mine} ^ {*theirs})]
     work = [
         Job(folder, None, theirs[name], None, reader, other_reader)
@@ -140,10 +140,14 @@ def _side_name(sources: Sequence[Path], reader: str | None) -> str:
     return reader or sources[0].resolve().name
 
 
-def _folders(sources: Sequence[Path]) -> list[Path]:
-    found = [folder for source in sources for folder in find_cases(source)]
-    if not found:
-        raise UsageError(f"there is no case in {sources[0]}", "Give what tmtv predict wrote.")
+def _by_name(sources: Sequence[Path]) -> dict[str, Path]:
+    """The cases below ``sources`` by name; two of one name would be compared as one."""
+    found: dict[str, Path] = {}
+    for folder in cases_of(sources):
+        if folder.name in found:
+            what = f"two cases are called {folder.name}: {found[folder.name]} and {folder}"
+            raise UsageError(what, "Compare one folder of results at a time.")
+        found[folder.name] = folder
     return found
 
 

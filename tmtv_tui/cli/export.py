@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from tmtv_engine.errors import TmtvError, UsageError
+from tmtv_engine.errors import TmtvError
 from tmtv_engine.export.writers import WRITERS, kinds_of
 from tmtv_tui.cli import console, options
 
@@ -27,14 +27,12 @@ def export(
     Into each case's export folder; prints the files. The same reading gives the same bytes; a
     changed one a new series.
     """
-    from tmtv_engine.case.folder import find_cases, read_case
+    from tmtv_engine.case.folder import cases_of, read_case
     from tmtv_engine.export.objects import write_objects
 
     console.VOICE.quiet = quiet
     kinds = kinds_of(write)
-    folders = [folder for path in cases for folder in find_cases(path)]
-    if not folders:
-        raise UsageError(f"there is no case in {cases[0]}", "Give folders that tmtv predict wrote.")
+    folders = cases_of(cases)
     failed = 0
     progress = console.Progress(len(folders))
     for folder in folders:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tmtv_engine.errors import TmtvError, UsageError
+from tmtv_engine.errors import TmtvError
 from tmtv_tui.cli import console, options, pacs
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def send(
     credentials come from the environment: TMTV_TOKEN, or TMTV_USER and TMTV_PASSWORD. They go to
     that host only: no redirect elsewhere, ~/.netrc or proxy of the environment is used.
     """
-    from tmtv_engine.case.folder import find_cases
+    from tmtv_engine.case.folder import cases_of
     from tmtv_engine.pacs import peers
     from tmtv_engine.pacs import send as sending
 
@@ -47,9 +47,7 @@ def send(
     transport = sending.transport_to(
         destination, caller=aet, security=security, environment=os.environ
     )
-    folders = [folder for path in cases for folder in find_cases(path)]
-    if not folders:
-        raise UsageError(f"there is no case in {cases[0]}", "Give folders that tmtv predict wrote.")
+    folders = cases_of(cases)
     told = _Told(as_json, console.Progress(len(folders)))
     for folder in folders:
         try:

@@ -13,6 +13,7 @@ import typer
 from tmtv_engine.errors import UsageError
 from tmtv_engine.text import clean
 
+MOST_BYTES = 1 << 20
 PLACES = ("studies", "out", "organs")
 """What names files: relative ones are taken from where the TOML file lies."""
 
@@ -25,7 +26,11 @@ def from_file(ctx: typer.Context, path: Path | None) -> Path | None:
     if path is None:
         return None
     try:
-        told = tomllib.loads(path.read_text("utf-8"))
+        with path.open("rb") as stream:
+            text = stream.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise ValueError("has more than a mebibyte")
+        told = tomllib.loads(text.decode("utf-8"))
     except (OSError, ValueError) as error:
         what = f"--config {path}: {error}"
         raise UsageError(what, "It should be TOML: out = 'results'.") from error
