@@ -130,7 +130,45 @@ def _with(**values: object) -> Callable[[Dataset], None]:
     return bend
 
 
+def _typed(*words: str, everywhere: bool = True) -> Callable[[Dataset], None]:
+    """Frames that call themselves so (PS3.3 C.8.22.5.1); the image's own type is a plain one."""
+
+    def bend(ds: Dataset) -> None:
+        ds.ImageType = ["DERIVED", "PRIMARY", "STATIC", "MIXED"]
+        for k, frame in enumerate(ds.PerFrameFunctionalGroupsSequence):
+            own = list(words) if everywhere or k == 3 else ["ORIGINAL", "PRIMARY", "STATIC", "NONE"]
+            frame.PETFrameTypeSequence = Sequence([item(FrameType=own)])
+
+    return bend
+
+
+def _mapped(times: float) -> Callable[[Dataset], None]:
+    """Each frame's own mapping, in Bq/mL: its slope, so many times."""
+
+    def bend(ds: Dataset) -> None:
+        unit = item(CodeValue="Bq/ml", CodingSchemeDesignator="UCUM", CodeMeaning="Becquerel/ml")
+        for frame in ds.PerFrameFunctionalGroupsSequence:
+            slope = float(frame.PixelValueTransformationSequence[0].RescaleSlope)
+            own = item(RealWorldValueSlope=slope * times, RealWorldValueIntercept=0.0)
+            own.MeasurementUnitsCodeSequence = Sequence([unit])
+            frame.RealWorldValueMappingSequence = Sequence([own])
+
+    return bend
+
+
+def test_frames_that_say_the_same_twice_are_taken(tmp_path: Path) -> None:
+    plain = ("DERIVED", "PRIMARY", "STATIC", "NONE")
+    loaded = _loaded(tmp_path, lambda ds: (_typed(*plain)(ds), _mapped(1.0)(ds))[0])
+    np.testing.assert_allclose(loaded.suv.array, pixels() * RAMP * FACTOR, rtol=1e-5)
+
+
 REFUSED = {
+    "subtracted": (_typed("DERIVED", "PRIMARY", "STATIC", "SUBTRACTION"), "FrameType"),
+    "one frame subtracted": (
+        _typed("DERIVED", "PRIMARY", "STATIC", "SUBTRACTION", everywhere=False),
+        "missing",
+    ),
+    "other values": (_mapped(2.0), "RealWorldValueMappingSequence"),
     "no unit": (_frames("PixelValueTransformationSequence", RescaleType="US"), "Enhanced PET"),
     "no moment": (_without("DecayCorrectionDateTime"), "DecayCorrectionDateTime"),
     "not attenuation corrected": (_with(AttenuationCorrected="NO"), "CorrectedImage"),

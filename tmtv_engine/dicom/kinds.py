@@ -63,6 +63,7 @@ _DERIVED = frozenset(  # of CID 7203, what leaves no activity of one scan behind
 )
 _PET = "1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.130"
 _STORED = "1.2.840.10008.5.1.4."
+_TYPES = ("ImageType", "FrameType", "SeriesType")
 _WRITTEN_ON = {"BurnedInAnnotation": ("YES",), "SamplesPerPixel": ("3", "4")}
 _COLOURS = ("PALETTE COLOR", "RGB", "YBR")
 
@@ -85,8 +86,7 @@ def named_kind(description: str) -> str:
 
 def type_kind(head: Header) -> str:
     """What an image's own ImageType, and the attributes like it, call it beside a plain one."""
-    keywords = ("ImageType", "FrameType", "SeriesType")
-    return said_kind(word for k in keywords for word in several(head.get(k)))
+    return said_kind(word for k in _TYPES for word in several(head.get(k)))
 
 
 def check_kind(head: Dataset, overrides: Overrides) -> list[Notice]:
@@ -97,9 +97,10 @@ def check_kind(head: Dataset, overrides: Overrides) -> list[Notice]:
 
 def _other(head: Dataset) -> tuple[str, str]:
     """The attribute that says that this is no image of activity, and what it says; or nothing."""
-    of_type = type_kind(head)
-    if of_type:
-        return "ImageType", f"{of_type!r}"
+    for keyword in _TYPES:
+        of_type = said_kind(several(head.get(keyword)))
+        if of_type:
+            return keyword, f"{of_type!r}"
     technique = text(head, "VolumeBasedCalculationTechnique").upper()
     if technique not in ("", "NONE", "MPR", "CURVED_MPR"):
         return "VolumeBasedCalculationTechnique", f"{technique!r}"
