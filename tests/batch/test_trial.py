@@ -175,6 +175,51 @@ def test_retry_takes_what_failed_and_nothing_else(
     assert capsys.readouterr().out == ""
 
 
+def failed_in(out: Path) -> list[str]:
+    """Names of what `failures.csv` says failed."""
+    path = out / "failures.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="") as stream:
+        return [Path(r["path"]).name for r in csv.DictReader(stream) if r["kind"] == "failure"]
+
+
+def test_a_row_that_was_corrected_is_tried_again(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        pet_in(tmp_path / name)
+    table, out = tmp_path / "trial.csv", tmp_path / "out"
+    asked = ["predict", str(table), "--model", "hotspot", "-q", "-o", str(out)]
+    table.write_text("case,pet,weight_kg\none,a,70\ntwo,b,fat\nthree,gone,\n")
+    assert main(asked) == 1
+    assert failed_in(out) == ["trial.csv:3", "trial.csv:4"]
+    table.write_text("case,pet,weight_kg\none,a,70\ntwo,b,71\nthree,gone,\n")
+    assert main([*asked, "--retry"]) == 1
+    record = json.loads((out / "two" / "case.json").read_text("utf-8"))
+    assert record["overrides"] == {"weight_kg": 71.0}
+    assert failed_in(out) == ["trial.csv:4"]
+
+
+def test_what_a_retry_does_not_reach_stays_in_the_books(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        pet_in(tmp_path / "in" / name)
+        (tmp_path / "in" / name / "pet.nii.gz").write_bytes(b"no image")
+    out = tmp_path / "out"
+    asked = ["predict", str(tmp_path / "in"), "--model", "hotspot", "-q", "-o", str(out)]
+    assert main(asked) == 1
+    before = (out / "failures.csv").read_bytes()
+    assert before.count(b"failure") == 2
+    pet_in(tmp_path / "in" / "b")
+    (tmp_path / "in" / "a").rename(tmp_path / "elsewhere")  # nobody has measured it
+    capsys.readouterr()
+    assert main([*asked, "--retry"]) == 1
+    assert "1 failure of before not tried" in capsys.readouterr().err
+    assert (out / "failures.csv").read_bytes().splitlines() == before.splitlines()[:2]
+    assert main(asked) == 0  # a whole run tells of what is there
+    assert failed_in(out) == []
+
+
 def test_every_option_may_stand_in_a_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

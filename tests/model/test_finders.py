@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from tests.support.cases import make_volume
+from tmtv_engine.errors import UsageError
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.methods import parse_method
@@ -90,3 +91,12 @@ def test_a_config_pickles(tmp_path: Path) -> None:
     again = pickle.loads(pickle.dumps(config))
     assert again == config
     again.say(0, 5, "nothing is said")
+
+
+@pytest.mark.parametrize(
+    ("option", "given"),
+    [("--rule", {"rule": "vote"}), ("--min-ml", {"min_ml": 3.0}), ("--no-split", {"split": False})],
+)
+def test_what_hot_spots_have_no_use_for_is_refused(option: str, given: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=option):
+        finder_of(Model(None, {"name": "hotspot"}), **given)

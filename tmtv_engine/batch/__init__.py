@@ -12,8 +12,10 @@ from tmtv_engine.batch.accounts import (
     CASES,
     FAILURE_KEYS,
     bring_up,
+    failed_before,
     failures_of,
     to_retry,
+    untried,
     write_failures,
 )
 from tmtv_engine.batch.cluster import loaded
@@ -38,10 +40,12 @@ __all__ = [
     "Outcome",
     "RunLog",
     "State",
+    "failed_before",
     "failures_of",
     "run_batch",
     "still_at_work",
     "to_retry",
+    "untried",
     "write_failures",
 ]
 

@@ -12,13 +12,13 @@ from tmtv_engine.batch.outcome import Outcome
 from tmtv_engine.case.record import CaseRecord
 from tmtv_engine.case.tables import write_summary
 from tmtv_engine.case.timepoints import Seat, seats
-from tmtv_engine.errors import TmtvError
+from tmtv_engine.errors import MissingTag, TmtvError
 from tmtv_engine.files import PRIVATE, load_json, make_folder, write_text
 from tmtv_engine.study.found import Failure, place_of
 from tmtv_engine.text import cell_text, clean, csv_text
 
 if TYPE_CHECKING:
-    from tmtv_engine.study.found import Leftover, Stock
+    from tmtv_engine.study.found import Leftover, Stock, Study
 
 FAILURES = "failures.csv"
 CASES = "cases.csv"
@@ -53,19 +53,53 @@ def _source(folder: Path) -> str:
     return str(place_of(paths)) if paths else ""
 
 
-def to_retry(out: Path, stock: Stock) -> Stock:
-    """Of ``stock`` the studies that `failures.csv` says failed; nothing where it is not there."""
-    failed: set[Path] = set()
+def failed_before(out: Path) -> list[Failure]:
+    """What `failures.csv` says failed; nothing where it is not there."""
     path = out / FAILURES
-    if path.is_file():
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        failed = {
-            Path(cell_text(row["path"] or "")).absolute()
-            for row in rows
-            if row.get("kind") == "failure"
-        }
-    return replace(stock, studies=tuple(s for s in stock.studies if s.path.absolute() in failed))
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = [{k: cell_text(v or "") for k, v in row.items() if k in FAILURE_KEYS}
+                for row in csv.DictReader(stream)]  # fmt: skip
+    return [
+        Failure(
+            Path(row["path"]),
+            MissingTag(row["tag"], row["what"], row["way_out"]),
+            row["patient_id"],
+            row["study_date"],
+        )
+        for row in rows
+        if row.get("kind") == "failure"
+    ]
+
+
+def to_retry(out: Path, stock: Stock) -> Stock:
+    """Of ``stock`` the studies that failed before, wherever in them the failure was told of."""
+    failed = failed_before(out)
+    studies = (s for s in stock.studies if any(_about(f.path, _places(s)) for f in failed))
+    return replace(stock, studies=tuple(studies))
+
+
+def untried(
+    before: Sequence[Failure], stock: Stock, outcomes: Sequence[Outcome]
+) -> tuple[Failure, ...]:
+    """What failed before and was not looked at now: not reached, or not below what was named."""
+    places = [f.path for f in stock.failures]
+    for outcome in outcomes:
+        places += _places(outcome.study) if outcome.study else ()
+    return tuple(f for f in before if not _about(f.path, places))
+
+
+def _places(study: Study) -> list[Path]:
+    """Where a failure of a study may have been told of: its PET, its row, its zips."""
+    return [study.path, *study.archives, *([study.row] if study.row else [])]
+
+
+def _about(failed: Path, places: Sequence[Path]) -> bool:
+    """Whether a failure was in one of the places, above it or below it."""
+    one = Path(clean(failed.absolute(), _CELL))
+    others = [Path(clean(p.absolute(), _CELL)) for p in places]
+    return any(one.is_relative_to(p) or p.is_relative_to(one) for p in others)
 
 
 def failures_of(outcomes: Sequence[Outcome]) -> list[Failure]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tmtv_engine.errors import UsageError
 from tmtv_engine.files import inputs_sha256
 from tmtv_engine.image.volume import FloatArray, Unit, Volume
 from tmtv_engine.lesion.drawn import RoiMode, lesions_of
@@ -67,9 +68,15 @@ def finder_of(
 ) -> Finder:
     """The finder of a model: its own lesions and, beside a network's, the candidates.
 
-    Without ``split`` each component is one lesion, whatever its volume.
+    Without ``split`` each component is one lesion, whatever its volume. Raises `UsageError` for
+    what hot spots have no use for.
     """
     if model.segment is None:
+        asked = {"--rule": rule != "paper", "--min-ml": min_ml > 0, "--no-split": not split}
+        for option, given in asked.items():
+            if given:
+                what = f"{option} does nothing to {model.record['name']}"
+                raise UsageError(what, "It is for what a network finds: leave it out.")
         return Finder(_hotspots, dict(model.record), "cpu", "hotspots", model.takes_ct)
     find = _Network(model.segment, model.warnings, rule, min_ml, split)
     record = {**model.record, "rule": rule, **({} if split else {"split": False})}

@@ -37,10 +37,10 @@ class Study:
     ``kind`` "nifti" stands for every image that is no DICOM. The files of a study in a zip have
     the zip before their name in it, are there while it is `archive.unpacked`, and
     `called` what they were then; ``archives`` are the zips that it comes in.
-    ``overrides`` are those of its row in a manifest, ``extra`` the row's further columns; a row
-    ``named`` its case, its patient and its ``timepoint``. Of DICOM, as its headers say: whose it
-    is and when, the SOP instances of the PET, its ``shape`` without axes of one, and the first
-    file's first pixel (LPS mm).
+    ``row`` is its row in a manifest (`table.csv:3`), ``overrides`` are the row's, ``extra`` its
+    further columns; a row ``named`` its case, its patient and its ``timepoint``. Of DICOM, as its
+    headers say: whose it is and when, the SOP instances of the PET, its ``shape`` without axes of
+    one, and the first file's first pixel (LPS mm).
     ``home`` is the highest folder that holds nothing of other studies.
     """
 
@@ -64,6 +64,7 @@ class Study:
     there: Renamed | None = None
     home: Path | None = None
     uid: str = ""
+    row: Path | None = None
 
     @property
     def named_folder(self) -> Path:
@@ -94,6 +95,7 @@ class Study:
             folder=self.folder.absolute(),
             archives=tuple(p.absolute() for p in self.archives),
             home=self.home and self.home.absolute(),
+            row=self.row and self.row.absolute(),
             roi=self.roi and self.roi.absolute(),
         )
 

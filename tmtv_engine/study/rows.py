@@ -40,7 +40,8 @@ def find_rows(path: Path, search: Callable[[Path], Stock]) -> Stock:
         where = path.parent / f"{path.name}:{row.line}"
         try:
             case = _case(table, row, lines)
-            stock += Stock(studies=(_study(table, row, case, search),))
+            study = _study(table, row, case, search)
+            stock += Stock(studies=(replace(study, row=where),))
         except TmtvError as error:
             stock += Stock(failures=(Failure(where, error, row.get("patient")),))
     return stock

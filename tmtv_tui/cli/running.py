@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tmtv_engine.cluster import Cluster
     from tmtv_engine.model.finders import Finder
     from tmtv_engine.pipeline import CaseConfig
-    from tmtv_engine.study.found import Stock
+    from tmtv_engine.study.found import Failure, Stock
 
 INTERRUPTED = 130
 
@@ -46,18 +46,20 @@ class Books:
     stock: Stock
     outcomes: list[Outcome] = field(default_factory=list)
     failed: int = 0
+    before: Sequence[Failure] = ()
 
 
 def run(asked: Asked, stock: Stock) -> int:
     """Run the studies of ``stock`` and tell what became of everything; the exit status."""
-    from tmtv_engine.batch import RunLog, to_retry
+    from tmtv_engine.batch import RunLog, failed_before, to_retry
 
+    before = failed_before(asked.config.out)
     if asked.retry:
         more = len(stock.studies)
         stock = to_retry(asked.config.out, stock)
         console.say(f"{len(stock.studies)} of {more} studies failed before and are tried again")
     tell_stock(stock, asked.retry)
-    books = Books(RunLog(asked.config.out, asked.options), stock)
+    books = Books(RunLog(asked.config.out, asked.options), stock, before=before)
     books.log.stock(stock)
     try:
         _take(asked, books, stock)
@@ -118,13 +120,14 @@ def _kept(batch: Iterable[Outcome], books: Books) -> Iterator[Outcome]:
 def _ended(asked: Asked, books: Books, stopped: bool = False) -> int:
     """The closing line, the log's last, and the exit status, 1 exactly where that line counts a
     failure or an export failed; never waits for what still runs."""
-    from tmtv_engine.batch import still_at_work
+    from tmtv_engine.batch import still_at_work, untried
 
     waiting = len(books.stock.studies) - len(books.outcomes)
     if stopped:
         console.complain(f"stopped: {waiting} studies not done; the same command goes on there")
-    close(asked.config.out, books.stock, books.outcomes, books.log.path)
-    books.log.close(counts_of(books.stock, books.outcomes), "stopped" if stopped else "done")
+    left = untried(books.before, books.stock, books.outcomes) if asked.retry or stopped else ()
+    close(asked.config.out, books.stock, books.outcomes, books.log.path, left)
+    books.log.close(counts_of(books.stock, books.outcomes, left), "stopped" if stopped else "done")
     if stopped and (
         asked.cluster or still_at_work()
     ):  # what it had begun is no case, and goes with the next run
@@ -133,4 +136,4 @@ def _ended(asked: Asked, books: Books, stopped: bool = False) -> int:
         os._exit(INTERRUPTED)
     if stopped:
         return INTERRUPTED
-    return 1 if books.failed or books.stock.failures else 0
+    return 1 if books.failed or books.stock.failures or left else 0

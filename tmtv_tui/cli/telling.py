@@ -14,7 +14,7 @@ from tmtv_tui.cli.export import tell_empty
 if TYPE_CHECKING:
     from tmtv_engine.batch import Outcome
     from tmtv_engine.case.folder import Case
-    from tmtv_engine.study.found import Stock
+    from tmtv_engine.study.found import Failure, Stock
 
 MANY = 20
 
@@ -32,27 +32,41 @@ def tell_stock(stock: Stock, may_be_empty: bool = False) -> None:
         console.complain("no PET was found: give DICOM with a PET series, or pet.nii.gz in SUV")
 
 
-def counts_of(stock: Stock, outcomes: Sequence[Outcome]) -> dict[str, int]:
+def counts_of(
+    stock: Stock, outcomes: Sequence[Outcome], untried: Sequence[Failure] = ()
+) -> dict[str, int]:
     """How many of each there are, in the closing line's words."""
     states = [o.state for o in outcomes]
     return {
         "done": states.count("done"),
-        "failed": len(stock.failures) + states.count("failed"),
+        "failed": len(stock.failures) + states.count("failed") + len(untried),
         "already there": states.count("skipped"),
         "left over": len(stock.leftovers),
     }
 
 
-def close(out: Path, stock: Stock, outcomes: Sequence[Outcome], log: Path | None = None) -> None:
-    """The closing line: how many of each, and where they are named."""
+def close(
+    out: Path,
+    stock: Stock,
+    outcomes: Sequence[Outcome],
+    log: Path | None = None,
+    untried: Sequence[Failure] = (),
+) -> None:
+    """The closing line: how many of each, and where they are named.
+
+    ``untried`` failed in an earlier run, and stays in the books.
+    """
     from tmtv_engine.batch import CASES, failures_of, write_failures
 
-    failures = [*stock.failures, *failures_of(outcomes)]
+    failures = [*stock.failures, *failures_of(outcomes), *untried]
+    if untried:
+        what = f"{counted(len(untried), 'failure')} of before not tried"
+        console.complain(f"{what}, first {untried[0].path}: as before in failures.csv")
     written = write_failures(out, failures, stock.leftovers)
     states = [o.state for o in outcomes]
     named = (out / "summary.csv", out / CASES, written, log)
     files = [p for p in named if p is not None and p.is_file()]
-    counts = ", ".join(f"{n} {word}" for word, n in counts_of(stock, outcomes).items())
+    counts = ", ".join(f"{n} {word}" for word, n in counts_of(stock, outcomes, untried).items())
     told = f"{counts} ({', '.join(str(p) for p in files)})" if files else counts
     aside = sum(o.aside for o in outcomes)
     if aside:
