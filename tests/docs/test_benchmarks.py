@@ -14,9 +14,9 @@ from tmtv_engine.image.nifti import write_nifti
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "benchmarks").glob("*.py"))
-ANATOMIES = ROOT.parent / "shared" / "data" / "anatomy_xcat50"
+ANATOMIES = ROOT.parent / "shared" / "data" / "organ_maps"
 SMALLEST = {
-    "batch": ["--studies", "1", "--small", "2"],
+    "batch": ["--studies", "0", "--small", "2"],
     "choose_threshold": ["vnet", "--patients", "1", "--anatomies", str(ANATOMIES)],
     "digital_table": ["--patients", "1"],
     "export": ["--small"],
@@ -38,7 +38,8 @@ ELSEWHERE = {
     "reader": "tests/tui/test_reader.py reads with it",
     "review": "a minute by its nature; its parts are those of tests/tui",
 }
-TIMED = ("read_series", "report", "startup")  # one run on a busy machine may miss their goals
+TIMED = ("read_series", "report", "startup", "whole_body")  # one run on a busy machine may miss their goals
+MINUTES = ("batch", "phantom", "report", "whole_body")
 NEEDS = {"choose_threshold": ANATOMIES, "real_scans": ANATOMIES.parent}
 
 
@@ -67,7 +68,10 @@ def test_it_tells_how_it_is_called(script: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SMALLEST)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.only_long if n in MINUTES else ()) for n in SMALLEST],
+)
 def test_it_runs_to_its_end(name: str, tmp_path: Path) -> None:
     if not NEEDS.get(name, ROOT).is_dir():
         pytest.skip(f"needs {NEEDS[name]}")
