@@ -38,7 +38,8 @@ ELSEWHERE = {
     "reader": "tests/tui/test_reader.py reads with it",
     "review": "a minute by its nature; its parts are those of tests/tui",
 }
-TIMED = ("read_series", "report", "startup", "whole_body")  # one run on a busy machine may miss their goals
+# one run on a busy machine may miss the goals of these
+TIMED = ("read_series", "report", "startup", "whole_body")
 MINUTES = ("batch", "phantom", "report", "whole_body")
 NEEDS = {"choose_threshold": ANATOMIES, "real_scans": ANATOMIES.parent}
 
