@@ -3,10 +3,11 @@
     python benchmarks/repairs.py -n 10 --seed 0 --model vnet
 
 Digital patients with their true ROIs are drawn, predicted and read by a script that knows the
-truth and may do what a reader can: accept, reject, erase a sphere, shrink by an SUV, add around a
-point. A lesion is accepted where more than half of it (above 4.0) is true. Then, at most
+truth and may do what a reader can: accept, reject, erase a sphere, add around a point and cap what
+was added. A lesion is accepted where more than half of it (above 4.0) is true. Then, at most
 ``--repairs`` times, the repair that brings most mL: a sphere round a voxel that counts and should
-not, or a lesion added at the hottest voxel that is missed. Dice is of all voxels above SUV 4.0.
+not, or a lesion added at the hottest voxel that is missed, less what of it is hotter than tumour
+is there (two repairs). Dice is of all voxels above SUV 4.0.
 Every case is then replayed from its journal, verified, and undone to the start.
 """
 
@@ -35,8 +36,12 @@ from tmtv_engine.review.verify import verify
 from tmtv_tui.cli.app import main as tmtv
 
 CUT = 4.0
+REACHES_MM = (1.0, 4.0, 6.0, 8.0, 10.0, 15.0, 25.0, 40.0, 60.0)
+CAPS = (4.2, 4.4, 4.7, 5.0, 6.0, 8.0)
 RADII_MM = (4.0, 6.0, 8.0, 10.0, 13.0, 17.0, 22.0, 30.0)
 Mask = npt.NDArray[np.bool_]
+Choice = tuple[int, tuple[Decision, ...]]
+"""Voxels gained, and the decisions that it takes."""
 
 
 @dataclass(frozen=True)
@@ -95,19 +100,26 @@ class Oracle:
 
     def repair(self) -> int:
         """The best repair, again and again; how many there were."""
-        for done in range(self.limit):
-            best = max(self._choices(), key=lambda choice: choice[0], default=None)
+        done = 0
+        while done < self.limit:
+            some = (choice for choice in self._choices() if len(choice[1]) <= self.limit - done)
+            best = max(some, key=lambda choice: choice[0], default=None)
             if best is None or best[0] < 1:
                 return done
-            try:
-                self.session.decide(best[1])
-            except UsageError as error:  # nothing would be left: reject it
-                if "reject" not in error.remedy.lower():
-                    raise
-                self.session.decide(Decision("reject", best[1].lesions))
+            for what in best[1]:
+                self._do(what)
+            done += len(best[1])
         return self.limit
 
-    def _choices(self) -> Iterator[tuple[int, Decision]]:
+    def _do(self, what: Decision) -> None:
+        try:
+            self.session.decide(what)
+        except UsageError as error:  # nothing would be left: reject it
+            if "reject" not in error.remedy.lower():
+                raise
+            self.session.decide(Decision("reject", what.lesions))
+
+    def _choices(self) -> Iterator[Choice]:
         yield from self._spheres()
         missed = (self.truth & ~self.counted()).reshape(self.grid.shape)
         pieces = components(missed).reshape(-1)
@@ -117,7 +129,7 @@ class Oracle:
             if sizes[piece]:
                 yield from self._adding(np.flatnonzero(pieces == piece))
 
-    def _spheres(self) -> Iterator[tuple[int, Decision]]:
+    def _spheres(self) -> Iterator[Choice]:
         """For each lesion the sphere that takes most false voxels for the fewest true ones."""
         lesions = self.reading.lesions
         for row in self.reading.accepted:
@@ -135,21 +147,30 @@ class Oracle:
                 for radius in RADII_MM:
                     gain = int(worth[far <= radius].sum())
                     sphere = (*(float(v) for v in centre), radius)
-                    yield gain, erase(int(lesions.ids[row]), [sphere])  # type: ignore[list-item]
+                    cut = erase(int(lesions.ids[row]), [sphere])  # type: ignore[list-item]
+                    yield gain, (cut,)
 
-    def _adding(self, missed: npt.NDArray[np.int64]) -> Iterator[tuple[int, Decision]]:
-        """Around the hottest missed voxel, as far as brings most; into a neighbour or anew."""
+    def _adding(self, missed: npt.NDArray[np.int64]) -> Iterator[Choice]:
+        """A lesion around the hottest missed voxel, as far as brings most, whole or capped."""
         top = missed[np.argmax(self.suv.array.reshape(-1)[missed])]
         point = self.grid.to_mm(np.array(np.unravel_index(int(top), self.grid.shape)))
         place = (float(point[0]), float(point[1]), float(point[2]))
         counted = self.counted()
-        for reach in (6.0, 10.0, 15.0, 25.0, 40.0, 60.0):
+        for reach in REACHES_MM:
             what = add(self.session.replayer.pet, place, CUT, reach)
             after = self.session.preview(what)
             new = np.zeros(len(counted), bool)
             new[after.lesions.take(after.accepted).voxels] = True
             new &= self.hot & ~counted
-            yield int((new & self.truth).sum()) - int((new & ~self.truth).sum()), what
+            yield self._gain(new), (what,)
+            number = int(after.lines[-1].lesions[0])
+            for cap in CAPS:
+                cold = new & ~(self.suv.array.reshape(-1) > cap)
+                if 0 < cold.sum() < new.sum():
+                    yield self._gain(cold), (what, erase(number, above=cap))
+
+    def _gain(self, new: Mask) -> int:
+        return int((new & self.truth).sum()) - int((new & ~self.truth).sum())
 
 
 def read_patient(folder: Path, rois: Path, limit: int) -> Row:

@@ -24,6 +24,7 @@ SMALLEST = {
     "memory": ["--small"],
     "mutants": ["-n", "1", "--least", "0", "measures"],
     "network": ["--small"],
+    "painters": [],
     "phantom": ["--patients", "2"],
     "read_series": ["--runs", "1"],
     "real_scans": ["--scans", "1", "--steady"],

@@ -25,7 +25,7 @@ CUT = 4.0
 TOTAL = re.compile(r"(\S+) +(\d+\.\d) → +(\d+\.\d)")
 ROW = re.compile(r"(?:accepted|candidate|rejected)!? +(\d+)(?: |$)")
 RADII_MM = (4, 6, 8, 10, 13, 17, 22)
-REACHES_MM = (5, 10, 15, 25, 40, 60)
+REACHES_MM = (1, 4, 6, 8, 10, 15, 25, 40, 60)
 Mask = npt.NDArray[np.bool_]
 
 
@@ -279,7 +279,7 @@ class Reader:
         self.walk(at)
         self.tmux.press("g")
         self.tmux.until("within 60 mm")
-        self.tmux.press("[", (60 - reach) // 5)
+        self.tmux.press("[", (60 - max(reach, 10)) // 5 + max(0, 10 - reach))
         self.confirm(f"within {reach} mm")
         number = self.tally.add(at, CUT, reach)
         self.decided.add(number)

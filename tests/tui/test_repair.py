@@ -124,6 +124,26 @@ async def test_a_lesion_is_added_at_the_cursor_above_what_the_method_says(tmp_pa
     )
 
 
+async def test_a_reach_goes_down_to_one_voxel(tmp_path: Path) -> None:
+    """By 5 mm to 10, then by 1 to 1, where it stays: less than any voxel's edge."""
+    make_case(tmp_path)
+    async with running(tmp_path) as (app, pilot):
+        case = await opened(app, pilot)
+        await pilot.press("j", "j")  # the candidate
+        await until(pilot, lambda: case.query_one(LesionTable).current() == 3)
+        screen = await preview_of(app, pilot, "g")
+        reaches = []
+        for _ in range(20):
+            await again(pilot, screen, "left_square_bracket")
+            reaches.append(screen.draft.reach_mm)
+        assert reaches == [55, 50, 45, 40, 35, 30, 25, 20, 15, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1]
+        assert screen.draft.reaching(1).reach_mm == 2
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is case)
+    reading = reading_of(read_case(tmp_path / "case-1"), "AB")
+    assert np.argwhere(mask_of(reading, 4)).tolist() == [[17, 8, 30]]
+
+
 async def test_what_cannot_be_is_said_and_enter_does_nothing(tmp_path: Path) -> None:
     make_case(tmp_path)
     async with running(tmp_path) as (app, pilot):

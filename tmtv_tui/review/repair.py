@@ -87,8 +87,9 @@ class Draft:
         return replace(self, suv=round(min(99.0, max(0.1, self.suv + 0.1 * by)), 1))
 
     def reaching(self, by: int) -> Draft:
-        """What floods, from further or nearer."""
-        return replace(self, reach_mm=min(500.0, max(5.0, self.reach_mm + 5 * by)))
+        """What floods, from further or nearer: by 5 mm, below 10 mm by 1, down to one voxel."""
+        step = 5 * by if self.reach_mm + by >= 10 else by
+        return replace(self, reach_mm=min(500.0, max(1.0, self.reach_mm + step)))
 
     def other(self) -> Draft:
         """From the model to an SUV to a share and back; below for above and back."""
