@@ -13,12 +13,14 @@ changes. Without chafa.py only the own painters are measured.
 from __future__ import annotations
 
 import argparse
+import importlib
 import inspect
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,7 +40,7 @@ from tmtv_tui.widgets import blocks
 COLUMNS, LINES, WHITE_SUV = 41, 46, 10.0
 TAGS = {"half": "VHALF HHALF", "quad": "QUAD", "sextant": "SEXTANT"}
 MARK = (215, 95, 0)
-Cell = tuple[str, tuple[int, int, int], tuple[int, int, int]]
+Cell = tuple[str, tuple[int, ...], tuple[int, ...]]
 Image = npt.NDArray[np.uint8]
 
 
@@ -147,14 +149,14 @@ def compare(case: Case, chafa: ModuleType | None) -> None:
         mm = (placed.box[1] - placed.box[0]) * mip.pixel_mm / placed.grey.shape[0]
         ours = own(placed)
         marked = own(placed, peaks[0])
-        ms = spent(lambda placed=placed: own(placed))
+        ms = spent(partial(own, placed))
         say(mode, "own", ms, size_of(ours), size_of(marked, ours), kept(placed, ours, peaks), mm)
         if chafa is None or mode not in TAGS:
             continue
         board, whole = canvas(chafa, mode, placed.cells), canvas(chafa, mode, placed.cells)
         draw(chafa, board, rgb := dots_of(placed))
         before = theirs(board, placed.cells)
-        ms = spent(lambda board=board, rgb=rgb: draw(chafa, board, rgb))
+        ms = spent(partial(draw, chafa, board, rgb))
         draw(chafa, board, dots_of(placed, peaks[0]))
         after = theirs(board, placed.cells)
         contrast = kept(placed, before, peaks)
@@ -176,9 +178,9 @@ def say(
     print(f"{mode:<8} {who:<17} {told}   {middle:5.2f} {least:5.2f} {mm:6.1f} mm")
 
 
-def lines_of(*parts: object) -> int:
+def lines_of(*parts: Callable[..., object]) -> int:
     """Lines of source."""
-    return sum(len(inspect.getsource(part).splitlines()) for part in parts)  # type: ignore[arg-type]
+    return sum(len(inspect.getsource(part).splitlines()) for part in parts)
 
 
 def main() -> None:
@@ -187,7 +189,7 @@ def main() -> None:
     parser.add_argument("case", nargs="?", type=Path, help="a case's folder; else a small one")
     given = parser.parse_args()
     try:
-        import chafa
+        chafa: ModuleType | None = importlib.import_module("chafa")
     except ImportError:
         chafa = None
         print("chafa.py is not installed: the own painters alone")
