@@ -81,6 +81,17 @@ def test_the_motion_is_found_again_whatever_tumour_and_bladder_do() -> None:
     assert (again.shift_mm == found.shift_mm).all()
 
 
+def test_a_scan_of_the_chest_is_aligned_without_itk_s_own_words(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    chest = Grid.axial((30, 60, 80), SPACING, (-150.0, -120.0, 230.0), "1.2.3")  # 150 mm
+    first, _ = body(STILL, chest, [])
+    second, _ = body(Rigid(np.eye(3), np.array([3.0, 4.0, -2.0]), 1.0), chest, [])
+    found = align(first, second)
+    assert np.abs(found.shift_mm - [3.0, 4.0, -2.0]).max() < 4.0
+    assert capfd.readouterr().err == ""
+
+
 def test_bodies_that_are_not_one_are_refused() -> None:
     first, _ = body(STILL, GRID, [])
     nothing = first.with_array(np.zeros_like(first.array))

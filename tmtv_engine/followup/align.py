@@ -95,6 +95,8 @@ def _image(volume: Volume) -> sitk.Image:
 def _registered(fixed: sitk.Image, moving: sitk.Image) -> Any:
     import SimpleITK as sitk
 
+    # ITK writes to stderr of each start at which the two do not meet, as those of short scans do
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         begin = sitk.CenteredTransformInitializer(
             fixed,
