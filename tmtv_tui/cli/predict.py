@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from tmtv_engine.errors import UsageError
 from tmtv_engine.export.writers import WRITERS, kinds_of
 from tmtv_tui.cli import console, options, running, settings
 
@@ -101,6 +102,8 @@ def predict(
     console.VOICE.quiet = quiet
     kinds = kinds_of(write)
     options.choice(rule, ("paper", "vote"), "--rule")
+    if retry and watch:
+        raise UsageError("--retry takes what failed, --watch what comes", "Give one of them.")
     told = options.overrides_of(
         weight_kg, height_m, dose_bq, injection_time, allow_tracer, allow_gaps, accept
     )
