@@ -115,3 +115,26 @@ def test_what_may_not_be_written_or_read_is_one_error(here: Path) -> None:
         assert len(done.stderr.splitlines()) == 2
     (here / "hidden").chmod(0o700)
     (here / "results" / "hidden").chmod(0o700)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["verify", "results"]])
+def test_a_reader_of_stdout_that_has_gone_is_no_traceback(words: list[str], here: Path) -> None:
+    """`tmtv verify results | head -0`: Python complained at its end, with a status of its own."""
+    make_case(here / "results")
+    code = f"import sys; from tmtv_tui.cli.app import main; sys.exit(main({words!r}))"
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run([sys.executable, "-c", code], stdout=theirs, stderr=-1, check=False)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_behind_stdout_is_one_line(here: Path) -> None:
+    place = make_case(here / "results").path
+    words = ["reject", str(place), "1", "--reader", "AB"]
+    code = f"import sys; from tmtv_tui.cli.app import main; sys.exit(main({words!r}))"
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=-1, check=False)
+    assert (done.returncode, done.stderr) == (1, b"error: stdout: No space left on device\n")
+    assert main(["undo", str(place), "--reader", "AB"]) == 0  # the decision stands

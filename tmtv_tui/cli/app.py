@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 import typer
@@ -141,6 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with console.tamed():
             status = app(arguments, prog_name="tmtv", standalone_mode=False)
+            console.say_the_rest()
     except typer.Abort:
         return 1
     except TmtvError as error:
@@ -149,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
         console.complain("\nstopped; nothing was left half-written")
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        console.let_stdout_go()
         return 1
     except OSError as error:
         return _told(_refused(error))
@@ -160,9 +160,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _refused(error: OSError) -> TmtvError:
     """What the disk or the net would not do, by the name of what it was asked for."""
-    told = refusal(error)
-    if error.filename is not None:
-        return DiskError(f"{os.fsdecode(error.filename)}: {told}", "Nothing was left half-written.")
+    name = os.fsdecode(error.filename or "")
+    told = ": ".join(word for word in (name, refusal(error)) if word)
     return DiskError(told, "Nothing was left half-written.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 import time
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tmtv_engine.errors import DiskError, refusal
 from tmtv_engine.text import clean
 
 
@@ -29,7 +31,31 @@ _LINE = 2000
 
 def out(text: str) -> None:
     """Data to stdout, one or more lines."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    with _stdout():
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def say_the_rest() -> None:
+    """Flush stdout: what it does not take is told now, not by Python at its end."""
+    with _stdout():
+        sys.stdout.flush()
+
+
+def let_stdout_go() -> None:
+    """Nothing more goes to a stdout that takes nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _stdout() -> Iterator[None]:
+    """A full disk behind stdout is a `DiskError`; a reader that has gone stays a broken pipe."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        let_stdout_go()
+        raise DiskError(f"stdout: {refusal(error)}") from error
 
 
 def out_json(record: Mapping[str, Any]) -> None:
