@@ -116,7 +116,13 @@ def test_a_plain_series_is_taken_without_a_word(name: str, tmp_path: Path) -> No
         *(("PET WB MIP", "MIP"), ("mu-map", "mu-map"), ("µ-Map head", "µ-Map")),
         *(("WB non-AC", "non-AC"), ("PET_NAC", "NAC"), ("Screenshot 1", "Screenshot")),
         *(("MRGlu", "MRGlu"), ("Ki map", "Ki map"), ("Subtraction PET1-PET2", "Subtraction")),
-        *(("PET Screening", ""), ("WB AC 60 min", ""), ("Kidney", ""), ("PET nach Kinetik", "")),
+        *(
+            ("PET KI-Rekonstruktion", ""),
+            ("PET Screening", ""),
+            ("WB AC 60 min", ""),
+            ("Kidney", ""),
+            ("PET nach Kinetik", ""),
+        ),
         *(("STATIC FACE", ""), ("Maps", ""), ("PET-CT SERIES", ""), ("", "")),
     ],
 )

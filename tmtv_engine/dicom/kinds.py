@@ -49,7 +49,7 @@ _WORDS = frozenset(
     )
 )
 _NAMED = re.compile(
-    r"(?<![a-z])(?:Ki(?:[ _-]?map)?|Patlak|Logan|parametric|MRFDG|MR[ _-]?glu\w*|CMRglu?c?"
+    r"(?<![a-z])(?:(?-i:Ki)(?:[ _-]?map)?|Patlak|Logan|parametric|MRFDG|MR[ _-]?glu\w*|CMRglu?c?"
     r"|subtract\w*|difference|SUVR|DVR|MIP|(?:mu|u|\u00b5)[ _-]?map"
     r"|screen[ _-]?(?:shot|save|cap)\w*"
     r"|NAC|non?[ _-]?AC|non?[ _-]?att\w*|uncorrected)(?![a-z])",
