@@ -45,7 +45,7 @@ docs: $(VENV)/.installed-dev
 # (4 GB, 38 minutes to install on a busy machine). nnU-Net trains first, which takes longer than a
 # test of ours may; the rest takes minutes.
 oracles: $(ORACLES)/.installed
-	TMTV_ORACLES=1 $(ORACLES)/bin/pytest tests/oracles tests/model/test_nnunet.py --timeout 14400
+	TMTV_ORACLES=1 $(ORACLES)/bin/pytest tests/oracles tests/model/test_nnunet.py tests/model/test_nnunet_odd.py --timeout 14400
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

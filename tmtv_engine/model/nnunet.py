@@ -31,6 +31,7 @@ from tmtv_engine.model.nnunet_logits import answer
 from tmtv_engine.model.nnunet_naming import flipped, naming_of, step_of
 from tmtv_engine.model.nnunet_plans import configuration_of
 from tmtv_engine.model.nnunet_predictor import Box, Plan, Predictor, plan_of, room_for
+from tmtv_engine.model.nnunet_rehearsal import rehearse
 from tmtv_engine.model.nnunet_stop import Stop
 from tmtv_engine.model.nnunet_weights import Checkpoint, fitting, read_checkpoint
 from tmtv_engine.model.segmenter import Prediction
@@ -82,9 +83,11 @@ def load(folder: Folder, device: torch.device) -> Loaded:
             inputs=len(folder.channels),
             outputs=folder.heads.count,
             where=where,
+            patch=configuration["patch_size"],
         )
         for checkpoint in checkpoints
     ]
+    rehearse(folder, plan, checkpoints[0].mirrored)
     parameters = [weights for _, weights, _ in fits]
     predictor = Predictor(plan, fits[0][0], parameters, checkpoints[0].mirrored, device)
     return Loaded(plan, predictor, tuple(dict.fromkeys(w for *_, words in fits for w in words)))
@@ -122,6 +125,9 @@ def _configuration(folder: Folder, checkpoints: Sequence[Checkpoint]) -> str:
     there = list(folder.plans.get("configurations", {}))
     if names == {None} and len(there) == 1:
         return str(there[0])
+    if names == {None}:
+        what = f"{folder.path}: its checkpoint does not say which configuration it is"
+        raise InputError(what, f"One of {clean(', '.join(map(str, there)) or 'none', 200)}.")
     if len(names) != 1 or None in names:
         listed = clean(", ".join(map(str, names)), 120)
         what = f"{folder.path}: its folds are of different configurations ({listed})"

@@ -92,11 +92,11 @@ def read_folder(
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; raises `InputError` naming it."""
     try:
-        if not path.is_file() or path.stat().st_size > JSON_LIMIT:
-            raise ValueError("no such file, or larger than any")  # a pipe would be waited for
+        if not path.is_file() or path.stat().st_size > JSON_LIMIT:  # a pipe would be waited for
+            raise ValueError("larger than any" if path.is_file() else "no such file")
         found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read", ASK) from error
+        raise InputError(f"{path}: cannot be read ({clean(error, 80)})", ASK) from error
     if not isinstance(found, dict):
         raise InputError(f"{path}: is not nnU-Net's", ASK)
     return found
@@ -143,6 +143,13 @@ def _kind(name: str) -> str:
     return next((k for k, words in NAMES.items() if name.startswith(words)), name)
 
 
+def _label(name: str, value: Any) -> int:
+    number = int(value) if str(value).isdecimal() else int(float(value))
+    if number < 0 or number != float(value):
+        raise ValueError(f"label {clean(name, 40)} is {clean(value, 40)}")
+    return number
+
+
 def heads_of(dataset: Mapping[str, Any], folder: Path, wanted: str | None = None) -> Heads:
     """What a model's outputs are; ``wanted`` names the tumour's label or gives its number.
 
@@ -150,8 +157,10 @@ def heads_of(dataset: Mapping[str, Any], folder: Path, wanted: str | None = None
     none is.
     """
     labels = {str(k): v for k, v in dict(dataset.get("labels", {})).items() if k != "ignore"}
-    there = {k: [int(n) for n in np.ravel(v)] for k, v in labels.items()}
+    there = {k: [_label(k, n) for n in np.ravel(v)] for k, v in labels.items()}
     there = {k: v for k, v in there.items() if any(v)}
+    if len(set(map(tuple, there.values()))) < len(there):
+        raise ValueError("two labels have one number")
     if wanted is None:
         named = [k for k in there if TUMOUR.search(k)]
         chosen = list(there) if len(there) == 1 else named

@@ -130,5 +130,7 @@ def _check_numbers(
 
 def _within(key: str, values: Any, low: float, high: float) -> None:
     listed: Sequence[Any] = values if isinstance(values, (list, tuple)) else [values]
-    if not all(low <= float(v) <= high for v in listed) or len(listed) > MOST_STAGES:
+    whole = (int,) if isinstance(low, int) else (int, float)
+    numbers = all(type(v) in whole and low <= v <= high for v in listed)  # bool is an int
+    if not numbers or not 0 < len(listed) <= MOST_STAGES:
         raise ValueError(f"{key} {clean(values, 40)}")

@@ -13,7 +13,7 @@ import pkgutil
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,8 @@ def _checked(found: Any, size: int) -> Checkpoint:
     weights = {_bare(k): v for k, v in found["network_weights"].items()}
     if not all(isinstance(v, Tensor) for v in weights.values()):
         raise TypeError("network_weights holds more than tensors")
+    if any(v.layout is not torch.strided or v.is_quantized for v in weights.values()):
+        raise TypeError("network_weights holds sparse or packed tensors")
     if sum(v.numel() * v.element_size() for v in weights.values()) > SHARED * size:
         raise ValueError("network_weights unpacks to more than the file holds")
     axes = found.get("inference_allowed_mirroring_axes")
@@ -119,18 +121,21 @@ def fitting(
     inputs: int,
     outputs: int,
     where: str,
+    patch: Sequence[int] = (),
 ) -> tuple[nn.Module, dict[str, Tensor], tuple[str, ...]]:
     """The network of a plan, the weights that it takes, and what is left over of them (words).
 
-    Raises `InputError` naming the class, module or key that is missing.
+    ``patch``: the window that it is to take. Raises `InputError` naming the class, module or key
+    that is missing, or where it cannot take that.
     """
     plan = _batch_norm(architecture) if _running(checkpoint.weights) else architecture
     with torch.device("meta"):
-        wanted = _built(plan, inputs, outputs, where).state_dict()
-    for key, shape in ((k, tuple(v.shape)) for k, v in wanted.items()):
+        shadow = _built(plan, inputs, outputs, where)
+    wanted = shadow.state_dict()
+    for key, want in wanted.items():
         there = checkpoint.weights.get(key)
-        if there is None or tuple(there.shape) != shape:
-            has = "has no" if there is None else f"has {tuple(there.shape)} instead of {shape} in"
+        if there is None or _unlike(there, want):
+            has = "has no" if there is None else f"has {_words(there)} instead of {_words(want)} in"
             what = f"{where}: its checkpoint {has} {clean(key, 120)}, which plans.json asks for"
             raise InputError(what, "Its network is not the one that its plans describe.")
     left = [key for key in checkpoint.weights if key not in wanted]
@@ -140,8 +145,33 @@ def fitting(
                 f"{where}: its checkpoint has {clean(key, 120)}, for which plans.json has no place"
             )
             raise InputError(what, "Its network is not the one that its plans describe.")
+    if patch:
+        _try_window(shadow, (inputs, *patch), (outputs, *patch), where)
     network = _built(plan, inputs, outputs, where)
     return network, {key: checkpoint.weights[key] for key in wanted}, _in_words(left)
+
+
+def _try_window(
+    shadow: nn.Module, window: tuple[int, ...], wanted: tuple[int, ...], where: str
+) -> None:
+    """Follow the shapes of one window through a network without memory."""
+    try:
+        with torch.inference_mode():
+            found = tuple(shadow.eval()(torch.empty((1, *window), device="meta")).shape)
+    except Exception as error:  # whatever a network's parts raise
+        text = clean(f"{type(error).__name__}: {error}", 160)
+        raise InputError(f"{where}: its network takes no {window[1:]} ({text})", OWN) from error
+    if found != (1, *wanted):
+        raise InputError(f"{where}: its network answers {window[1:]} with {found[1:]}", OWN)
+
+
+def _unlike(there: Tensor, want: Tensor) -> bool:
+    return there.shape != want.shape or there.is_floating_point() != want.is_floating_point()
+
+
+def _words(weight: Tensor) -> str:
+    kind = "" if weight.is_floating_point() else f"{weight.dtype} ".removeprefix("torch.")
+    return f"{kind}{tuple(weight.shape)}"
 
 
 def _running(weights: Mapping[str, Tensor]) -> bool:

@@ -117,29 +117,37 @@ def check_interactive(name: str) -> None:
     A folder of nnU-Net's that cannot be read is an `InputError`.
     """
     bare = name.removeprefix("nnunet:")
-    there = None if bare != name and Path(bare).is_dir() else find(bare)
+    folder = Path(bare).expanduser()
+    there = None if bare != name and folder.is_dir() else find(bare)
     channels: tuple[str, ...] = there.channels if there and not there.members else ()
     if bare != name and there is None:
-        channels = read_folder(Path(bare)).channels
+        channels = read_folder(folder).channels
     if CLICKED not in channels:
         what = f"--model {clean(name, 200)}: is no model that takes clicks"
         raise UsageError(what, CLICKED_ONES.format(", ".join(interactive()) or "none"))
 
 
+def folder_names(folders: str) -> list[str]:
+    """The folders or names in ``A,B``; one where a folder is called so, comma and all."""
+    if Path(folders).expanduser().is_dir():
+        return [folders]
+    return [name.strip() for name in folders.split(",")]
+
+
 def _joined(folders: str, device: str, told: Told) -> Model:
     """The models of ``nnunet:A,B``, each a folder or the name of one that is kept, as one."""
-    names = [name.strip() for name in folders.split(",")]
+    names = folder_names(folders)
     if not all(names):
         raise UsageError("--model nnunet: names no folder", "Write nnunet:DIR or nnunet:DIR,DIR.")
     from tmtv_engine.model.ensemble import Ensemble
     from tmtv_engine.model.nnunet import load_model
 
     def one(name: str) -> NnUnetSegmenter | Ensemble:
-        there = None if Path(name).is_dir() else find(name)
+        there = None if Path(name).expanduser().is_dir() else find(name)
         if there:
             return _kept(there, device, told)
         return load_model(
-            Path(name),
+            Path(name).expanduser(),
             device,
             channels=told.channels,
             tumour=told.tumour_label,
