@@ -289,3 +289,15 @@ def test_the_model_s_name_alone_is_no_difference_where_its_weights_are_the_same(
     found = one(study, finder_of(load("hotspot")), config)
     assert found.error is not None
     assert "model toy (111111111111), now hotspot" in found.error.what
+
+
+def test_a_folder_without_its_case_is_kept_and_told(tmp_path: Path) -> None:
+    study, config = study_at(tmp_path / "in"), CaseConfig(tmp_path / "out")
+    one(study, network(), config)
+    (tmp_path / "out" / "one" / "case.json").unlink()
+    (tmp_path / "out" / "one" / "mine.txt").write_text("mine")
+    again = one(study, network(), config)
+    (kept,) = (tmp_path / "out" / "aside").iterdir()
+    assert (kept / "mine.txt").read_text() == "mine"
+    assert again.note == f"what had no case.json was moved to {kept}"
+    assert not again.aside  # nobody's reading

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tmtv_engine.batch.outcome import Outcome
-from tmtv_engine.batch.resume import gives_way, refuse_another
+from tmtv_engine.batch.resume import NO_CASE, gives_way, refuse_another
 from tmtv_engine.case.tables import update_summary
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.model.finders import Finder
@@ -36,8 +36,11 @@ def make(study: Study, finder: Finder, config: CaseConfig) -> Outcome:
 
 
 def _gone(before: str, folder: Path) -> tuple[str, bool]:
-    """What gave way to the case at ``folder``, where it lies now, and whether it was kept."""
+    """What gave way to the case at ``folder``, where it lies now, and whether it was a case that
+    was kept."""
     kept = sorted((folder.parent / "aside").glob(f"{folder.name}.*")) if before else []
     if before.startswith("an unreviewed"):
         return f"{before} was replaced", False
-    return (f"{before} was moved to {kept[-1]}", True) if kept else ("", False)
+    if not kept:
+        return "", False
+    return f"{before} was moved to {kept[-1]}", before != NO_CASE

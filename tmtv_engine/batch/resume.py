@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tmtv_engine.study.found import Study
 
 FRESH = "--fresh makes it anew (a reviewed one moves to aside/); or choose another -o."
+NO_CASE = "what had no case.json"
 GRANTS = ("allow_tracer", "allow_gaps", "accepted")
 ASSUMED: Mapping[str, Any] = {"min_ml": 0.0, "rois": "auto"}
 """What a case of before `made_with` is taken to be made with: the defaults."""
@@ -181,10 +182,10 @@ def refuse_another(study: Study, config: CaseConfig) -> None:
 def gives_way(folder: Path, finder: Finder) -> str:
     """What stands at ``folder`` and would give way to a new case, in words; empty: nothing to say.
 
-    A reading always; of an unreviewed prediction only that of another model.
+    A reading always, and what is no case; of an unreviewed prediction only that of another model.
     """
     if not is_complete(folder):
-        return ""
+        return NO_CASE if os.path.lexists(folder) else ""
     try:
         case = read_case(folder)
         if not is_reviewed(folder):
