@@ -115,7 +115,8 @@ UNCLEAR: dict[str, tuple[Change, list[str]]] = {
     ),
     "another study": (tags(StudyInstanceUID="1.2.99"), ["other-study"]),
     "a plan of its own, drawn on this": (_of_study("1.2.99", "1.2.3"), []),
-    "this study, drawn on another too": (_of_study("1.2.3", "1.2.98"), []),
+    "stored with this, drawn on another": (_of_study("1.2.3", "1.2.98"), ["other-study"]),
+    "drawn on this and another": (_of_study("1.2.99", "1.2.98", "1.2.3"), []),
     "another, drawn on a third": (_of_study("1.2.99", "1.2.98"), ["other-study"]),
 }
 

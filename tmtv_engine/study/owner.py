@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +65,7 @@ def check_owner(
     rois: Dataset, owner: Owner, path: Path, accepted: Collection[str]
 ) -> tuple[Notice, ...]:
     """Refuse ROIs of another patient than the PET's, unless accepted; warn where that is unclear,
-    and where all that they name is another study."""
+    and where all that they were drawn on is another study."""
     whose = Whose.of(rois)
     if whose.differs(owner.whose):
         what = f"{path}: its PatientID is not that of the PET"
@@ -78,14 +78,13 @@ def check_owner(
     return ()
 
 
-def _studies(rois: Dataset) -> Iterator[str]:
-    """The studies that an object belongs to or names."""
-    yield clean(rois.get("StudyInstanceUID", "") or "")
+def _studies(rois: Dataset) -> list[str]:
+    """The studies that an object says it was drawn on, else the one that it belongs to."""
     named = list(rois.get("ReferencedStudySequence") or [])
     for frame in rois.get("ReferencedFrameOfReferenceSequence") or []:
         named += frame.get("RTReferencedStudySequence") or []
-    for item in named:
-        yield clean(item.get("ReferencedSOPInstanceUID", "") or "")
+    said = [clean(item.get("ReferencedSOPInstanceUID", "") or "") for item in named]
+    return [uid for uid in said if uid] or [clean(rois.get("StudyInstanceUID", "") or "")]
 
 
 def drawn_on(rois: Dataset) -> set[str]:
