@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,35 @@ def test_a_full_disk_behind_stdout_is_one_line(here: Path) -> None:
         done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=-1, check=False)
     assert (done.returncode, done.stderr) == (1, b"error: stdout: No space left on device\n")
     assert main(["undo", str(place), "--reader", "AB"]) == 0  # the decision stands
+
+
+STOPPED = b"\nstopped; nothing was left half-written\n"
+EARLY = """
+import sys
+class Typed:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tmtv_tui.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Typed())
+"""
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_ctrl_c_is_told_in_a_line(early: bool, here: Path) -> None:
+    """While modules are imported, and while a command waits for what never comes."""
+    os.mkfifo(here / "fifo")
+    code = "import sys; from tmtv_tui.cli.entry import main; sys.exit(main())"
+    words = [sys.executable, "-c", EARLY * early + code, "predict", "study", "--config", "fifo"]
+    started = subprocess.Popen(
+        words,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    if not early:
+        with open("fifo", "wb"):  # opens as soon as the command does
+            time.sleep(0.2)
+            started.send_signal(signal.SIGINT)
+            told = started.communicate(timeout=60)[1]
+    else:
+        told = started.communicate(timeout=60)[1]
+    assert (started.returncode, told) == (130, STOPPED)

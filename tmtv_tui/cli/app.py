@@ -38,7 +38,7 @@ from tmtv_tui.cli.send import send
 from tmtv_tui.cli.threshold import threshold
 from tmtv_tui.cli.train import train
 from tmtv_tui.cli.verify import verify
-from tmtv_tui.cli.words import Command, example
+from tmtv_tui.cli.words import Command, Stopped, example
 
 app = typer.Typer(
     name="tmtv",
@@ -145,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except TmtvError as error:
         return _told(error)
-    except KeyboardInterrupt:
+    except (Stopped, KeyboardInterrupt):
         console.complain("\nstopped; nothing was left half-written")
         return 130
     except BrokenPipeError:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand
 
 from tmtv_tui.cli.places import check_out, check_words
+
+
+class Stopped(Exception):
+    """Ctrl-C while a command ran; Typer would end without a word."""
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Stopped from error
 
 
 class Command(TyperCommand):
@@ -30,6 +44,16 @@ class Command(TyperCommand):
             if "--out" in param.opts and isinstance(out, Path):
                 check_out(out)
         return rest
+
+    def make_context(self, *given: Any, **named: Any) -> Any:
+        """Read the words; Ctrl-C comes out as `Stopped`."""
+        with _stoppable():
+            return super().make_context(*given, **named)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run; Ctrl-C comes out as `Stopped`."""
+        with _stoppable():
+            return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """``[OPTIONS] STUDY...``."""
