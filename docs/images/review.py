@@ -1,7 +1,12 @@
-"""The pictures of `docs/review.md`, rendered from the app itself on digital patients.
+"""The pictures of the readers' pages, rendered from the app itself on digital patients.
 
-Run: ``tmtv phantom P -n 6 --seed 31 && tmtv predict P -o C && python docs/images/review.py C``;
-writes ``review-*.svg``.
+After a new network all are drawn anew by one command, in a few minutes of a core:
+
+    python docs/images/review.py [C]
+
+Without ``C``, a folder of cases, six patients are drawn (seed 31) and predicted by the bundled
+network first. Writes ``review-*.svg``, of 80 × 24, 100 × 50, 132 × 44 and 200 × 60 cells; look at
+each.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ from tmtv_engine.case.folder import read_case
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.session import record
 from tmtv_tui.app import ReviewApp
+from tmtv_tui.cli.app import main as tmtv
 from tmtv_tui.config import Config
 
 HERE = Path(__file__).resolve().parent
@@ -40,7 +46,10 @@ SHOTS = (
 REASONS = ("bladder", "bladder", "bladder", "bowel", "inflammation")
 ALONE = (  # name, size, settings, keys
     ("slice", (150, 48), {"theme": "dark", "image": "sextant"}, ("i", *"jjjjjjjj")),
+    ("repair", (100, 50), {"theme": "dark"}, ("j", "j", "E")),
     ("small", (80, 24), {"theme": "dark"}, ("j", "j")),
+    ("medium", (100, 50), {"theme": "dark"}, ("j", "j")),
+    ("large", (200, 60), {"theme": "dark", "image": "sextant"}, ("j", "j")),
     ("light", (132, 44), {"theme": "light"}, ("j", "j")),
     ("contrast", (132, 44), {"theme": "contrast", "image": "quad"}, ("j", "j")),
 )
@@ -84,11 +93,24 @@ def save(app: ReviewApp, name: str) -> None:
     (HERE / f"review-{name}.svg").write_text(text, "utf-8")
 
 
+def predicted(patients: Path, out: Path) -> None:
+    """Draw six patients and predict them."""
+    for line in (
+        ["phantom", str(patients), "-n", "6", "--seed", "31", "-q"],
+        ["predict", str(patients), "-o", str(out), "-q"],
+    ):
+        if tmtv(line):
+            raise SystemExit(1)
+
+
 def main() -> None:
     """On a copy, with a second reader who sees it otherwise."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
-        shutil.copytree(sys.argv[1], out)
+        if sys.argv[1:]:
+            shutil.copytree(sys.argv[1], out)
+        else:
+            predicted(Path(folder) / "patients", out)
         cases = sorted(p for p in out.iterdir() if (p / "case.json").exists())
         for k, path in enumerate(cases):
             shutil.rmtree(path / "review", ignore_errors=True)

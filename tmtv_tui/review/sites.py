@@ -46,7 +46,7 @@ class Sites:
         return "" if not count else "II" if count > 1 else "I"
 
     def words(self) -> str:
-        """One line for the screen; nothing where nothing is known."""
+        """One line for the screen, whose end may be cut off; nothing where nothing is known."""
         if not (self.above or self.below or self.extranodal):
             return ""
         parts = [f"{len(self.above)} above, {len(self.below)} below the diaphragm"]
@@ -54,7 +54,7 @@ class Sites:
             parts.append(f"extranodal {', '.join(self.extranodal)}")
         if self.unknown:
             parts.append(f"{self.unknown} of no known place")
-        return f"sites: {'; '.join(parts)} (suggests {self.suggests})"
+        return f"sites (suggests {self.suggests}): {'; '.join(parts)}"
 
 
 def sites_of(opened: Opened) -> Sites:

@@ -104,8 +104,11 @@ class LesionTable(ScrollView, can_focus=True):
         self.refresh()
 
     def _measure(self) -> None:
-        rows = [self._header, *self._cells.values()]
-        self._widths = widths_of(self._columns, rows, self.size.width or 1000)
+        rows, bar = [self._header, *self._cells.values()], 0
+        if not self.show_vertical_scrollbar and len(self._ids) >= self.size.height:
+            bar = self.scrollbar_size_vertical  # it comes, and would lie over the last digits
+        room = self.scrollable_content_region.width - bar if self.size.width else 1000
+        self._widths = widths_of(self._columns, rows, room)
         self.virtual_size = Size(sum(self._widths) + 2 * len(self._widths), len(self._ids) + 1)
 
     def on_resize(self) -> None:
@@ -251,10 +254,15 @@ class LesionTable(ScrollView, can_focus=True):
 
     def _text(self, cells: list[str]) -> str:
         parts = [
-            cell[:width].rjust(width) if column.right else cell[:width].ljust(width)
+            cell.rjust(width) if column.right else _cut(cell, width).ljust(width)
             for cell, width, column in zip(cells, self._widths, self._columns, strict=True)
         ]
         return " ".join(parts) + "  "
+
+
+def _cut(word: str, width: int) -> str:
+    """A word, and that it is longer."""
+    return word if len(word) <= width else word[: max(0, width - 1)] + "…"
 
 
 def _told(reading: Reading, number: int) -> tuple[object, ...]:
