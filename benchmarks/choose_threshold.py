@@ -5,8 +5,8 @@
 Patients are drawn on cubes of 4 mm in anatomies that no training sees, predicted once, and made
 lesions by every threshold and agreement (`RULES`): ``organs`` leaves what is an organ that is hot
 by nature to it whatever the tumour's answer is; ``doubt`` takes from it the share that the
-tumour's own probability, not brought to one half, has, ``some`` that with 0.3 brought to one half;
-``all`` shares organs like tissue.
+tumour's own probability, not brought to one half, has, ``some`` that with 0.3 brought to one half
+(`Recipe.yielding`); ``all`` shares organs like tissue.
 Dice is that of accepted lesions before a cut; ``low`` and ``named`` tell of the lesions that were
 missed how many had no voxel above the threshold, and how many had but were named physiologic.
 """

@@ -133,6 +133,7 @@ def _sound(recipe: Recipe) -> Recipe:
         and recipe.architecture.levels <= MOST_LEVELS
     )
     shown = min(recipe.shape) > 0 and math.prod(recipe.shape) <= MOST_VOXELS
-    if not (fits and shown and 0.5 <= recipe.spacing_mm <= 50.0 and 0 < recipe.threshold < 1):
+    settled = all(0 < p < 1 for p in (recipe.threshold, recipe.yielding))
+    if not (fits and shown and settled and 0.5 <= recipe.spacing_mm <= 50.0):
         raise ValueError("the recipe is none that can be")
     return recipe

@@ -108,7 +108,8 @@ class NetworkSegmenter:
         answer, grid, notices = self.answers(suv, ct)
         chance, naming = recentred(answer[0], self.recipe.threshold), None
         if len(answer) > 1:
-            joint = agreed(chance, answer[1:], self.names, given=answer[0])
+            given = recentred(answer[0], self.recipe.yielding)
+            joint = agreed(chance, answer[1:], self.names, given)
             chance = np.minimum(chance, 1 - Naming(joint, self.names, grid).physiologic())
             naming = Naming(joint, self.names, grid, claimed=chance > 0.5)
         del answer  # as much as all that follows

@@ -27,7 +27,7 @@ def agreed(chance: Float, probabilities: Float, names: Sequence[str], given: Flo
     """One answer of two: structures (S, z, y, x) beside the probability of tumour (z, y, x).
 
     Tissue is shared by ``chance``: tumour's part goes to the first structure, "other", and tissue
-    keeps what is not tumour's. Organs that are hot by nature give up the share ``given`` only.
+    keeps what is not tumour's. Organs that are hot by nature give up the share ``given``.
     """
     joint = np.empty(probabilities.shape, np.float32)
     for part, name, out in zip(probabilities, names, joint, strict=True):

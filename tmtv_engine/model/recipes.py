@@ -28,8 +28,9 @@ class Recipe:
     show, one size drawn for each step (none: the whole); ``batch`` how many patients a step shows,
     ``shows`` how often an epoch shows each. ``naming`` weighs the structures' cross-entropy,
     ``lesions`` that of each lesion whatever its size; windows are then laid round lesions alike.
-    ``threshold`` is the network's own probability that counts as one half, ``mirrored`` averages
-    its answer with that of the mirrored image. ``redraw``: what the network finds is redrawn from
+    ``threshold`` is the network's own probability that counts as one half, ``yielding`` the same
+    in organs that are hot by nature, ``mirrored`` averages its answer with that of the mirrored
+    image. ``redraw``: what the network finds is redrawn from
     the uptake (`redraw`).
     ``extra_copy``: each epoch sees every patient once more, moved a little (paper 2.4).
     """
@@ -61,6 +62,7 @@ class Recipe:
     naming: float = 0.0
     lesions: float = 0.0
     threshold: float = 0.5
+    yielding: float = 0.5
     mirrored: bool = False
 
 

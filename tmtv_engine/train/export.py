@@ -11,15 +11,15 @@ from tmtv_engine.model.checkpoint import read_model, write_model
 OWN = ("schema", "name", "sha256", "trained_on", "recipe")
 
 
-def export(run: Path, out: Path, *, name: str = "vnet", threshold: float | None = None) -> int:
+def export(run: Path, out: Path, *, name: str = "vnet", **settled: float | None) -> int:
     """Write a run's model in half precision; returns the steps it saw.
 
-    ``threshold``: the probability that counts as one half, chosen after the training. Raises
-    `InputError` where the run holds no model.
+    ``settled``: what of the recipe is chosen after the training, ``threshold`` and ``yielding``.
+    Raises `InputError` where the run holds no model.
     """
     weights, recipe, record = read_model(run)
-    if threshold is not None:
-        recipe = dataclasses.replace(recipe, threshold=threshold)
+    chosen = {key: value for key, value in settled.items() if value is not None}
+    recipe = dataclasses.replace(recipe, **chosen)
     more = {key: value for key, value in record.items() if key not in OWN}
     write_model(out, weights, recipe, name=name, trained_on=record["trained_on"], **more)
     return int(record.get("steps", 0))
@@ -31,8 +31,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--threshold", type=float)
+    parser.add_argument("--yielding", type=float, help="the threshold in organs hot by nature")
     given = parser.parse_args()
-    print(export(given.run, given.out, threshold=given.threshold), "steps")
+    print(export(given.run, given.out, threshold=given.threshold, yielding=given.yielding), "steps")
 
 
 if __name__ == "__main__":

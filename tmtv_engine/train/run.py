@@ -24,7 +24,7 @@ from tmtv_engine.train.grow import grown
 from tmtv_engine.train.lesson import Batch, Lesson, batch_of
 from tmtv_engine.train.loss import dice_and_entropy, lesion_loss, naming_loss, soft_dice_loss
 
-FREE = ("epochs", "anneal", "threshold", "mirrored")
+FREE = ("epochs", "anneal", "threshold", "yielding", "mirrored")
 """What a run that goes on may change of its recipe: how long, and what is settled after it."""
 
 
