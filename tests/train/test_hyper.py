@@ -84,7 +84,7 @@ CHANGES: dict[str, Any] = {
     "batch": 1, "shows": 3, "naming": 2.0, "lesions": 0.5,
     "architecture": dataclasses.replace(PLAN, up=(1, 0)),
 }  # fmt: skip
-SETTLED_LATER = {"name", "redraw", "threshold", "yielding", "mirrored"}  # of the model, not of its weights
+SETTLED_LATER = {"name", "redraw", "threshold", "yielding", "mirrored"}  # of the model
 OF_THE_GRID = {"spacing_mm", "shape"}  # where patients lie before they come here
 OF_THE_PAPER = {"momentum", "scaling"}
 
