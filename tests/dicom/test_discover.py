@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
@@ -102,6 +102,7 @@ def test_what_a_glance_does_not_read_goes_to_pydicom(syntax: UID, tmp_path: Path
     at=st.integers(128, 2500),
     noise=st.binary(min_size=1, max_size=12),
 )
+@example(cut=0, at=958, noise=b"\x00")  # Rows of no length
 def test_no_bytes_crash_a_glance(
     tmp_path_factory: pytest.TempPathFactory, cut: int, at: int, noise: bytes
 ) -> None:

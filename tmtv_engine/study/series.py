@@ -262,7 +262,9 @@ def _head(path: Path, *keywords: str) -> Dataset:
 def _place(path: Path) -> tuple[tuple[int, int], tuple[float, float, float] | None]:
     """Rows and columns of an image, and where its first pixel lies; None where it is not said."""
     head = _head(path, "Rows", "Columns", "ImagePositionPatient")
-    size = (int(head.get("Rows") or 0), int(head.get("Columns") or 0))
+    told = (head.get("Rows"), head.get("Columns"))  # a rotten length makes a list of one
+    rows, columns = (n if isinstance(n, int) else 0 for n in told)
+    size = (rows, columns)
     try:
         x, y, z = (float(v) for v in head.get("ImagePositionPatient") or ())
     except (TypeError, ValueError):
