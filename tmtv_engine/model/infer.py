@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -220,7 +221,14 @@ def _give_back_memory() -> None:
 
 
 def _bf16(device: torch.device) -> bool:
-    """Whether bfloat16 pays on a device."""
+    """Whether bfloat16 pays on a device.
+
+    oneDNN computes with it on any core with AVX-512, twice as slowly as in float32 where the core
+    has no instructions for it (`benchmarks/network.py`).
+    """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    if device.type != "cpu" or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    own = [getattr(torch.cpu, f"_is_{kind}_supported", None) for kind in ("avx512_bf16", "amx_tile")]
+    return platform.machine() not in ("x86_64", "AMD64") or any(known() for known in own if known)
