@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +205,28 @@ def _rendered(page: Path) -> Any:
         check=True,
     )
     return done.stdout
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from tmtv_engine.report.write import write_files
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+size = int(sys.argv[2])
+write_files(Path(sys.argv[1]), {"n": "j" * size}, {"a.csv": "new", "b.html": "b" * (6000 - size)})
+"""
+
+
+@pytest.mark.parametrize("size", [10, 5990], ids=["a page", "report.json"])
+def test_on_a_full_disk_a_report_is_the_one_before(size: int, tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: what writes beyond it is refused."""
+    out = tmp_path / "report"
+    out.mkdir()
+    (out / "a.csv").write_text("old")
+    asked = [sys.executable, "-c", FULL, str(out), str(size)]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert "DiskError: " in done.stderr
+    assert str(out / "report.") in done.stderr.splitlines()[-2]
+    assert [p.name for p in out.iterdir()] == ["a.csv"]
+    assert (out / "a.csv").read_text() == "old"

@@ -220,6 +220,9 @@ def _give_back_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+BF16_CORES = ("avx512_bf16", "amx_tile")
+
+
 def _bf16(device: torch.device) -> bool:
     """Whether bfloat16 pays on a device.
 
@@ -230,5 +233,7 @@ def _bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     if device.type != "cpu" or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return False
-    own = [getattr(torch.cpu, f"_is_{kind}_supported", None) for kind in ("avx512_bf16", "amx_tile")]
-    return platform.machine() not in ("x86_64", "AMD64") or any(known() for known in own if known)
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return True
+    asked = (getattr(torch.cpu, f"_is_{kind}_supported", None) for kind in BF16_CORES)
+    return any(known() for known in asked if known)

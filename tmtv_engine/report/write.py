@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tmtv_engine.files import dump_json, make_folder, write_bytes, write_text
+from tmtv_engine.files import dump_json, make_folder, part_folder, sync
 from tmtv_engine.report.cohort import Cohort
 from tmtv_engine.report.figures import draw
 from tmtv_engine.report.page import page
@@ -31,11 +31,14 @@ def write_files(
     texts: Mapping[str, str],
     images: Mapping[str, bytes] = MappingProxyType({}),
 ) -> list[Path]:
-    """Write ``report.json`` and each text, and image, every one whole or not at all."""
-    make_folder(out)
-    dump_json(out / "report.json", dict(report))
-    for name, text in texts.items():
-        write_text(out / name, text)
-    for name, image in images.items():
-        write_bytes(out / name, image)
-    return [out / name for name in ("report.json", *texts, *images)]
+    """Write ``report.json`` and each text, and image: all of them or, on a full disk, none."""
+    contents = {**{name: text.encode() for name, text in texts.items()}, **images}
+    with part_folder(make_folder(out), "report.html") as part:
+        for name, data in contents.items():
+            (part / name).write_bytes(data)
+            sync(part / name)
+        dump_json(out / "report.json", dict(report))  # the last that can find the disk full
+        for name in contents:
+            (part / name).replace(out / name)
+        sync(out)
+    return [out / name for name in ("report.json", *contents)]
