@@ -150,6 +150,10 @@ def test_threshold_report_and_import_ask_as_well(
     assert main(report) != 0
     assert "PatientID" in capsys.readouterr().err
     assert main(["threshold", pet, str(other), "-o", f"{out}2", "--accept", "other-patient"]) == 0
+    (tmp_path / "cohort.csv").write_text(f"case,pet,roi\na,pet,own.dcm\nb,pet,{other.name}\n")
+    assert main(["train", str(tmp_path / "cohort.csv"), "-o", f"{out}-t", "--epochs", "1"]) == 1
+    told = capsys.readouterr().err
+    assert f"1 of 2 patients cannot be taken: b: {other}: its PatientID is not that of" in told
 
 
 # ROIs on no uptake

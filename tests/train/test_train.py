@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from tmtv_engine.model.infer import load_model
 from tmtv_engine.model.recipes import RECIPES, Recipe
 from tmtv_engine.model.vnet import Architecture
 from tmtv_engine.train.curve import read_metrics, write_curve
-from tmtv_engine.train.dataset import prepare, read_dataset, split_of, truth_map
+from tmtv_engine.train.dataset import prepare, prepare_all, read_dataset, split_of, truth_map
 from tmtv_engine.train.lesson import Batch, Lesson, batch_of
 from tmtv_engine.train.loop import Clock, rate_at, train
 from tmtv_engine.train.run import Run
@@ -95,6 +96,17 @@ def test_the_cache_goes_by_content(tmp_path: Path) -> None:
     assert prepare(studies[1], TINY, tmp_path / "cache") != first
     finer = dataclasses.replace(TINY, spacing_mm=6.0)
     assert prepare(studies[0], finer, tmp_path / "cache") != first
+    assert len(list((tmp_path / "cache").iterdir())) == 3
+
+
+def test_every_patient_who_cannot_be_taken_is_named_and_the_others_are_kept(tmp_path: Path) -> None:
+    parts = split_of(read_dataset(_manifest(tmp_path, 5)), 0)
+    for bad in ("p1", "p3"):
+        (tmp_path / bad / "pet.nii.gz").write_bytes(b"no image")
+    with pytest.raises(InputError) as caught:
+        prepare_all(parts, TINY, tmp_path / "cache")
+    assert caught.value.what.startswith("2 of 5 patients cannot be taken: ")
+    assert sorted(re.findall(r"(p\d): ", caught.value.what)) == ["p1", "p3"]
     assert len(list((tmp_path / "cache").iterdir())) == 3
 
 

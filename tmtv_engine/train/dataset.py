@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from tmtv_engine.cluster import Cluster, in_order
-from tmtv_engine.errors import InputError
+from tmtv_engine.errors import DiskError, InputError, TmtvError
 from tmtv_engine.files import make_folder, write_bytes
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.drawn import drawn_lesions
@@ -29,6 +29,7 @@ from tmtv_engine.model.channels import grid_for, on_grid
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.study.find import Failure, Study, find_studies
 from tmtv_engine.study.load import load_study
+from tmtv_engine.study.owner import NO_OWNER, Owner
 from tmtv_engine.study.split import SETS
 from tmtv_engine.text import safe_name
 from tmtv_engine.train.lesson import Cohort
@@ -127,19 +128,19 @@ def prepare(study: Study, recipe: Recipe, cache: Path) -> Path:
 
 def _prepared(study: Study, recipe: Recipe) -> dict[str, Tensor]:
     loaded = load_study(study)
-    grid = grid_for(loaded.suv, recipe)
+    owner, grid = Owner.of_source(loaded.source), grid_for(loaded.suv, recipe)
     arrays = {
         "suv": on_grid(loaded.suv, grid, recipe),
-        "prob": on_grid(truth_map(study, loaded.suv), grid, recipe),
+        "prob": on_grid(truth_map(study, loaded.suv, owner), grid, recipe),
     }
     if loaded.ct is not None:
         arrays["hu"] = on_grid(loaded.ct, grid, recipe)
     return {k: torch.from_numpy(v).half().contiguous() for k, v in arrays.items()}
 
 
-def truth_map(study: Study, suv: Volume) -> Volume:
+def truth_map(study: Study, suv: Volume, owner: Owner = NO_OWNER) -> Volume:
     """TMTVprob of a study's ROIs on the PET's grid (paper 2.3); nothing where a mask is empty."""
-    lesions = drawn_lesions(study.roi, suv)
+    lesions = drawn_lesions(study.roi, suv, owner=owner)
     flat = np.zeros(int(np.prod(suv.grid.shape)), np.float32)
     flat[lesions.voxels] = probability(lesions)
     return Volume(flat.reshape(suv.grid.shape), suv.grid, Unit.PROBABILITY)
@@ -150,11 +151,25 @@ def prepare_all(
 ) -> Cohort:
     """The prepared files of every part of a split; with ``cluster`` its workers prepare them.
 
-    They must see the studies and ``cache`` under the same paths.
+    They must see the studies and ``cache`` under the same paths. Raises `InputError` that names
+    every patient who cannot be taken, when all the others are prepared.
     """
-    if cluster is None:
-        return {name: [prepare(s, recipe, cache) for s in some] for name, some in parts.items()}
-    work = partial(prepare, recipe=recipe, cache=cache.absolute())
-    studies = [s.absolute() for some in parts.values() for s in some]
-    found = in_order(work, studies, cluster, lambda study: study.case)
-    return {name: list(islice(found, len(some))) for name, some in parts.items()}
+    work = partial(_tried, recipe=recipe, cache=cache.absolute() if cluster else cache)
+    studies = [s.absolute() if cluster else s for some in parts.values() for s in some]
+    found = in_order(work, studies, cluster, lambda s: s.case) if cluster else map(work, studies)
+    every = list(found)
+    if refused := [one for one in every if isinstance(one, str)]:
+        what = f"{len(refused)} of {len(every)} patients cannot be taken: {'; '.join(refused)}"
+        raise InputError(what, "Leave them out, or mend them: the others are prepared already.")
+    files = iter([one for one in every if isinstance(one, Path)])
+    return {name: list(islice(files, len(some))) for name, some in parts.items()}
+
+
+def _tried(study: Study, recipe: Recipe, cache: Path) -> Path | str:
+    """The prepared file, or the line of a patient who is refused."""
+    try:
+        return prepare(study, recipe, cache)
+    except DiskError:
+        raise
+    except TmtvError as error:
+        return f"{study.case}: {error.what}"
