@@ -14,7 +14,12 @@ import pytest
 from tests.support.group import run
 
 ROOT = Path(__file__).parents[1]
-PARENT = "import os, sys; from tests.support.group import run; run(sys.argv[1:], os.environ)"
+PARENT = """
+import os, signal, sys
+from tests.support.group import run
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+run(sys.argv[1:], os.environ)
+"""
 CHILD = "sleep 600 & echo $! > told.new; mv told.new told; wait"
 
 

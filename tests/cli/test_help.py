@@ -90,13 +90,13 @@ def test_ways_out_exist() -> None:
     """What an error or a hint tells to type is a command or an option that there is."""
     sources = [*ROOT.glob("tmtv_engine/**/*.py"), *ROOT.glob("tmtv_tui/**/*.py")]
     texts = [(path.name, path.read_text("utf-8")) for path in sources]
-    known = {o for _, text in texts for o in re.findall(r'add_argument\(\s*"(--[a-z-]+)"', text)}
+    known = {o for _, text in texts for o in re.findall(r'add_argument\(\s*"(--[a-z0-9-]+)"', text)}
     known |= {o for _, p in OPTIONS for o in (*p.opts, *p.secondary_opts)} | {"--help", "--version"}
     heads = {name.split()[0] for name in COMMANDS}
     named: dict[str, str] = {}
     for name, text in texts:
         for literal in re.findall(r"\"[^\"\n]*\"", text):
-            for word in re.findall(r"(?<![\w-])--[a-z][a-z-]+", literal):
+            for word in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", literal):
                 named.setdefault(word, f"{name}: {literal}")
             for word in re.findall(r"\btmtv ([a-z]+)\b(?=[ ;.,'`\"]| )", literal):
                 named.setdefault(f"tmtv {word}", f"{name}: {literal}")

@@ -46,12 +46,14 @@ def review(
         help="half (blocks, the default); sextant, octant: finer, where the font has them; quad, "
         "braille, ascii; kitty or sixel: pixels.",
     ),
-    model: str | None = typer.Option(
-        None,
-        "--model",
-        metavar="MODEL",
-        help="An interactive model to ask where a lesion is added or grown.",
-    ),
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="An interactive model to ask where a lesion is added or grown.",
+        ),
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Line by line, in words: for a screen reader.")
     ] = False,
