@@ -380,10 +380,10 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = refusal(error)
-        if error.filename and PART not in str(error.filename):
-            why += f" ({error.filename})"
-        raise DiskError(f"{path}: {why}", "Nothing was left half-written.") from error
+        named = error.filename and PART not in str(error.filename)
+        why = f"{refusal(error)} ({error.filename})" if named else refusal(error)
+        there = path.parent.parent / path.name if path.parent.name.endswith(PART) else path
+        raise DiskError(f"{there}: {why}", "Nothing was left half-written.") from error
 
 
 def _identity(folder: Path) -> tuple[int, int]:

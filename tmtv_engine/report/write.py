@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tmtv_engine.files import dump_json, make_folder, part_folder, sync
+from tmtv_engine.files import dump_json, make_folder, part_folder, sync, write_bytes
 from tmtv_engine.report.cohort import Cohort
 from tmtv_engine.report.figures import draw
 from tmtv_engine.report.page import page
@@ -35,8 +35,7 @@ def write_files(
     contents = {**{name: text.encode() for name, text in texts.items()}, **images}
     with part_folder(make_folder(out), "report.html") as part:
         for name, data in contents.items():
-            (part / name).write_bytes(data)
-            sync(part / name)
+            write_bytes(part / name, data)
         dump_json(out / "report.json", dict(report))  # the last that can find the disk full
         for name in contents:
             (part / name).replace(out / name)
