@@ -149,7 +149,13 @@ def test_threshold_report_and_import_ask_as_well(
     report = ["report", out, "--reference", str(tmp_path / "manual.csv"), "-o", f"{out}-r"]
     assert main(report) != 0
     assert "PatientID" in capsys.readouterr().err
-    assert main(["threshold", pet, str(other), "-o", f"{out}2", "--accept", "other-patient"]) == 0
+    accept = ["--accept", "other-patient"]
+    assert main([*report, *accept]) == 0
+    assert json.loads((tmp_path / "out-r" / "report.json").read_text())["accepted"] == accept[1:]
+    assert main(["import", str(case), str(other), "--reader", "CD", *accept]) == 0
+    (journal,) = case.rglob("CD.jsonl")
+    assert "accepted other-patient" in journal.read_text()
+    assert main(["threshold", pet, str(other), "-o", f"{out}2", *accept]) == 0
     (tmp_path / "cohort.csv").write_text(f"case,pet,roi\na,pet,own.dcm\nb,pet,{other.name}\n")
     assert main(["train", str(tmp_path / "cohort.csv"), "-o", f"{out}-t", "--epochs", "1"]) == 1
     told = capsys.readouterr().err

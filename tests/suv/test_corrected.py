@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from tests.suv.headers import HALF, PLAIN
 from tmtv_engine.suv.clock import Stamp
 from tmtv_engine.suv.factor import suv_factor
 from tmtv_engine.suv.header import PetHeader
 from tmtv_engine.suv.overrides import Overrides
 
 START = datetime(2024, 3, 15, 9, 15)
-HALF = 6586.2
 MIDDLES = (90.0, 290.0, 490.0)
 
 
@@ -27,13 +27,8 @@ def _power(seconds: float) -> float:
 
 TRUE = tuple(round(_power(at), 5) for at in MIDDLES)  # 1.00952, 1.03099, 1.05292
 INJECTED = tuple(round(_power(3600 + at), 5) for at in MIDDLES)  # from 1.47457
-HEADER = PetHeader(
-    units="BQML",
-    corrected_image=("ATTN", "DECY"),
-    decay_correction="START",
-    weight_kg=70.0,
-    dose_bq=3.1e8,
-    half_life_s=HALF,
+HEADER = replace(
+    PLAIN,
     injection=Stamp.of(START - timedelta(hours=1)),
     series=Stamp.of(START),
     acquisitions=tuple(Stamp.of(START + timedelta(seconds=s)) for s in (0, 200, 400)),
@@ -42,7 +37,6 @@ HEADER = PetHeader(
     decay_factors=TRUE,
     manufacturer="SIEMENS",
     nuclides=("F18",),
-    tracers=("FDG",),
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.suv.headers import HALF, PLAIN
 from tmtv_engine.errors import BadTag, Implausible, MissingTag
 from tmtv_engine.suv.clock import Stamp
 from tmtv_engine.suv.decay import mean_activity_s
@@ -19,7 +20,7 @@ from tmtv_engine.suv.factor import height_m, suv_factor
 from tmtv_engine.suv.header import PetHeader
 from tmtv_engine.suv.overrides import Overrides
 
-DAY, HALF = date(2024, 3, 15), 6586.2
+DAY = date(2024, 3, 15)
 
 
 def at(clock: str, day: date | None = DAY, offset: int | None = None) -> Stamp:
@@ -28,19 +29,12 @@ def at(clock: str, day: date | None = DAY, offset: int | None = None) -> Stamp:
     return Stamp(day, 3600.0 * hour + 60.0 * minute + second, offset)
 
 
-BASE = PetHeader(
-    units="BQML",
-    corrected_image=("ATTN", "DECY"),
-    decay_correction="START",
-    weight_kg=70.0,
-    dose_bq=3.1e8,
-    half_life_s=HALF,
+BASE = replace(
+    PLAIN,
     injection=at("8:15"),
     series=at("9:15"),
     acquisitions=(at("9:15"), at("9:17")),
     frame_duration_s=(120.0, 180.0),
-    nuclides=("F-18",),
-    tracers=("FDG",),
 )
 
 

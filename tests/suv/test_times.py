@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.suv.headers import HALF, PLAIN
 from tmtv_engine.errors import BadTag, Implausible, InputError, MissingTag
 from tmtv_engine.suv.clock import Stamp
 from tmtv_engine.suv.decay import mean_activity_s
@@ -21,7 +22,7 @@ from tmtv_engine.suv.factor import suv_factor
 from tmtv_engine.suv.header import PetHeader
 from tmtv_engine.suv.overrides import Overrides
 
-DAY, LATER, HALF = date(2024, 3, 15), date(2024, 3, 18), 6586.2
+DAY, LATER = date(2024, 3, 15), date(2024, 3, 18)
 
 
 def at(hour: int, minute: int = 0, day: date | None = DAY, offset: int | None = None) -> Stamp:
@@ -32,20 +33,13 @@ def clock(hour: int, minute: int = 0) -> Stamp:
     return at(hour, minute, None)
 
 
-BASE = PetHeader(
-    units="BQML",
-    corrected_image=("ATTN", "DECY"),
-    decay_correction="START",
-    weight_kg=70.0,
-    dose_bq=3.1e8,
-    half_life_s=HALF,
+BASE = replace(
+    PLAIN,
     injection_time=clock(8, 15),
     series=at(9, 15),
     acquisitions=(at(9, 15), at(9, 17), at(9, 19)),
     frame_reference_s=(0.0, 0.0, 0.0),  # emptied: what it says of the start is not asked here
     frame_duration_s=(120.0, 120.0, 120.0),
-    nuclides=("F-18",),
-    tracers=("FDG",),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,11 @@ def lesions_of(rois: Rois, suv: Volume, mode: RoiMode = "auto") -> Lesions:
 
 
 def drawn_lesions(
-    path: Path | None, suv: Volume, mode: RoiMode = "auto", owner: Owner = NO_OWNER
+    path: Path | None,
+    suv: Volume,
+    mode: RoiMode = "auto",
+    owner: Owner = NO_OWNER,
+    accepted: Collection[str] = (),
 ) -> Lesions:
     """The lesions of a file of ROIs by `lesions_of`, drawn on the PET of ``owner``.
 
@@ -36,7 +41,7 @@ def drawn_lesions(
     """
     if path is None or _is_empty(path):
         return from_labels(suv.with_array(np.zeros(suv.grid.shape, np.uint8), Unit.LABEL), suv)
-    return lesions_of(read_rois(path, suv.grid, owner=owner), suv, mode)
+    return lesions_of(read_rois(path, suv.grid, owner=owner, accepted=accepted), suv, mode)
 
 
 def _is_empty(path: Path) -> bool:

@@ -88,7 +88,7 @@ class Read:
 class Cohort:
     """Patients measured twice. ``names``: what the first and the second measurement are called;
     ``before``: the pairs before two readers corrected them; ``inputs``: SHA-256 by file;
-    ``pictures``: projections by case."""
+    ``pictures``: projections by case; ``accepted``: what would else have been refused."""
 
     pairs: tuple[Pair, ...]
     excluded: tuple[Excluded, ...] = ()
@@ -100,6 +100,7 @@ class Cohort:
     pictures: Mapping[str, Path] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     before: tuple[Pair, ...] = ()
+    accepted: tuple[str, ...] = ()
 
     @cached_property
     def cases(self) -> list[str]:
@@ -144,6 +145,7 @@ def numbers(
         },
         "excluded": [{"case": e.case, "why": e.why} for e in cohort.excluded],
         "models": list(cohort.models),
+        "accepted": list(cohort.accepted),
         "inputs_sha256": dict(cohort.inputs),
         "bootstrap": {
             "seed": seed,

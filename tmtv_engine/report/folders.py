@@ -50,6 +50,7 @@ class Job:
     reader: str | None = None
     other_reader: str | None = None
     mode: RoiMode = "auto"
+    accepted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def with_reference(
     *,
     reader: str | None = None,
     mode: RoiMode = "auto",
+    accepted: frozenset[str] = frozenset(),
     jobs: int = JOBS,
     cluster: Cluster | None = None,
     done: Callable[[str], None] = lambda case: None,
@@ -96,11 +98,12 @@ def with_reference(
         else:
             roi = manifest.parent / row.get("roi") if row.get("roi") else None
             subtype = row.get("subtype") or None
-            work.append(Job(folders[name], roi, None, subtype, reader, None, mode))
+            work.append(Job(folders[name], roi, None, subtype, reader, None, mode, accepted))
         named.add(name)
     left += [Excluded(n, "has no row in the manifest") for n in folders if n not in named]
     inputs = {manifest.name: sha256_of(manifest)}
-    return _gathered(work, left, inputs, ("manual", reader), jobs, cluster, done)
+    found = _gathered(work, left, inputs, ("manual", reader), jobs, cluster, done)
+    return replace(found, accepted=tuple(sorted(accepted)))
 
 
 def against(
@@ -226,7 +229,7 @@ def _compared(job: Job) -> Compared:
     read = read_of(case, reading)
     before: tuple[Side, Side] | None = None
     if job.other is None:
-        reference = roi_side(case, job.roi, job.mode)
+        reference = roi_side(case, job.roi, job.mode, job.accepted)
         if job.roi is not None and job.roi.is_file():
             inputs[f"{case.name}: {job.roi.name}"] = sha256_of(job.roi)
     else:

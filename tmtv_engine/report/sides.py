@@ -5,7 +5,7 @@ Everything is done on lists of voxels, so that a whole-body label map costs what
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +58,11 @@ def side_of(case: Case, reading: Reading) -> Side:
     return Side(Cuts.of_record(case.record, lesions, reading.around))
 
 
-def roi_side(case: Case, path: Path | None, mode: RoiMode) -> Side:
+def roi_side(case: Case, path: Path | None, mode: RoiMode, accepted: Collection[str] = ()) -> Side:
     """Manual ROIs on the case's own PET, read again; None: a patient without disease."""
     suv = source_suv(case)
     methods = Cuts.of_record(case.record, case.voxels().take([])).methods
-    lesions = drawn_lesions(path, suv, mode, Owner.of_source(case.source()))
+    lesions = drawn_lesions(path, suv, mode, Owner.of_source(case.source()), accepted)
     around = np.full(len(lesions), np.nan)
     if any(m.needs_background for m in methods):
         around = background_suv(lesions, suv)

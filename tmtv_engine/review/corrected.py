@@ -8,7 +8,7 @@ take its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -84,6 +84,7 @@ def import_rois(
     same: float = SAME,
     names: Sequence[str] | None = None,
     pet: Path | None = None,
+    accepted: Collection[str] = (),
     say: Callable[[str], None] = lambda text: None,
 ) -> Imported:
     """Take a SEG, RTSTRUCT or NIfTI as ``reader``'s decisions on ``case``.
@@ -99,7 +100,9 @@ def import_rois(
     with alone(case.path), guarded(case.path):
         session = Session(case, reader)
         with session.journal.together():  # all that it decides, or nothing
-            done = _imported(session, path, same, names, partial(source_suv, case, pet, say))
+            done = _imported(
+                session, path, same, names, accepted, partial(source_suv, case, pet, say)
+            )
             now = follow(case)
     summed(case, now.record)
     return done
@@ -110,17 +113,19 @@ def _imported(
     path: Path,
     same: float,
     names: Sequence[str] | None,
+    accepted: Collection[str],
     image: Callable[[], Volume],
 ) -> Imported:
     case, reading = session.case, session.reading
     if reading.signed:
         raise CaseError(f"{case.name} is signed by {session.reader}", "Re-open it first (unsign).")
     owner = Owner.of_source(case.source())
-    rois = read_rois(path, reading.lesions.grid, names=names, owner=owner)
+    rois = read_rois(path, reading.lesions.grid, names=names, owner=owner, accepted=accepted)
     cuts = Cuts.of_record(case.record, reading.lesions, reading.around)
     found = correct(reading, cuts, rois, same)
     added = _new_lesions(found, reading.lesions, image)  # before anything is decided
     told = f"{rois.kind} {sha256_of(path) if path.is_file() else ''}".strip()
+    told += "".join(f", accepted {code}" for code in sorted(accepted))
     decisions = 0
     for action, lesions, reason in (
         ("accept", _undecided(found.accepted, reading, Status.ACCEPTED, session.reader), None),

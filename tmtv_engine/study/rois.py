@@ -76,7 +76,11 @@ def read_rois(
     ``accepted``. DICOM that names another patient than ``owner``, whose PET it is, is refused.
     Raises `InputError` where there is none, `UsageError` for a name that none has.
     """
-    read = _read(path, grid, names, accepted, owner)
+    path = _file(path)
+    if suffix_of(path):
+        read = _image(path, grid, names, accepted)
+    else:
+        read = _dicom(path, grid, names, accepted, owner)
     filled = [roi for roi in read.rois if roi.mask.any()]
     if not filled:
         raise InputError(f"{path}: no ROI holds a voxel of the PET", "Are they of this study?")
@@ -121,27 +125,16 @@ def cold(rois: Rois, suv: Volume) -> tuple[Notice, ...]:
     return (notice("roi-cold", "; ".join(told[:8])),) if told else ()
 
 
-def _read(
-    path: Path,
-    grid: Grid,
-    names: Sequence[str] | None,
-    accepted: Collection[str],
-    owner: Owner,
-) -> _Read:
+def _file(path: Path) -> Path:
+    """The file of the ROIs, or the only one of its folder."""
     if path.is_dir():
-        path = _only_file(path)
+        files = [p for p in sorted(path.rglob("*")) if p.is_file()]
+        if len(files) != 1:
+            raise InputError(f"{path}: holds {len(files)} files", "Name the ROI file itself.")
+        return files[0]
     if not path.is_file():  # a FIFO would never end
         raise InputError(f"{path}: there is no such file", "Give the file of the ROIs.")
-    if suffix_of(path):
-        return _image(path, grid, names, accepted)
-    return _dicom(path, grid, names, accepted, owner)
-
-
-def _only_file(folder: Path) -> Path:
-    files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
-    if len(files) != 1:
-        raise InputError(f"{folder}: holds {len(files)} files", "Name the ROI file itself.")
-    return files[0]
+    return path
 
 
 def _image(path: Path, grid: Grid, names: Sequence[str] | None, accepted: Collection[str]) -> _Read:

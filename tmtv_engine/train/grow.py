@@ -24,12 +24,15 @@ def grown(
     Raises `InputError` where ``narrow`` has other layers, or more channels in one.
     """
     if fresh.keys() != narrow.keys() or any(_exceeds(narrow[k], fresh[k]) for k in fresh):
-        raise InputError(
-            "the weights to begin with are of another network",
-            "Give a model of the same recipe, or one that is narrower.",
-        )
+        raise another_network()
     seen = FOLD**3 * plan.inputs
     return {key: _placed(fresh[key], narrow[key], seen * (key == JOINED)) for key in fresh}
+
+
+def another_network() -> InputError:
+    """What is said of weights that are no network's of the recipe."""
+    what = "the weights to begin with are of another network"
+    return InputError(what, "Give a model of the same recipe, or one that is narrower.")
 
 
 def _exceeds(one: Tensor, two: Tensor) -> bool:

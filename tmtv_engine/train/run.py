@@ -20,7 +20,7 @@ from tmtv_engine.files import write_bytes
 from tmtv_engine.model.bodynet import FOLD, BodyPlan
 from tmtv_engine.model.checkpoint import network_of, recipe_of
 from tmtv_engine.model.recipes import Recipe
-from tmtv_engine.train.grow import grown
+from tmtv_engine.train.grow import another_network, grown
 from tmtv_engine.train.lesson import Batch, Lesson, batch_of
 from tmtv_engine.train.loss import dice_and_entropy, lesion_loss, naming_loss, soft_dice_loss
 
@@ -119,11 +119,17 @@ class Run:
         return out.float(), None
 
     def begin(self, weights: Mapping[str, Tensor]) -> None:
-        """Begin with the weights of a model that is there, of the same or a narrower network."""
+        """Begin with the weights of a model that is there, of the same or a narrower network.
+
+        Raises `InputError` for those of another one.
+        """
         plan = self.recipe.architecture
         if isinstance(plan, BodyPlan):
             weights = grown({k: v.cpu() for k, v in _state(self.net)}, weights, plan)
-        self.net.load_state_dict(dict(weights))
+        try:
+            self.net.load_state_dict(dict(weights))
+        except RuntimeError as error:
+            raise another_network() from error
         self.mean = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
 
     def save(self, path: Path, data_sha256: str = "") -> None:

@@ -23,6 +23,7 @@ def import_(
     pet: Path | None = typer.Option(
         None, "--pet", metavar="FOLDER", help="Where the PET lies now, if it moved."
     ),
+    accept: list[str] | None = options.ACCEPT,
     as_json: bool = options.JSON,
 ) -> int:
     """Take ROIs corrected in another viewer as decisions.
@@ -33,8 +34,16 @@ def import_(
     from tmtv_engine.review.corrected import import_rois
 
     say = console.complain
+    accepted = options.accepted_of(accept)
     found = import_rois(
-        read_case(case), file, decide.named(reader), same=same, names=roi, pet=pet, say=say
+        read_case(case),
+        file,
+        decide.named(reader),
+        same=same,
+        names=roi,
+        pet=pet,
+        accepted=accepted,
+        say=say,
     )
     for notice in found.notices:
         console.say(f"{notice.code}: {notice.message}")

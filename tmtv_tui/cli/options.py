@@ -157,8 +157,13 @@ def overrides_of(
         injection_time=at,
         allow_tracer=allow_tracer,
         allow_gaps=allow_gaps,
-        accepted=frozenset(choice(code, ACCEPTABLE, "--accept") for code in accept or ()),
+        accepted=accepted_of(accept),
     )
+
+
+def accepted_of(codes: Sequence[str] | None) -> frozenset[str]:
+    """The codes of ``--accept``; raises `UsageError` for one that is none."""
+    return frozenset(choice(code, ACCEPTABLE, "--accept") for code in codes or ())
 
 
 def choice(value: str, allowed: Sequence[str], option: str) -> str:

@@ -34,6 +34,7 @@ class _Asked:
     rois: str
     jobs: int
     cluster: Cluster | None
+    accepted: frozenset[str]
 
     @property
     def two_sets(self) -> bool:
@@ -77,6 +78,7 @@ def report(
     ),
     scheduler: str | None = options.SCHEDULER,
     jobs: int = typer.Option(2, "-j", "--jobs", metavar="N", min=1, help="Cases in work at once."),
+    accept: list[str] | None = options.ACCEPT,
     as_json: bool = typer.Option(False, "--json", help="report.json on stdout, as one line."),
     quiet: bool = options.QUIET,
 ) -> int:
@@ -94,7 +96,12 @@ def report(
         if not path.exists():
             raise UsageError(f"{path}: does not exist", "Give a table or a folder of cases.")
     cluster = options.cluster_of(scheduler, jobs)
-    asked = _Asked(source, reference, against or (), reader, against_reader, rois, jobs, cluster)
+    accepted = options.accepted_of(accept)
+    if accepted and reference is None:
+        raise UsageError("--accept speaks of ROIs, and there are none", "Give --reference, too.")
+    asked = _Asked(
+        source, reference, against or (), reader, against_reader, rois, jobs, cluster, accepted
+    )
     cohort = _cohort(asked)
     if cohort is None:
         return _described(asked, out, as_json)
@@ -142,6 +149,7 @@ def _compared(asked: _Asked) -> Cohort:
                 asked.reference,
                 reader=asked.reader,
                 mode=mode,
+                accepted=asked.accepted,
                 jobs=asked.jobs,
                 cluster=asked.cluster,
                 done=done,
