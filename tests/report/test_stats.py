@@ -217,6 +217,13 @@ def test_constant_columns_are_unknown(column: Any) -> None:
     assert stats.kappa(column, column, 220)["value"] is None
 
 
+def test_raters_who_turn_every_pair_about_have_an_icc_without_an_interval() -> None:
+    """Rows and columns have equal means: MSR = MSC = 0, MSE = 2/3, hence (0 - 2/3) / (1/3)."""
+    found = stats.icc(np.array([[0, 1], [0, 1], [1, 0], [1, 0]]))
+    assert found["value"] == pytest.approx(-2)
+    assert found["ci"] is None
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.floats(1, 1e4), st.floats(1, 1e4)), min_size=3, max_size=20))
 def test_swapping_the_sides_turns_the_difference(pairs: list[tuple[float, float]]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ FAINT = 0.35
 """The share of its colour that a candidate is drawn in if it is named physiologic."""
 _HEIGHT = 900
 _MARGIN = 14
+PAPER_MM = (186.0, 190.0)
+"""How wide and high a picture lies on an A4 page with margins of 12 mm, at most."""
+_PAPER_HEIGHT = 1500
+_DIGIT_MM = 2.9  # the height of 8 points
+_BODY_SUV = 0.3
+_AROUND = 8  # columns beside the body, for numbers
 _HALO = 2  # pixels of white around a name, to be read over dark uptake
 
 
@@ -71,11 +78,9 @@ def write_sheet(path: Path, mip: Mip, grid: Grid, marks: Sequence[Mark], text: s
     """Write a PNG: front and side projection with ``marks``, the last on top, and words."""
     from PIL import Image, ImageDraw, ImageFont
 
-    zoom = max(1, round(_HEIGHT / mip.images.shape[1]))
+    zoom = _zoom(mip, _HEIGHT)
     font = ImageFont.load_default(size=15)
-    views = []
-    for angle in (0, int(np.argmin(np.abs(mip.angles_deg - 90)))):
-        views.append(_view(mip, grid, marks, angle, zoom, font))
+    views = [_view(mip, grid, marks, angle, zoom, font) for angle in _angles(mip)]
     high, wide = views[0].height, views[0].width
     side = 330
     sheet = Image.new("RGB", (2 * wide + side + 4 * _MARGIN, high + 2 * _MARGIN), "white")
@@ -86,6 +91,52 @@ def write_sheet(path: Path, mip: Mip, grid: Grid, marks: Sequence[Mark], text: s
     _scale(draw, left, _MARGIN, side - 2 * _MARGIN, font)
     draw.multiline_text((left, _MARGIN + 60), text, fill="black", font=font, spacing=6)
     sheet.save(path, format="PNG")
+
+
+def write_print(path: Path, mip: Mip, lesions: Lesions, rows: Sequence[LesionRow]) -> None:
+    """Write a PNG for paper: front and side projection, cropped to the body, without words.
+
+    Accepted lesions alone have their numbers, of 8 points where the picture is as large as
+    `PAPER_MM` allows; the others are outlined.
+    """
+    from PIL import Image, ImageFont
+
+    marks = [
+        mark if rows[k].status == Status.ACCEPTED else replace(mark, name="")
+        for k, mark in zip(drawing_order(rows), marks_of(lesions, rows), strict=True)
+    ]
+    zoom, angles = _zoom(mip, _PAPER_HEIGHT), _angles(mip)
+    parts = [_body(mip, lesions.grid, marks, angle) for angle in angles]
+    wide = zoom * sum(part.stop - part.start for part in parts) + _MARGIN
+    high = zoom * mip.images.shape[1]
+    dot_mm = min(PAPER_MM[0] / wide, PAPER_MM[1] / high)
+    font = ImageFont.load_default(size=math.ceil(_DIGIT_MM / dot_mm))
+    sheet, left = Image.new("RGB", (wide, high), "white"), 0
+    for angle, part in zip(angles, parts, strict=True):
+        view = _view(mip, lesions.grid, marks, angle, zoom, font, part)
+        sheet.paste(view, (left, 0))
+        left += view.width + _MARGIN
+    sheet.save(path, format="PNG")
+
+
+def _zoom(mip: Mip, high: int) -> int:
+    return max(1, round(high / mip.images.shape[1]))
+
+
+def _angles(mip: Mip) -> tuple[int, int]:
+    """Which projections are the front's and the side's."""
+    return 0, int(np.argmin(np.abs(mip.angles_deg - 90)))
+
+
+def _body(mip: Mip, grid: Grid, marks: Sequence[Mark], angle: int) -> slice:
+    """The columns of a projection that the body and every mark lie in, and some beside them."""
+    seen = (mip.suv(angle) > _BODY_SUV).any(axis=0)
+    for mark in marks:
+        seen[project_points(grid.affine, mark.index, angle, mip)[1]] = True
+    found = np.flatnonzero(seen)
+    if not len(found):
+        return slice(0, len(seen))
+    return slice(max(0, int(found[0]) - _AROUND), min(len(seen), int(found[-1]) + 1 + _AROUND))
 
 
 def caption(record: CaseRecord) -> str:
@@ -108,17 +159,26 @@ def caption(record: CaseRecord) -> str:
     return "\n".join([*lines, "", "Research use only."])
 
 
-def _view(mip: Mip, grid: Grid, marks: Sequence[Mark], angle: int, zoom: int, font: Any) -> Any:
+def _view(
+    mip: Mip,
+    grid: Grid,
+    marks: Sequence[Mark],
+    angle: int,
+    zoom: int,
+    font: Any,
+    columns: slice = slice(0, None),
+) -> Any:
     from PIL import Image, ImageDraw
 
-    suv = mip.suv(angle)
+    suv = mip.suv(angle)[:, columns]
     grey = 255 - np.clip(suv / SUV_WHITE_TO_BLACK * 255, 0, 255)
     size = (grey.shape[1] * zoom, grey.shape[0] * zoom)
     large = Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
     rgb = np.repeat(np.asarray(large)[:, :, None], 3, axis=2)
     boxes: list[Box] = []
     for mark in marks:
-        at = project_points(grid.affine, mark.index, angle, mip)
+        rows, cols = project_points(grid.affine, mark.index, angle, mip)
+        at = rows, cols - columns.start
         (top, left), (bottom, right) = [a.min() for a in at], [a.max() + 1 for a in at]
         mask = np.zeros((bottom - top, right - left), bool)
         mask[at[0] - top, at[1] - left] = True
@@ -155,6 +215,7 @@ def _faint(row: LesionRow) -> bool:
 
 def _name(draw: Any, marks: Sequence[tuple[Mark, Box]], font: Any) -> None:
     """Each mark's name beside it, the first the nearest; what has no room has none."""
+    marks = [(mark, box) for mark, box in marks if mark.name]
     inks = [draw.textbbox((0, 0), m.name, font=font, stroke_width=_HALO) for m, _ in marks]
     sizes = [(int(right - left), int(low - top)) for left, top, right, low in inks]
     wide, high = draw.im.size

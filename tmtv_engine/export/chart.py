@@ -14,11 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from msgspec import UNSET
-from msgspec.structs import replace
 
 from tmtv_engine import __version__
 from tmtv_engine.case.parts import parts_words
-from tmtv_engine.case.picture import write_picture
+from tmtv_engine.case.picture import SUV_WHITE_TO_BLACK, write_print
 from tmtv_engine.case.record import CaseRecord, LesionRow
 from tmtv_engine.export.job import Job
 from tmtv_engine.files import write_text
@@ -29,6 +28,11 @@ from tmtv_engine.text import clean
 
 TEMPLATES = Path(__file__).with_name("templates")
 RESEARCH = "Research use only. Not a medical device; not for diagnosis or treatment."
+LEGEND = (
+    "Front (the patient's right on the left) and side (front on the left), white SUV 0, black "
+    f"SUV {SUV_WHITE_TO_BLACK:.0f} and more. Red: accepted, with the numbers of the table; blue: "
+    "candidates, faint where named physiologic; grey: rejected."
+)
 TOTALS = ("Method", "TMTV mL", "TLG g", "Lesions", "SUVmax", "SUVpeak", "Dmax mm")
 
 
@@ -62,6 +66,7 @@ def write_chart(job: Job, path: Path, mode: int) -> None:
         state=_state(job, record),
         tables=(_totals(record), _lesions(record)),
         picture=_picture(job, record),
+        legend=LEGEND,
         warnings=[f"{w.code}: {clean(w.message, 1000)}" for w in record.warnings],
         hashes=_hashes(job, record),
     )
@@ -134,10 +139,9 @@ def _told(value: float | None, digits: int) -> str:
 def _picture(job: Job, record: CaseRecord) -> str:
     """The projections as the reading leaves the lesions, inside the page."""
     rows = {row.id: row for row in record.lesions}
-    shown = replace(record, lesions=tuple(rows[int(i)] for i in job.lesions.ids))
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "mip.png"
-        write_picture(path, job.case.mip(), job.lesions, shown)
+        path = Path(folder) / "print.png"
+        write_print(path, job.case.mip(), job.lesions, [rows[int(i)] for i in job.lesions.ids])
         data = path.read_bytes()
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 

@@ -169,7 +169,10 @@ def _icc_interval(value: float, rows: float, cols: float, rest: float, n: int, k
     ratio = cols / rest
     share = n * (1 + (k - 1) * value) - k * value
     above = (k - 1) * (n - 1) * (k * value * ratio + share) ** 2
-    freedom = above / ((n - 1) * k**2 * value**2 * ratio**2 + share**2)
+    below = (n - 1) * k**2 * value**2 * ratio**2 + share**2
+    if not below:  # the freedom is 0 / 0, of two raters who turn every pair about, say
+        return None
+    freedom = above / below
     low_f = float(fisher.ppf(0.975, n - 1, freedom))
     high_f = float(fisher.ppf(0.975, freedom, n - 1))
     common = k * cols + (k * n - k - n) * rest
