@@ -120,7 +120,7 @@ def write_print(path: Path, mip: Mip, lesions: Lesions, rows: Sequence[LesionRow
 
 
 def _zoom(mip: Mip, high: int) -> int:
-    return max(1, round(high / mip.images.shape[1]))
+    return max(1, round(high / int(mip.images.shape[1])))
 
 
 def _angles(mip: Mip) -> tuple[int, int]:
@@ -130,7 +130,7 @@ def _angles(mip: Mip) -> tuple[int, int]:
 
 def _body(mip: Mip, grid: Grid, marks: Sequence[Mark], angle: int) -> slice:
     """The columns of a projection that the body and every mark lie in, and some beside them."""
-    seen = (mip.suv(angle) > _BODY_SUV).any(axis=0)
+    seen = np.any(mip.suv(angle) > _BODY_SUV, axis=0)
     for mark in marks:
         seen[project_points(grid.affine, mark.index, angle, mip)[1]] = True
     found = np.flatnonzero(seen)

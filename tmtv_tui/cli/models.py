@@ -19,7 +19,7 @@ NAME: Any = typer.Argument(..., metavar="NAME", help="A name of tmtv models list
 
 @app.command("list", cls=Command, epilog=example("tmtv models list", "tmtv models list --json"))
 def list_(as_json: bool = options.JSON) -> int:
-    """Show every model that is kept, and those that are here anyway."""
+    """Show every model that is kept."""
     from tmtv_engine.model.library import kept
 
     rows = []
