@@ -20,7 +20,7 @@ from tmtv_engine.batch.accounts import (
 )
 from tmtv_engine.batch.cluster import loaded
 from tmtv_engine.batch.log import RunLog
-from tmtv_engine.batch.one import make
+from tmtv_engine.batch.one import exported, make
 from tmtv_engine.batch.outcome import Answer, Outcome, State
 from tmtv_engine.batch.resume import resumed
 from tmtv_engine.batch.workers import Until, in_threads, still_at_work
@@ -40,6 +40,7 @@ __all__ = [
     "Outcome",
     "RunLog",
     "State",
+    "exported",
     "failed_before",
     "failures_of",
     "run_batch",

@@ -67,9 +67,10 @@ def failed_before(out: Path) -> list[Failure]:
             MissingTag(row["tag"], row["what"], row["way_out"]),
             row["patient_id"],
             row["study_date"],
+            kind="export" if row["kind"] == "export" else "failure",
         )
         for row in rows
-        if row.get("kind") == "failure"
+        if row.get("kind") in ("failure", "export")
     ]
 
 
@@ -83,11 +84,19 @@ def to_retry(out: Path, stock: Stock) -> Stock:
 def untried(
     before: Sequence[Failure], stock: Stock, outcomes: Sequence[Outcome]
 ) -> tuple[Failure, ...]:
-    """What failed before and was not looked at now: not reached, or not below what was named."""
+    """What failed before and was not looked at now: not reached, or not below what was named.
+
+    An export that failed is not looked at where its case stands and no export was asked for.
+    """
     places = [f.path for f in stock.failures]
+    exports = list(places)
     for outcome in outcomes:
-        places += _places(outcome.study) if outcome.study else ()
-    return tuple(f for f in before if not _about(f.path, places))
+        own = _places(outcome.study) if outcome.study else []
+        places += own
+        tried = outcome.written is not None or outcome.unexported is not None
+        exports += own if tried or outcome.case is None else []
+    looked = {"failure": places, "export": exports}
+    return tuple(f for f in before if not _about(f.path, looked[f.kind]))
 
 
 def _places(study: Study) -> list[Path]:
@@ -103,23 +112,24 @@ def _about(failed: Path, places: Sequence[Path]) -> bool:
 
 
 def failures_of(outcomes: Sequence[Outcome]) -> list[Failure]:
-    """The failed ones of a batch, each with its place and whose study it is."""
+    """The failed ones of a batch, and exports that failed, each with its place and whose it is."""
     return [
         Failure(
             Path(o.place),
-            o.error or TmtvError("no reason is known"),
+            o.unexported or o.error or TmtvError("no reason is known"),
             o.study.patient_id if o.study else "",
             o.study.study_date if o.study else "",
+            kind="export" if o.unexported else "failure",
         )
         for o in outcomes
-        if o.state == "failed"
+        if o.state == "failed" or o.unexported
     ]
 
 
 def write_failures(
     out: Path, failures: Sequence[Failure], leftovers: Sequence[Leftover]
 ) -> Path | None:
-    """Write ``out/failures.csv``: a row a study that failed and a row a leftover.
+    """Write ``out/failures.csv``: a row a study or an export that failed, and a row a leftover.
 
     Readable by its owner only, as it may name patients. Of nothing there is no file, and one of
     an earlier run goes. Returns its path if it was written.
@@ -132,7 +142,7 @@ def write_failures(
         [str(f.path), f.patient_id, f.study_date, f.error.what, _tag(f.error), f.error.remedy]
         for f in failures
     ]
-    rows = [[*row, "failure"] for row in rows]
+    rows = [[*row, f.kind] for row, f in zip(rows, failures, strict=True)]
     rows += [[str(o.path), "", "", o.why, "", "", "leftover"] for o in leftovers]
     cells = [[clean(told, _CELL) for told in row] for row in rows]
     make_folder(out)

@@ -57,6 +57,12 @@ class RunLog:
             told["note"] = outcome.note
         self._line({**told, **(_why(outcome.error) if outcome.error else {})})
 
+    def unexported(self, outcome: Outcome) -> None:
+        """That a case which stands could not be exported, and why; nothing of others."""
+        if outcome.unexported is not None:
+            told = {"at": utc_now(), "case": outcome.name, "path": outcome.place}
+            self._line({**told, "state": "not exported", **_why(outcome.unexported)})
+
     def close(self, counts: Mapping[str, int], ended: str = "done") -> None:
         """The last line: how many of each, and whether the run came to its end."""
         self._line({"closed": utc_now(), "ended": ended, **counts})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,12 +29,30 @@ def make(study: Study, finder: Finder, config: CaseConfig) -> Outcome:
         update_summary(config.out, case.record)
     except TmtvError as error:
         return Outcome(study.case, "failed", None, error, study)
-    except Exception as error:  # what nobody foresaw in one case must not end a night's batch
-        if os.environ.get("TMTV_TRACEBACK") == "1":
-            raise
-        told = TmtvError(f"{study.case}: {type(error).__name__}: {error}")
-        return Outcome(study.case, "failed", None, told, study)
+    except Exception as error:
+        return Outcome(study.case, "failed", None, _unforeseen(study.case, error), study)
     return Outcome(study.case, "done", case, None, study, *_gone(before, config.out / study.case))
+
+
+def exported(outcome: Outcome, kinds: Sequence[str]) -> Outcome:
+    """The outcome with its case exported as ``kinds``; what fails is told, and the case stands."""
+    if outcome.case is None or not kinds:
+        return outcome
+    from tmtv_engine.export.objects import write_objects
+
+    try:
+        return replace(outcome, written=tuple(write_objects(outcome.case, kinds)))
+    except TmtvError as error:
+        return replace(outcome, unexported=error)
+    except Exception as error:
+        return replace(outcome, unexported=_unforeseen(outcome.name, error))
+
+
+def _unforeseen(name: str, error: Exception) -> TmtvError:
+    """What nobody foresaw in one case, in a line: it must not end a night's batch."""
+    if os.environ.get("TMTV_TRACEBACK") == "1":
+        raise error
+    return TmtvError(f"{name}: {type(error).__name__}: {error}")
 
 
 def _gone(before: str, folder: Path) -> tuple[str, bool]:

@@ -20,7 +20,8 @@ class Outcome:
     """What became of one case: ``case`` unless it failed, then ``error``.
 
     ``note``: what a person must hear of one that did not fail (what it was recut by, what moved
-    aside). ``aside``: whether a reviewed case gave way to it.
+    aside). ``aside``: whether a reviewed case gave way to it. ``written``: the files of its
+    export, None where none was asked for or it failed, which ``unexported`` tells.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Outcome:
     study: Study | None = None
     note: str = ""
     aside: bool = False
+    written: tuple[Path, ...] | None = None
+    unexported: TmtvError | None = None
 
     @property
     def place(self) -> str:

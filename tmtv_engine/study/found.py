@@ -113,13 +113,17 @@ class Study:
 
 @dataclass(frozen=True)
 class Failure:
-    """A study that cannot be taken: where it lies, why, and whose it is where that is known."""
+    """A study that cannot be taken: where it lies, why, and whose it is where that is known.
+
+    ``kind`` is "export" where its case stands and only the export failed.
+    """
 
     path: Path
     error: TmtvError
     patient_id: str = ""
     study_date: str = ""
     study_uid: str = ""
+    kind: Literal["failure", "export"] = "failure"
 
 
 @dataclass(frozen=True)

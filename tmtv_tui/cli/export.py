@@ -27,8 +27,8 @@ def export(
     Into each case's export folder; prints the files. The same reading gives the same bytes; a
     changed one a new series.
     """
+    from tmtv_engine.batch import Outcome, exported
     from tmtv_engine.case.folder import cases_of, read_case
-    from tmtv_engine.export.objects import write_objects
 
     console.VOICE.quiet = quiet
     kinds = kinds_of(write)
@@ -38,13 +38,15 @@ def export(
     for folder in folders:
         progress.stage(0, 1, f"exporting {folder.name}")
         try:
-            written = write_objects(read_case(folder), kinds)
+            tried = exported(Outcome(folder.name, "skipped", read_case(folder)), kinds)
         except TmtvError as error:
+            tried = Outcome(folder.name, "failed", unexported=error)
+        progress.case_done()
+        if tried.unexported is not None:
             failed += 1
-            complain(folder.name, error)
+            complain(folder.name, tried.unexported)
             continue
-        finally:
-            progress.case_done()
+        written = tried.written or ()
         tell_empty(folder.name, kinds, written)
         for path in written:
             if as_json:

@@ -106,15 +106,20 @@ def _take(asked: Asked, books: Books, stock: Stock) -> None:
         cluster=asked.cluster,
         load=asked.load,
     )
-    books.failed += tell(_kept(batch, books), progress, asked.as_json, asked.kinds)
+    done = _kept(batch, books, asked.kinds)
+    books.failed += tell(done, progress, asked.as_json, asked.kinds)
 
 
-def _kept(batch: Iterable[Outcome], books: Books) -> Iterator[Outcome]:
-    """The outcomes as they come, each in the books before anything else is done with it."""
+def _kept(batch: Iterable[Outcome], books: Books, kinds: Sequence[str]) -> Iterator[Outcome]:
+    """The outcomes as they come, exported as ``kinds``, each in the books before all that."""
+    from tmtv_engine.batch import exported
+
     for outcome in batch:
         books.outcomes.append(outcome)
         books.log.outcome(outcome)
-        yield outcome
+        books.outcomes[-1] = tried = exported(outcome, kinds)
+        books.log.unexported(tried)
+        yield tried
 
 
 def _ended(asked: Asked, books: Books, stopped: bool = False) -> int:

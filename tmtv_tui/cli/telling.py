@@ -35,13 +35,16 @@ def tell_stock(stock: Stock, may_be_empty: bool = False) -> None:
 def counts_of(
     stock: Stock, outcomes: Sequence[Outcome], untried: Sequence[Failure] = ()
 ) -> dict[str, int]:
-    """How many of each there are, in the closing line's words."""
+    """How many of each there are, in the closing line's words; exports only where some failed."""
     states = [o.state for o in outcomes]
+    exports = sum(f.kind == "export" for f in untried)
+    unexported = exports + sum(o.unexported is not None for o in outcomes)
     return {
         "done": states.count("done"),
-        "failed": len(stock.failures) + states.count("failed") + len(untried),
+        "failed": len(stock.failures) + states.count("failed") + len(untried) - exports,
         "already there": states.count("skipped"),
         "left over": len(stock.leftovers),
+        **({"not exported": unexported} if unexported else {}),
     }
 
 
@@ -90,7 +93,7 @@ def tell(
     """Say what became of each case as it comes and show the totals (not if ``silent``); the
     number that failed.
 
-    Each is exported as ``kinds``; one that cannot be stands, and counts as failed.
+    One that could not be exported as ``kinds`` stands, and counts as failed.
     """
     failed = 0
     records = []
@@ -102,7 +105,7 @@ def tell(
                 complain(outcome.error or TmtvError("no reason is known"), outcome.place)
                 continue
             _say(outcome, outcome.case)
-            failed += not _exported(outcome.case, kinds)
+            failed += not _exported(outcome, outcome.case, kinds)
             if as_json:
                 console.out_json(outcome.case.raw)
             else:
@@ -124,19 +127,15 @@ def _say(outcome: Outcome, case: Case) -> None:
     show.warnings(record)
 
 
-def _exported(case: Case, kinds: Sequence[str]) -> bool:
-    """Export a case; whether that went well (it does where nothing is asked for)."""
-    if not kinds:
-        return True
-    from tmtv_engine.export.objects import write_objects
-
-    try:
-        written = write_objects(case, kinds)
-    except TmtvError as error:
-        complain(error, f"{case.name}: export")
+def _exported(outcome: Outcome, case: Case, kinds: Sequence[str]) -> bool:
+    """Say what was exported; whether that went well (it does where nothing was asked for)."""
+    if outcome.unexported is not None:
+        complain(outcome.unexported, f"{case.name}: export")
         return False
-    tell_empty(case.name, kinds, written)
-    console.say(f"{case.name}: {counted(len(written), 'file')} in {case.path / 'export'}")
+    if outcome.written is not None:
+        tell_empty(case.name, kinds, outcome.written)
+        told = f"{counted(len(outcome.written), 'file')} in {case.path / 'export'}"
+        console.say(f"{case.name}: {told}")
     return True
 
 
