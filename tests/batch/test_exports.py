@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.cases import make_volume
 from tmtv_engine.export import writers
+from tmtv_engine.export.job import Job
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_tui.cli.app import main
 
@@ -83,7 +84,7 @@ def test_what_nobody_foresaw_in_one_export_does_not_end_the_others(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def torn(job: writers.Job, folder: Path) -> list[Path]:
+    def torn(job: Job, folder: Path) -> list[Path]:
         if job.case.name == "a":
             raise error
         (folder / "torn.txt").write_text("whole")
