@@ -62,6 +62,11 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "the uptake time lies outside 45 to 120 minutes",
             "Check the clock of the injection; --injection-time gives the right one.",
         ),
+        "body-mass": Code(
+            "weight and height make a body mass index below 11 or above 45",
+            "Check that the weight is kilograms, not pounds, and the height metres; --weight-kg "
+            "and --height-m give the right ones.",
+        ),
         "height-cm": Code(
             "the height read as centimetres and was converted",
             "Check it; --height-m gives the right one.",
@@ -83,7 +88,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         ),
         "scan-time": Code(
             "the scan's start is not that of its acquisitions: none is known and the series' time "
-            "was taken, or it lies more than half an hour before the first",
+            "was taken, or it lies more than a quarter of an hour before the first",
             "Check SeriesTime and AcquisitionTime: activity is decayed to that start.",
         ),
         "uptake": Code(
@@ -101,8 +106,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "Ask the scanner's maker to which moment activity is corrected: the SUV depends on it.",
         ),
         "suv-type": Code(
-            "the pixels are an SUV of which the header does not say the kind, and the description "
-            "names another than by body weight",
+            "the pixels are an SUV that the header does not call another than by body weight, and "
+            "the description does",
             "Export as BQML; accepted, they are taken as SUV by body weight.",
             kind="refusal",
         ),
@@ -184,6 +189,15 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "numbered-late": Code(
             "the images' numbers do not begin at 0 or 1: slices may be missing at an end",
             "Compare the number of images with the scanner's.",
+        ),
+        "image-numbers": Code(
+            "the images' numbers contradict their places: more than are promised, repeated, or "
+            "out of order",
+            "Make sure that they are one series: two under one UID are mixed up.",
+        ),
+        "slice-distance": Code(
+            "the header says another distance of slices than their positions do",
+            "Compare the scan's length with the scanner's: volumes depend on it.",
         ),
         "image-kind": Code(
             "the header says that the pixels are no activity of one scan: subtracted, projected, "

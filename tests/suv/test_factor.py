@@ -344,4 +344,30 @@ def test_an_suv_of_no_kind_that_is_called_lean(described: str, refused: bool) ->
         assert suv_factor(header, Overrides(accepted=frozenset({"suv-type"}))).value == 1.0
     else:
         assert suv_factor(header).value == 1.0
-    assert suv_factor(replace(header, suv_type="BW")).value == 1.0
+    stated = replace(header, suv_type="BW")
+    if refused:
+        with pytest.raises(Implausible, match="SUVType: BW, and the series is called"):
+            suv_factor(stated)
+    else:
+        assert suv_factor(stated).value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("weight", "height", "told"),
+    [
+        (70.0, 1.75, False),
+        (154.3, 1.70, True),  # 70 kg in pounds
+        (70.0, 67.0, True),  # 1.70 m in inches
+        (130.0, 1.70, False),
+        (130.1, 1.70, True),  # 45.02 kg/m²
+        (11.01, 1.0, False),
+        (10.99, 1.0, True),
+        (70.0, None, False),
+    ],
+)
+def test_a_weight_that_the_height_contradicts(
+    weight: float, height: float | None, told: bool
+) -> None:
+    header = replace(GE, weight_kg=weight, height_m=height)
+    codes = [n.code for n in suv_factor(header).notices if n.code != "height-cm"]
+    assert codes == (["body-mass"] if told else [])

@@ -129,12 +129,18 @@ def in_order(slices: Sequence[Slice]) -> tuple[list[Slice], FloatArray]:
 
 
 def step_of(
-    slices: Sequence[Slice], along: FloatArray, promised: int, allow_gaps: bool, beside: str = ""
+    slices: Sequence[Slice],
+    along: FloatArray,
+    promised: int,
+    allow_gaps: bool,
+    beside: str = "",
+    thinned: tuple[int, str] = (1, ""),
 ) -> Step:
     """The distance of slices; refuses doubled ones and, unless allowed, missing ones.
 
     ``promised`` slices are what the headers speak of (0: nothing); ``beside`` names files that
-    could not be read and may be the missing ones.
+    could not be read and may be the missing ones. ``thinned``: over how many slices each step
+    goes, and what says so, where all lie evenly but others lay between them.
     """
     folder, gaps = slices[0].path.parent, np.diff(along)
     typical = float(np.median(gaps))
@@ -149,38 +155,25 @@ def step_of(
     off = np.flatnonzero(np.abs(gaps - typical) > tolerance)
     steps = gaps / typical
     whole = np.abs(steps - np.round(steps)) * typical <= tolerance
-    missing = int(np.round(steps).sum()) - len(gaps) if len(off) else 0
+    times, why = thinned
+    missing = times * int(np.round(steps).sum()) - len(gaps) if len(off) or times > 1 else 0
     if len(off) and not (allow_gaps and whole.all()):
         holes = "; ".join(f"{along[k]:.2f} to {along[k + 1]:.2f} mm" for k in off[:5])
         what = f"{folder}: slices are missing or uneven ({holes}; step {typical:.2f} mm){beside}"
         raise GeometryError(what, _AGAIN)
     short = max(promised - len(slices) - missing, 0)
+    if times > 1 and not allow_gaps:
+        of = f" of {promised}" if promised else ""
+        ends = f", {short} at an end" if short else ""
+        what = (
+            f"{folder}: {len(slices)}{of} slices, each {typical:.2f} mm from the next where {why}: "
+            f"{missing} are missing between them{ends}{beside}"
+        )
+        raise GeometryError(what, _AGAIN)
     if short and not allow_gaps:
         what = f"{folder}: {len(slices)} of {promised} slices, {short} missing at an end{beside}"
         raise GeometryError(what, _AGAIN)
     return Step(float((along[-1] - along[0]) / (len(along) - 1 + missing)), missing, short)
-
-
-def promised(images: Sequence[Image]) -> int:
-    """How many slices a static series' headers speak of: NumberOfSlices, ImageIndex; else 0."""
-    stated = max((_whole(i.head, "NumberOfSlices") for i in images), default=0)
-    index = [_whole(i.head, "ImageIndex") for i in images]
-    return max(stated, max(index) if len(set(index)) == len(index) else 0)
-
-
-def numbered_late(slices: Sequence[Slice]) -> int:
-    """The lowest InstanceNumber where they count the slices one by one from above 1; else 0."""
-    numbers = [_whole(s.head, "InstanceNumber") for s in slices]
-    lowest = min(numbers)
-    counted = sorted(numbers) == list(range(lowest, lowest + len(numbers)))
-    return lowest if counted and lowest > 1 else 0
-
-
-def _whole(head: Header, keyword: str) -> int:
-    try:
-        return int(float(str(head.get(keyword) or 0)))
-    except (ValueError, OverflowError):
-        return 0
 
 
 def shifts_px(slices: Sequence[Slice]) -> FloatArray:

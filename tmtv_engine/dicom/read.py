@@ -20,8 +20,6 @@ from tmtv_engine.dicom.geometry import (
     filled,
     grid_of,
     in_order,
-    numbered_late,
-    promised,
     shifts_px,
     slice_of,
     step_of,
@@ -29,6 +27,7 @@ from tmtv_engine.dicom.geometry import (
 )
 from tmtv_engine.dicom.header import several
 from tmtv_engine.dicom.images import Image, images_of, of_one_kind, once, whole_head
+from tmtv_engine.dicom.numbers import contradicted, numbered_late, promised, thinned
 from tmtv_engine.dicom.parse import lenient
 from tmtv_engine.errors import InputError
 from tmtv_engine.image.volume import Array, Grid
@@ -71,8 +70,11 @@ def read_series(
     slices, along = in_order([slice_of(image) for image in images])
     beside = _unreadable(files)
     asked = 0 if _dynamic(images) else promised(images)
-    step = step_of(slices, along, asked, allow_gaps, _said(beside))
+    typical = float(np.median(np.diff(along)))
+    thin = thinned(slices, typical, asked)
+    step = step_of(slices, along, asked, allow_gaps, _said(beside), thin)
     notices = [*copies, *foreign, *_warned(slices, step, asked, beside, accepted)]
+    notices += [] if step.missing else contradicted(slices, along, asked)
     shifts = shifts_px(slices)
     if shifts.any():
         notices.append(refuse("slices-shifted", _shifted(slices, shifts), accepted))

@@ -24,6 +24,7 @@ from tmtv_engine.suv.tracer import F18_HALF_LIFE_S, check_half_life, check_trace
 
 __all__ = ["F18_HALF_LIFE_S", "Overrides", "PetHeader", "SuvFactor", "height_m", "suv_factor"]
 
+BODY_MASS = (11.0, 45.0)  # kg/m²: from a small child to what few people have
 _OTHER_SUV = re.compile(
     r"(?<![a-z])(?:SUL|(?:SUV[ _-]?)?(?:LBM|BSA|IBW)(?:[ _-]?JANMA|[ _-]?JAMES\w*)?|lean)(?![a-z])",
     re.IGNORECASE,
@@ -66,7 +67,8 @@ def suv_factor(header: PetHeader, overrides: Overrides | None = None) -> SuvFact
         uptake, told = _uptake(header)
         found = replace(found, uptake_s=uptake, notices=found.notices + told)
     _, converted = height_m(header)
-    return replace(found, notices=(*notices, *converted, *found.notices))
+    notices += [*converted, *_build(header)]
+    return replace(found, notices=(*notices, *found.notices))
 
 
 def height_m(header: PetHeader) -> tuple[float | None, tuple[Notice, ...]]:
@@ -75,6 +77,17 @@ def height_m(header: PetHeader) -> tuple[float | None, tuple[Notice, ...]]:
     if not height or height <= 3.0:
         return height or None, ()
     return height / 100.0, (notice("height-cm", f"{height:g}"),)
+
+
+def _build(header: PetHeader) -> tuple[Notice, ...]:
+    """A warning of a weight in pounds, or a height in inches."""
+    weight, height = header.known("weight_kg"), height_m(header)[0]
+    if not weight or not height or weight < 0 or height < 0:
+        return ()
+    index = weight / height**2
+    if BODY_MASS[0] <= index <= BODY_MASS[1]:
+        return ()
+    return (notice("body-mass", f"{weight:g} kg and {height:g} m: {index:.0f}"),)
 
 
 def _check_corrections(header: PetHeader) -> None:
@@ -192,11 +205,11 @@ def _from_suv(header: PetHeader, overrides: Overrides) -> SuvFactor:
 
 
 def _kind_told(header: PetHeader, overrides: Overrides) -> tuple[Notice, ...]:
-    """Refuse an SUV of no stated kind that its description calls another than body weight."""
-    other = None if header.suv_type else _OTHER_SUV.search(header.description)
+    """Refuse an SUV by body weight, stated or not, that its description calls another."""
+    other = _OTHER_SUV.search(header.description)
     if other is None:
         return ()
-    what = f"missing, and the series is called {other[0]!r}"
+    what = f"{header.suv_type or 'missing'}, and the series is called {other[0]!r}"
     return (refuse("suv-type", what, overrides.accepted, tag="SUVType"),)
 
 

@@ -21,7 +21,7 @@ from tmtv_engine.suv.header import PetHeader
 from tmtv_engine.suv.overrides import Overrides
 from tmtv_engine.suv.vendors import is_siemens
 
-HOUR_S = 3600.0
+HOUR_S, MINUTE_S = 3600.0, 60.0
 YESTERDAY_S = 8 * HOUR_S  # the longest uptake that makes a time-only injection the day before's
 LONGEST_SCAN_S = 4 * HOUR_S
 _ANY_DAY = date(2000, 1, 1)
@@ -85,8 +85,23 @@ def _started(header: PetHeader, scan: Scan, start_s: float, how: str) -> Scan:
     It says nothing where activity is decayed to the injection: no factor depends on it.
     """
     early = 0.0 if header.decay_correction == "ADMIN" else scan.first_s - start_s
-    told = (notice("scan-time", f"{early / 60:.0f} min before it"),) if early > HOUR_S / 2 else ()
+    told: tuple[Notice, ...] = ()
+    if early > HOUR_S / 2 or (early > HOUR_S / 4 and not _confirmed(header, scan, early)):
+        told = (notice("scan-time", f"{early / 60:.0f} min before it"),)
     return replace(scan, start_s=start_s, how=how, notices=(*scan.notices, *told))
+
+
+def _confirmed(header: PetHeader, scan: Scan, early_s: float) -> bool:
+    """Whether the first bed's FrameReferenceTime says the same: the beds before are not here."""
+    known = header.known("frame_reference_s") or ()
+    lengths = header.known("frame_duration_s") or (None,) * len(known)
+    first = [
+        (reference, length or 0.0)
+        for at, reference, length in zip(scan.beds_s, known, lengths, strict=False)
+        if at == scan.first_s and reference
+    ]
+    reference, length = min(first, default=(0.0, 0.0))
+    return early_s - MINUTE_S <= reference <= early_s + length + MINUTE_S
 
 
 def waited(header: PetHeader, scan: Scan, overrides: Overrides) -> tuple[float, list[Notice]]:
