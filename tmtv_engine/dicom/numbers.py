@@ -8,6 +8,7 @@ missing, or are those of another series under the same UID.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def thinned(slices: Sequence[Slice], step_mm: float, asked: int) -> tuple[int, s
             if not asked:
                 return 1, ""
             break
-    strides = {abs(b - a) for a, b in zip(numbers, numbers[1:], strict=False)}
+    strides = {abs(b - a) for a, b in pairwise(numbers)}
     stride = strides.pop() if len(strides) == 1 else 1
     return (stride, f"every InstanceNumber is {stride} from the next") if stride > 1 else (1, "")
 
