@@ -26,7 +26,6 @@ from tmtv_engine.files import (
     PART,
     STALE_S,
     aside,
-    load_arrays,
     load_json,
     locked,
     new_folder,
@@ -35,6 +34,7 @@ from tmtv_engine.files import (
     write_bytes,
     write_text,
 )
+from tmtv_engine.image.arrays import load_arrays
 from tmtv_tui.cli.app import main
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,6 @@ import pytest
 from tests.support.cases import make_case, make_loaded, make_volume
 from tmtv_engine.case.picture import caption
 from tmtv_engine.errors import InputError, UsageError
-from tmtv_engine.files import inputs_sha256
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.model.finders import Finder, file_finder, finder_of
@@ -19,6 +18,7 @@ from tmtv_engine.model.registry import Model, load
 from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.notices import Notice
 from tmtv_engine.pipeline import CaseConfig, liver_threshold, run_loaded
+from tmtv_engine.study.inputs import inputs_sha256
 
 
 def _run(tmp_path: Path, finder: Finder, suv: Volume) -> dict[str, Any]:

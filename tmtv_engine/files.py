@@ -9,7 +9,6 @@ never followed out of the folder.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import math
@@ -19,7 +18,7 @@ import shutil
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -30,11 +29,18 @@ import numpy as np
 
 from tmtv_engine.errors import CaseError, DiskError, refusal
 
+try:
+    import fcntl
+except ImportError:  # Windows: folders have no lock there, and what writers left stays
+    fcntl = None  # type: ignore[assignment]
+
 Record = dict[str, Any]
 AGAIN = "Predict the study again."
 PART = ".part"
-MUCH, MOST_RATIO, MOST_BYTES = 1 << 28, 300, 1 << 34  # of an npz, unpacked
 PRIVATE = 0o600  # what names patients: for its owner only
+_CAREFUL = ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")  # a system knows some of them
+CAREFUL = sum(getattr(os, name, 0) for name in _CAREFUL)
+SYNCED_FOLDERS = os.name == "posix"  # elsewhere a folder is no file, and nobody can wait for it
 STALE_S = 24 * 3600.0  # what another machine began and has not touched for so long is dead
 JSON_LIMIT = 256 * 2**20
 
@@ -66,59 +72,23 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def inputs_sha256(files: Sequence[Path]) -> str:
-    """SHA-256 over the SHA-256 (hexadecimal, one a line) of each input file, sorted.
-
-    Empty where there are none.
-    """
-    if not files:
-        return ""
-    lines = sorted(sha256_of(Path(path)) for path in files)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def stamps(files: Sequence[Path]) -> list[list[int]] | None:
-    """Size and time of change (ns) of each file, of one in a zip the zip's; None if one is gone."""
-    found = []
-    for path in files:
-        while not os.path.lexists(path) and path != path.parent:
-            path = path.parent
-        if not path.is_file():
-            return None
-        stat = path.stat()
-        found.append([stat.st_size, stat.st_mtime_ns])
-    return found
-
-
 def utc_now() -> str:
     """Now, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def handle_of(path: Path, how: int = os.O_RDONLY, mode: int = 0o666) -> int:
+    """A handle for the bytes of ``path``: of no link, and of this process alone."""
+    return os.open(path, how | CAREFUL, mode)
+
+
 def open_own(path: Path) -> Any:
     """A regular file of a case folder, open for reading; raises `OSError` for links and devices."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = handle_of(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise OSError(f"{path} is no regular file")
     return os.fdopen(handle, "rb")
-
-
-def load_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """The arrays of an `npz` by name, never a pickle, no link; raises `CaseError` naming it."""
-    try:
-        with open_own(path) as stream, np.load(stream, allow_pickle=False) as stored:
-            check_npz(stored, path)
-            return {key: stored[key] for key in stored.files}
-    except Exception as error:  # zipfile, zlib and numpy each have their own
-        raise CaseError(f"{path} cannot be read: {error}", AGAIN) from error
-
-
-def check_npz(stored: Any, path: Path) -> None:
-    """Raise `ValueError` for an opened `npz` that would unpack to far more than it is."""
-    total = sum(member.file_size for member in stored.zip.infolist())
-    if total > max(MUCH, MOST_RATIO * path.stat().st_size) or total > MOST_BYTES:
-        raise ValueError(f"it unpacks to {total / 2**20:.0f} MB")
 
 
 def load_json(path: Path) -> Record:
@@ -153,7 +123,7 @@ def write_text(path: Path, text: str, mode: int = 0o666) -> None:
 def write_bytes(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write a file whole or not at all; ``mode`` less the umask, 0o600 for what names patients."""
     with aside(path) as part:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        handle = handle_of(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
 
@@ -164,12 +134,37 @@ def append_line(path: Path, line: str, mode: int = PRIVATE) -> None:
     Raises `DiskError` where the disk refuses.
     """
     with _told(path):
-        how = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        handle = os.open(path, how, mode)
+        handle = handle_of(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, mode)
         try:
             os.write(handle, f"{line}\n".encode())
         finally:
             os.close(handle)
+
+
+def append_at(path: Path, end: int, raw: bytes, mode: int = 0o644) -> None:
+    """``raw`` at ``end`` of a journal, on the disk; what is torn beyond it is cut off.
+
+    Raises `OSError`, and leaves the file as it was, less what was torn.
+    """
+    new = not os.path.lexists(path)
+    handle = handle_of(path, os.O_RDWR | os.O_CREAT, mode)
+    try:
+        try:
+            if os.fstat(handle).st_size != end:
+                os.ftruncate(handle, end)
+            os.lseek(handle, end, os.SEEK_SET)
+            while raw:
+                raw = raw[os.write(handle, raw) :]
+            os.fsync(handle)
+            if new:
+                sync(path.parent)
+        except OSError:
+            os.ftruncate(handle, end)
+            if new:
+                path.unlink()
+            raise
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -312,7 +307,9 @@ def _take_away(folder: Path, ours: bool) -> None:
 
 def sync(path: Path) -> None:
     """What was written to a file, or renamed in a folder, is on the disk when this returns."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if not SYNCED_FOLDERS and path.is_dir():
+        return
+    handle = handle_of(path, os.O_RDONLY if SYNCED_FOLDERS else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:
@@ -347,7 +344,7 @@ def _begun(parent: Path, name: str, mode: int) -> tuple[Path, int]:
         except (FileNotFoundError, BlockingIOError):
             continue
         except OSError:  # no such locks here: then nobody's sweep takes anything either
-            return folder, os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            return folder, os.open(os.devnull, os.O_RDONLY)
         if folder.exists():
             return folder, handle
         os.close(handle)
@@ -358,7 +355,9 @@ def _hold(folder: Path) -> int:
 
     Raises `BlockingIOError` where another has it, `OSError` where there are no such locks.
     """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if fcntl is None:
+        raise OSError("a folder has no lock on this system")
+    handle = handle_of(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -34,7 +34,7 @@ from tmtv_engine.case.record import (
 )
 from tmtv_engine.case.results import lesion_rows, standing
 from tmtv_engine.case.tables import lesions_csv
-from tmtv_engine.files import inputs_sha256, stamps, utc_now, write_text
+from tmtv_engine.files import utc_now, write_text
 from tmtv_engine.image.projections import project
 from tmtv_engine.image.sphere import sphere_suv
 from tmtv_engine.image.volume import Volume
@@ -46,6 +46,7 @@ from tmtv_engine.lesion.slices import slices_of
 from tmtv_engine.lesion.thresholds import background_suv
 from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.model.reference import reference_suv
+from tmtv_engine.study.inputs import inputs_sha256, stamps
 from tmtv_engine.study.organmaps import OrganMap, organs_record, read_organ_map
 from tmtv_engine.suv.overrides import Overrides
 

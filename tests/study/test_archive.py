@@ -13,11 +13,11 @@ import pytest
 from tests.support.cases import make_volume
 from tests.support.dicom import FACTOR, pixels, write_series
 from tmtv_engine.errors import InputError
-from tmtv_engine.files import inputs_sha256
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.study import archive
 from tmtv_engine.study.archive import opened
 from tmtv_engine.study.find import find_studies, take_stock
+from tmtv_engine.study.inputs import inputs_sha256
 from tmtv_engine.study.load import load_study
 from tmtv_tui.cli.app import main
 

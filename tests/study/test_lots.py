@@ -15,10 +15,10 @@ from tests.support.dicom import FACTOR, pixels, write_patient, write_series
 from tmtv_engine.batch import watch
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.errors import InputError
-from tmtv_engine.files import inputs_sha256
 from tmtv_engine.review.source import source_suv
 from tmtv_engine.study import archive
 from tmtv_engine.study.find import Study, take_stock
+from tmtv_engine.study.inputs import inputs_sha256
 from tmtv_engine.study.load import load_study
 from tmtv_tui.cli.app import main
 

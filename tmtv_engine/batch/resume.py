@@ -14,11 +14,11 @@ from tmtv_engine.batch.recut import recut
 from tmtv_engine.case.folder import Case, is_complete, is_reviewed, read_case
 from tmtv_engine.case.record import CaseRecord, ReviewState
 from tmtv_engine.errors import CaseError, TmtvError
-from tmtv_engine.files import inputs_sha256, stamps
 from tmtv_engine.model.finders import Finder
 from tmtv_engine.pipeline import CaseConfig
 from tmtv_engine.review.session import who_has_open
 from tmtv_engine.study.archive import unpacked
+from tmtv_engine.study.inputs import inputs_sha256, stamps
 from tmtv_engine.study.organmaps import organs_record
 from tmtv_engine.suv.overrides import Overrides
 

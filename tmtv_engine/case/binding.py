@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
-import os
 import zlib
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tmtv_engine.errors import CaseError
-from tmtv_engine.files import Record, canonical
+from tmtv_engine.files import Record, canonical, open_own
 
 LABELS = "lesions.nii.gz"
 _VOXELS_LIMIT = 2**31
@@ -61,8 +60,7 @@ def labels_sha256(folder: Path, shape: list[int]) -> str:
 def _voxels_sha256(path: Path, mtime_ns: int, size: int, inode: int, limit: int) -> str:
     """Of a file of that identity; ``limit``: the most bytes that its voxels can take."""
     found, left = hashlib.sha256(), limit
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as raw, gzip.open(raw) as stream:
+    with open_own(path) as raw, gzip.open(raw) as stream:
         header = stream.read(352)
         kind = "<f4" if header[:4] == b"\x5c\x01\x00\x00" else ">f4"
         offset = float(np.frombuffer(header[108:112], kind)[0])

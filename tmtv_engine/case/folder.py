@@ -27,7 +27,6 @@ from tmtv_engine.files import (
     canonical,
     dump_json,
     kept,
-    load_arrays,
     load_json,
     locked,
     new_folder,
@@ -36,6 +35,7 @@ from tmtv_engine.files import (
     sha256_of,
     sweep,
 )
+from tmtv_engine.image.arrays import load_arrays
 from tmtv_engine.image.projections import Mip
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.slices import Slices

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.errors import CaseError, GeometryError
-from tmtv_engine.files import AGAIN, load_arrays
+from tmtv_engine.files import AGAIN
+from tmtv_engine.image.arrays import load_arrays
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
 
 

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 
 from tmtv_engine.errors import UsageError
-from tmtv_engine.files import inputs_sha256
 from tmtv_engine.image.volume import FloatArray, Unit, Volume
 from tmtv_engine.lesion.drawn import RoiMode, lesions_of
 from tmtv_engine.lesion.find import SPLIT_OVER_ML, find_lesions
@@ -24,6 +23,7 @@ from tmtv_engine.model.registry import Model, Told
 from tmtv_engine.model.registry import load as load_model
 from tmtv_engine.model.segmenter import Prediction, Segmenter
 from tmtv_engine.notices import Notice
+from tmtv_engine.study.inputs import inputs_sha256
 from tmtv_engine.study.owner import NO_OWNER, Owner
 from tmtv_engine.study.rois import cold, read_rois
 

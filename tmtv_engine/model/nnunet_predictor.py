@@ -244,10 +244,18 @@ def room_for(plan: Plan, grid: Grid, inputs: int, outputs: int) -> None:
     own = float(np.prod(spacing)) * (grid.spacing_mm[0] if len(spacing) == 2 else 1.0)
     voxels = max(np.prod(grid.shape) * grid.voxel_ml * 1000 / own, np.prod(grid.shape))
     needed = voxels * (8 * inputs + 4 * outputs + 16)
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
+    there = memory_bytes()
+    if there is not None and needed > there:
         what = f"the model's voxels need {needed / 2**30:.0f} GB of memory here"
         raise DeviceError(what, f"This machine has {there / 2**30:.0f} GB.")
+
+
+def memory_bytes() -> int | None:
+    """The memory that this machine has, where the system tells."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return None
 
 
 def _quiet() -> None:

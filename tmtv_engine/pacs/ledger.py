@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tmtv_engine.errors import CaseError, DiskError
-from tmtv_engine.files import canonical, open_own, sync, utc_now
+from tmtv_engine.files import append_at, canonical, open_own, utc_now
 
 NAME = "sent.jsonl"
 
@@ -65,21 +65,12 @@ class Ledger:
             **({} if taken else {"state": "sending"}),
         }
         raw = canonical(entry) + b"\n"
-        new = not os.path.lexists(self.path)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         try:
-            os.ftruncate(handle, self._end)
-            os.pwrite(handle, raw, self._end)
-            os.fsync(handle)
+            append_at(self.path, self._end, raw)
         except OSError as error:
-            os.ftruncate(handle, self._end)
             raise DiskError(
                 f"{self.path}: {error.strerror}", "What was sent stands in it."
             ) from error
-        finally:
-            os.close(handle)
-        if new:
-            sync(self.path.parent)
         self._end += len(raw)
         (self._known if taken else self._begun).add((destination, uid, sha256))
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tmtv_engine.errors import InputError
-from tmtv_engine.files import check_npz
+from tmtv_engine.image.arrays import check_npz
 from tmtv_engine.image.nifti import read_nifti
 from tmtv_engine.image.volume import Grid, Unit
 from tmtv_engine.phantom.organmap import MAP_MM, ORGANS, OrganMap

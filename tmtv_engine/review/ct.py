@@ -7,11 +7,11 @@ from pathlib import Path
 
 from tmtv_engine.case.folder import Case
 from tmtv_engine.errors import CaseError, InputError
-from tmtv_engine.files import inputs_sha256
 from tmtv_engine.image.resample import resample
 from tmtv_engine.image.store import AIR_HU, whole_hu
 from tmtv_engine.image.volume import Volume
 from tmtv_engine.notices import Notice
+from tmtv_engine.study.inputs import inputs_sha256
 
 WAY_OUT = "Bring the images back to where source.json says, or predict without --no-image."
 

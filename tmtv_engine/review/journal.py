@@ -22,7 +22,7 @@ from typing import Any
 
 from tmtv_engine.case.folder import LOCK
 from tmtv_engine.errors import CaseError, UsageError
-from tmtv_engine.files import canonical, locked, open_own, own_folder, sync
+from tmtv_engine.files import append_at, canonical, locked, open_own, own_folder
 from tmtv_engine.review.line import ACTIONS, UNDOABLE, Action, Line, line_hash, parse_line
 from tmtv_engine.text import clean, safe_name
 
@@ -232,30 +232,8 @@ class Journal:
     def _write(self, line: Line) -> None:
         """Cut a torn line off, append, and flush file and (for a new file) folder."""
         raw = canonical(line.fields()) + b"\n"
-        new = not os.path.lexists(self.path)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        try:
-            try:
-                if os.fstat(handle).st_size != self._end:
-                    os.ftruncate(handle, self._end)
-                os.lseek(handle, self._end, os.SEEK_SET)
-                _write_all(handle, raw)
-                os.fsync(handle)
-                if new:
-                    sync(self.path.parent)
-            except OSError:
-                os.ftruncate(handle, self._end)
-                if new:
-                    self.path.unlink()
-                raise
-        finally:
-            os.close(handle)
+        append_at(self.path, self._end, raw)
         self._end += len(raw)
-
-
-def _write_all(handle: int, raw: bytes) -> None:
-    while raw:
-        raw = raw[os.write(handle, raw) :]
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from msgspec import UNSET
 
 from tmtv_engine.case.folder import Case, find_cases, prediction_sha256, read_case, with_review
 from tmtv_engine.errors import CaseError, TmtvError
-from tmtv_engine.files import inputs_sha256, jsonable, open_own
+from tmtv_engine.files import jsonable, open_own
 from tmtv_engine.review.bound import bound_of
 from tmtv_engine.review.chains import chains
 from tmtv_engine.review.findings import Finding, equal
 from tmtv_engine.review.journal import Journal, journals
 from tmtv_engine.review.reading import Replayer
 from tmtv_engine.review.session import review_sha256, reviewed_record
+from tmtv_engine.study.inputs import inputs_sha256
 from tmtv_engine.text import clean
 
 FOREIGN = ("/proc", "/sys", "/dev")

@@ -7,10 +7,8 @@ for them, for a late answer would arrive as keys. No text of a patient gets in h
 from __future__ import annotations
 
 import base64
-import fcntl
 import struct
 import sys
-import termios
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -260,8 +258,11 @@ def _runs(bits: npt.NDArray[np.int64]) -> str:
 def cell_pixels() -> tuple[int, int]:
     """A cell's height and width in pixels as the kernel knows them; a VT340's where it does not."""
     try:
+        import fcntl
+        import termios
+
         raw = fcntl.ioctl(sys.__stdin__.fileno(), termios.TIOCGWINSZ, bytes(8))  # type: ignore[union-attr]
-    except (OSError, AttributeError, ValueError):
+    except (ImportError, OSError, AttributeError, ValueError):
         return VT340
     rows, columns, wide, high = struct.unpack("HHHH", raw)
     if not (rows and columns and wide >= columns and high >= rows):
