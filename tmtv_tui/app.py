@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -91,9 +92,10 @@ def _known_actions(keys: Iterable[str]) -> None:
 def _painter(image: str, plain: bool) -> Painter | None:
     if image not in PIXELS:
         return None
-    from tmtv_tui.terminal.painter import Painter
+    from tmtv_tui.terminal.mux import between
+    from tmtv_tui.terminal.painter import painter_of
 
-    return Painter(image, plain)
+    return painter_of(image, plain, between(os.environ))
 
 
 class ReviewApp(App[None]):

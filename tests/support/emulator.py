@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from codecs import getincrementaldecoder
+from unicodedata import category
 
 TOKEN = re.compile(
     r"\x1b\[(?P<at>[\d;]*)H|\x1b\[(?P<pen>[\d;]*)m"
-    r"|\x1b\[[?>=<]?[\d;:]*[ -/]*[@-~]|\x1b[PX^_\]].*?(?:\x1b\\|\x07)|\x1b[^\[PX^_\]]"
+    r"|\x1b\[(?P<on>\d*)C"
+    r"|\x1b\[[?>=<]?[\d;:]*[ -/]*[@-~]|\x1b[PX^_\]].*?(?:\x1b\\|\x07)"
+    r"|\x1b[ -/]+[0-~]|\x1b[^ -/\[PX^_\]]"
     r"|(?P<letter>[^\x1b])",
     re.DOTALL,
 )
@@ -40,9 +43,22 @@ class Emulator:
         elif found["pen"] is not None:
             fresh = found["pen"].split(";")[0] in ("0", "")
             self.pen = found["pen"] if fresh else f"{self.pen};{found['pen']}"
-        elif found["letter"] and found["letter"].isprintable():
-            self.cells[self.at] = (found["letter"], self.pen)
-            self.at = self.at[0], self.at[1] + 1
+        elif found["on"] is not None:
+            self.at = self.at[0], self.at[1] + int(found["on"] or 1)
+        elif found["letter"]:
+            self._put(found["letter"])
+
+    def _put(self, letter: str) -> None:
+        line, column = self.at
+        if letter in "\r\n\b":
+            moved = {"\r": (line, 0), "\n": (line + 1, column), "\b": (line, column - 1)}
+            self.at = moved[letter]
+        elif category(letter) == "Mn":
+            text, pen = self.cells.get((line, column - 1), ("", ""))
+            self.cells[line, column - 1] = text + letter, pen
+        elif letter.isprintable() or category(letter) == "Co":
+            self.cells[self.at] = (letter, self.pen)
+            self.at = line, column + 1
 
     def text(self, cols: int, rows: int) -> str:
         """What is on the screen, line by line."""

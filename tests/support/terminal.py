@@ -29,6 +29,7 @@ class Terminal:
     def __init__(self, handle: int, process: subprocess.Popen[bytes]) -> None:
         self.handle, self.process = handle, process
         self.out = b""
+        self.cell = (0, 0)
         self.screen = Emulator()
 
     def type(self, text: str | bytes) -> None:
@@ -71,21 +72,30 @@ class Terminal:
 
     def size(self, cols: int, rows: int) -> None:
         """Resize, and tell the app, whose controlling terminal this is not."""
-        fcntl.ioctl(self.handle, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+        pixels = cols * self.cell[1], rows * self.cell[0]
+        fcntl.ioctl(self.handle, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, *pixels))
         if self.process is not None:
             self.process.send_signal(signal.SIGWINCH)
 
 
 @contextmanager
 def review(
-    out: Path, *options: str, size: tuple[int, int] = (100, 50), **env: str
+    out: Path,
+    *options: str,
+    size: tuple[int, int] = (100, 50),
+    cell: tuple[int, int] = (0, 0),
+    **env: str,
 ) -> Iterator[Terminal]:
-    """`tmtv review out`; ended by ``q`` if it can be, and killed otherwise."""
+    """`tmtv review out`; ended by ``q`` if it can be, and killed otherwise.
+
+    ``cell``: pixels of a cell, down and across, where the terminal tells them.
+    """
     ours, theirs = pty.openpty()
     plain = {k: v for k, v in os.environ.items() if k not in OURS}
     plain |= {"TERM": "xterm-256color", "TEXTUAL_ANIMATIONS": "none", "LANG": "C.UTF-8"}
     plain |= {"XDG_CONFIG_HOME": str(out / ".config"), "TMTV_READER": "AB", **env}
     terminal = Terminal(ours, None)  # type: ignore[arg-type]
+    terminal.cell = cell
     terminal.size(*size)
     terminal.process = subprocess.Popen(
         [*COMMAND, "review", str(out), *options],

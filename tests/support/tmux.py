@@ -22,21 +22,19 @@ COLOURED = re.compile(r"[345]8;(?:5;\d+|2;\d+;\d+;\d+)")
 class Tmux:
     """``review out`` in a pane of ``size``; ``keys`` counts what was pressed."""
 
+    program = "tmux"
+
     def __init__(
         self, out: Path, socket: Path, *options: str, size: tuple[int, int] = (100, 50), **env: str
     ) -> None:
         self.socket, self.keys = str(socket), 0
-        command = shlex.join([*COMMAND, "review", str(out), *options])
-        setting = ["TERM=tmux-256color", "TEXTUAL_ANIMATIONS=none", "LANG=C.UTF-8"]
-        setting += [f"XDG_CONFIG_HOME={out / '.config'}", *(f"{k}={v}" for k, v in env.items())]
-        setting += [f"PYTHONPATH={os.environ.get('PYTHONPATH', ROOT)}"]
         wide, high = map(str, size)
-        line = f"env {UNSET} {shlex.join(setting)} {command}"
+        line = f"env {UNSET} {review_line(out, *options, **env)}"
         self("new-session", "-d", "-x", wide, "-y", high, line)
 
     def __call__(self, *words: str) -> str:
         done = subprocess.run(
-            ["tmux", "-S", self.socket, "-f", "/dev/null", *words],
+            [self.program, "-S", self.socket, "-f", "/dev/null", *words],
             capture_output=True, text=True, check=True, cwd=ROOT, timeout=60,
         )  # fmt: skip
         return done.stdout
@@ -68,7 +66,17 @@ class Tmux:
 
     def end(self) -> None:
         """Kill what is left of it."""
-        subprocess.run(["tmux", "-S", self.socket, "kill-server"], capture_output=True, check=False)
+        subprocess.run(
+            [self.program, "-S", self.socket, "kill-server"], capture_output=True, check=False
+        )
+
+
+def review_line(out: Path, *options: str, **env: str) -> str:
+    """What a shell in a pane is told, after ``env``."""
+    setting = ["TERM=tmux-256color", "TEXTUAL_ANIMATIONS=none", "LANG=C.UTF-8"]
+    setting += [f"XDG_CONFIG_HOME={out / '.config'}", *(f"{k}={v}" for k, v in env.items())]
+    setting += [f"PYTHONPATH={os.environ.get('PYTHONPATH', ROOT)}"]
+    return shlex.join([*setting, *COMMAND, "review", str(out), *options])
 
 
 def _reversed(line: str) -> str:

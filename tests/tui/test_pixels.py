@@ -14,75 +14,28 @@ import pytest
 from PIL import Image
 
 from tests.support.cases import make_case
+from tests.support.outer import KITTY, Kitty
+from tests.support.sixel import Rgb, unsixel
 from tests.support.terminal import review
 from tests.tui.test_terminal import actions, enter
 from tmtv_engine.errors import UsageError
 from tmtv_tui.cli import review as command
 from tmtv_tui.review.picture import place
 from tmtv_tui.review.prints import body_box, footprints
-from tmtv_tui.terminal.painter import Painter
-from tmtv_tui.terminal.pixels import Layer, greys, marks, png, sixel
+from tmtv_tui.terminal.cellwise import Sixels
+from tmtv_tui.terminal.kitty import png
+from tmtv_tui.terminal.mux import stopped
+from tmtv_tui.terminal.pixels import Layer, greys, marks
+from tmtv_tui.terminal.sixel import sixel
 from tmtv_tui.widgets.mip import CHOSEN
 
-Rgb = npt.NDArray[np.uint8]
-KITTY = re.compile(rb"\x1b_G([^;\x1b]*);?([^\x1b]*)\x1b\\")
-SIXEL = re.compile(rb'\x1b7\x1b\[(\d+);(\d+)H\x1bP0;1;0q"1;1;(\d+);(\d+)(.*?)\x1b\\', re.DOTALL)
-SIX = re.compile(r"#(\d+)((?:;\d+){4})?|(?:!(\d+))?([?-~])|([$-])")
+SIXEL = re.compile(rb'\x1b\[(\d+);(\d+)H\x1bP0;1;0q"1;1;(\d+);(\d+)(.*?)\x1b\\', re.DOTALL)
 QUESTION = re.compile(rb"\x1b\[(?:[>=?]?\d*c|\d*n|1[3-9]t|\?\d+u)|\x1b_G[^;\x1b]*a=q")
 PALETTE = [(0, 0, 0), (250, 128, 3), (0, 95, 175)]
 
 
-class Kitty:
-    """The images that a kitty would hold after what was sent."""
-
-    def __init__(self) -> None:
-        self.images: dict[int, tuple[dict[str, str], bytes]] = {}
-        self._open = 0
-
-    def take(self, raw: bytes) -> int:
-        """How many images came."""
-        came = 0
-        for keys, data in KITTY.findall(raw):
-            told = dict(pair.split("=") for pair in keys.decode().split(","))
-            assert told["q"] == "2", "a terminal would answer"
-            assert len(data) <= 4096
-            if told.get("a") == "d":
-                self.images.pop(int(told["i"]), None)
-                continue
-            if "a" in told:
-                self._open = int(told["i"])
-                self.images[self._open] = (told, b"")
-                came += 1
-            self.images[self._open] = (
-                self.images[self._open][0],
-                self.images[self._open][1] + data,
-            )
-        return came
-
-    def picture(self, number: int) -> Image.Image:
-        return Image.open(io.BytesIO(standard_b64decode(self.images[number][1])))
-
-
-def unsixel(body: bytes, wide: int, high: int) -> Rgb:
-    """Pixels (y, x, rgb) of a sixel body, drawn as the VT340's manual says."""
-    out = np.zeros((high + 6, wide, 3), np.uint8)
-    colours: dict[str, list[int]] = {}
-    x = y = 0
-    ink = [0, 0, 0]
-    for colour, define, repeat, letter, feed in SIX.findall(body.decode()):
-        if define:
-            colours[colour] = [round(int(n) * 2.55) for n in define.split(";")[2:]]
-        elif colour:
-            ink = colours[colour]
-        elif feed:
-            x, y = 0, y + (6 if feed == "-" else 0)
-        else:
-            count, bits = int(repeat or 1), ord(letter) - 63
-            for k in range(6):
-                if bits >> k & 1:
-                    out[y + k, x : x + count] = ink
-            x += count
-    return out[:high]
+def picture(kitty: Kitty, number: int) -> Image.Image:
+    return Image.open(io.BytesIO(standard_b64decode(kitty.images[number][1])))
 
 
 def noise(shape: tuple[int, int], colours: int) -> npt.NDArray[np.uint8]:
@@ -182,8 +135,8 @@ def test_a_toggle_sends_the_marks_alone_and_dialogs_take_pictures_away(tmp_path:
             below, above = kitty.images[base][0], kitty.images[over][0]
             assert (below["c"], below["r"]) == (above["c"], above["r"])
             assert int(below["z"]) < int(above["z"])
-            assert kitty.picture(base).convert("L").getextrema()[0] < 60  # a hot lesion is dark
-            seen = np.asarray(kitty.picture(over).convert("RGBA"))
+            assert picture(kitty, base).convert("L").getextrema()[0] < 60  # a hot lesion is dark
+            seen = np.asarray(picture(kitty, over).convert("RGBA"))
             assert ((seen == (0, 175, 135, 255)).all(axis=2)).sum() > 8  # the chosen one's frame
         terminal.type("x")
         sent = terminal.wait(lambda: len(actions(tmp_path)) == 2) + terminal.read(0.6)
@@ -242,6 +195,38 @@ def test_sixels_show_the_case_and_come_again_after_a_dialog(tmp_path: Path) -> N
         terminal.wait(terminal.gone)
 
 
+def laid(parts: list[tuple[int, int, Rgb]], onto: Rgb, cell: tuple[int, int]) -> Rgb:
+    """A screen's pixels after some sixels more."""
+    out = onto.copy()
+    for line, column, part in parts:
+        y, x = (line - 1) * cell[0], (column - 1) * cell[1]
+        out[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return out
+
+
+def test_where_a_cells_pixels_are_told_what_changed_alone_is_sent(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    cell, empty = (20, 10), np.zeros((50 * 20, 100 * 10, 3), np.uint8)
+    with review(tmp_path, "--image", "sixel", cell=cell, TMTV_ADVANCE="false") as terminal:
+        enter(terminal)
+        first = laid(sixels(terminal.out), empty, cell)
+        terminal.type("x")
+        sent = terminal.wait(lambda: len(actions(tmp_path)) == 2) + terminal.read(0.8)
+        whole, part = len(terminal.out), len(sent)
+        assert part < 4096 < whole
+        rejected = laid(sixels(sent), first, cell)
+        terminal.type("j")
+        rejected = laid(sixels(terminal.read(0.8)), rejected, cell)
+        terminal.type("k")
+        moved = laid(sixels(terminal.read(0.8)), rejected, cell)
+        terminal.type("\x0c")  # all anew
+        again = laid(sixels(terminal.read(1.5)), empty, cell)
+        assert np.array_equal(again, moved)
+        terminal.type("u")
+        back = laid(sixels(terminal.read(1.5)), again, cell)
+        assert np.array_equal(back, first)
+
+
 def test_pixels_are_refused_where_they_do_not_come_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,7 +237,7 @@ def test_pixels_are_refused_where_they_do_not_come_through(
     for name, value in there.items():
         monkeypatch.setenv(name, value)
         for image in ("kitty", "sixel"):
-            with pytest.raises(UsageError, match="do not come through") as caught:
+            with pytest.raises(UsageError, match=f"--image {image}: ") as caught:
                 command.review(tmp_path, None, False, False, None, None, None, image)
             assert "--image half" in str(caught.value.remedy)
         monkeypatch.delenv(name)
@@ -262,18 +247,26 @@ def test_pixels_are_refused_where_they_do_not_come_through(
     ("version", "comes"),
     [("3.3a", False), ("3.4", True), ("3.5a", True), ("4.0", True), ("next", False), ("", False)],
 )
-def test_tmux_is_sent_sixel_where_it_draws_it(
-    monkeypatch: pytest.MonkeyPatch, version: str, comes: bool
-) -> None:
-    monkeypatch.delenv("STY", raising=False)
-    monkeypatch.setenv("TMUX", "/tmp/tmux-0/default,1,0")
-    monkeypatch.setenv("TERM", "tmux-256color")
-    monkeypatch.setenv("TERM_PROGRAM", "tmux")
-    monkeypatch.setenv("TERM_PROGRAM_VERSION", version)
-    assert command.comes_through("sixel") is comes
-    assert not command.comes_through("kitty")
-    monkeypatch.setenv("STY", "7.pts-0.host")
-    assert not command.comes_through("sixel")
+def test_tmux_is_sent_sixel_where_it_draws_it(version: str, comes: bool) -> None:
+    env = {"TMUX": "/tmp/tmux-0/default,1,0", "TERM": "tmux-256color", "TERM_PROGRAM": "tmux"}
+    env["TERM_PROGRAM_VERSION"] = version
+    assert (stopped("sixel", env) is None) is comes
+    assert stopped("sixel", env | {"STY": "7.pts-0.host"}) is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [("on", ""), ("all", ""), ("", ""), ("off", "allow-passthrough on"), (None, "--image half")],
+)
+def test_tmux_is_asked_whether_it_passes_kittys_commands_on(answer: str | None, words: str) -> None:
+    env = {"TMUX": "/tmp/tmux-0/default,1,0", "TERM": "tmux-256color"}
+    found = stopped("kitty", env, lambda: answer)
+    assert (found is None) is (not words)
+    assert found is None or words in found[1]
+    assert stopped("kitty", {"TERM": "xterm-kitty"}, lambda: None) is None
+    before = stopped("kitty", {"TERM": "tmux-256color"}, lambda: "on")
+    assert before is not None  # a tmux before an ssh
+    assert "cannot be asked" in before[0]
 
 
 class View:
@@ -288,7 +281,7 @@ class View:
 
 def test_a_sixel_comes_again_only_where_text_was_written_over_it(tmp_path: Path) -> None:
     layer, _ = layer_of(tmp_path, 1)
-    view, painter = View(layer), Painter("sixel")
+    view, painter = View(layer), Sixels()
     lines, columns = layer.placed.cells
     assert "\x1bP" in painter.follow([view], [])[0]
     beside = [(0, 0, 200), (2, 3 + columns, 99), (2 + lines, 0, 99), (5, 0, 3)]

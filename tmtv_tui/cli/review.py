@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,10 @@ import typer
 from tmtv_engine.errors import UsageError
 from tmtv_tui.cli import decide
 from tmtv_tui.terminal.able import refuse_unable
+from tmtv_tui.terminal.mux import stopped
 
 if TYPE_CHECKING:
     from tmtv_engine.review.asked import Interactive
-
-TMUX_SIXEL = (3, 4)  # the first tmux that can draw sixel itself
 
 
 def review(
@@ -90,11 +88,8 @@ def review(
     if image is not None and image not in IMAGES:
         raise UsageError(f"--image {image!r} is unknown", f"Choose of {', '.join(IMAGES)}.")
     config = replace(config, image=image or config.image)
-    if config.image in PIXELS and not comes_through(config.image):
-        raise UsageError(
-            f"--image {config.image}: these pixels do not come through tmux or screen",
-            "Use --image half, --image sixel in tmux from 3.4 on, or leave tmux.",
-        )
+    if config.image in PIXELS and (why := stopped(config.image, os.environ)) is not None:
+        raise UsageError(f"--image {config.image}: {why[0]}", why[1])
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_FPS", "120")
     os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", COLOURS[config.colours])
@@ -161,22 +156,6 @@ def _size() -> tuple[int, int]:
         return tuple(os.get_terminal_size(sys.stdout.fileno()))  # type: ignore[return-value]
     except (OSError, ValueError):
         return 0, 0
-
-
-def comes_through(image: str) -> bool:
-    """Whether pictures in pixels reach the terminal: through tmux sixel alone, from 3.4 on.
-
-    tmux and screen lie between here, or before an ssh, which tells by TERM only and no version.
-    """
-    named = os.environ.get("TERM", "").startswith(("tmux", "screen"))
-    if os.environ.get("STY"):
-        return False
-    if not named and not os.environ.get("TMUX"):
-        return True
-    told = re.match(r"(\d+)\.(\d+)", os.environ.get("TERM_PROGRAM_VERSION", ""))
-    if image != "sixel" or os.environ.get("TERM_PROGRAM") != "tmux" or told is None:
-        return False
-    return (int(told[1]), int(told[2])) >= TMUX_SIXEL
 
 
 def order_seed(order: str | None) -> int | None:

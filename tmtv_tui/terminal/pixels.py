@@ -6,11 +6,9 @@ for them, for a late answer would arrive as keys. No text of a patient gets in h
 
 from __future__ import annotations
 
-import base64
 import struct
 import sys
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,8 +25,6 @@ Colour = tuple[int, int, int]
 
 DOTS = (16, 8)  # of a cell, down and across, for kitty, which scales
 VT340 = (20, 10)  # of a cell where the terminal does not tell its size in pixels
-CHUNK = 4096
-FIRST_ID = 7310
 GREY: tuple[Colour, ...] = tuple((8 + 10 * k,) * 3 for k in range(GREYS))  # type: ignore[misc]
 GLYPHS = {
     "+": "...#... ...#... ...#... ####### ...#... ...#... ...#...",
@@ -194,77 +190,26 @@ def _number(colour: str, palette: list[Colour], plain: bool) -> int:
     return palette.index(wanted, 1)
 
 
-def png(index: Index, palette: Iterable[Colour], *, clear: bool = False) -> bytes:
-    """A PNG of palette numbers (y, x); ``clear``: number 0 is transparent."""
-    high, wide = index.shape
-    rows = np.pad(index, ((0, 0), (1, 0)))  # filter 0 before every row
-    parts = [
-        (b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 3, 0, 0, 0)),
-        (b"PLTE", bytes(n for colour in palette for n in colour)),
-        *([(b"tRNS", b"\0")] if clear else []),
-        (b"IDAT", zlib.compress(rows.tobytes(), 6)),
-        (b"IEND", b""),
-    ]
-    out = b"\x89PNG\r\n\x1a\n"
-    for name, data in parts:
-        out += struct.pack(">I", len(data)) + name + data
-        out += struct.pack(">I", zlib.crc32(name + data))
-    return out
+def merged(layer: Layer, dots: tuple[int, int], palette: list[Colour], plain: bool) -> Index:
+    """The picture with all that is marked in it (y, x), at ``dots`` a cell, as numbers of the
+    greys and then of ``palette`` less its first, which grows."""
+    signs = marks(layer, dots, palette, plain)
+    image = np.array(stretched(greys(layer, dots), signs.shape))
+    marked = signs > 0
+    image[marked] = signs[marked] + (len(GREY) - 1)
+    return image
 
 
-def kitty(image: bytes, number: int, cells: tuple[int, int], height: int) -> str:
-    """Kitty's commands to show a PNG at the cursor over ``cells`` (lines, columns).
-
-    Silent (q=2), the cursor stays (C=1); what had the same number goes.
-    """
-    data = base64.standard_b64encode(image).decode()
-    pieces = [data[k : k + CHUNK] for k in range(0, len(data), CHUNK)]
-    keys = f"a=T,f=100,i={number},p=1,c={cells[1]},r={cells[0]},C=1,z={height},"
-    out = []
-    for k, piece in enumerate(pieces):
-        more = int(k + 1 < len(pieces))
-        out.append(f"\x1b_G{keys if k == 0 else ''}q=2,m={more};{piece}\x1b\\")
-    return "".join(out)
-
-
-def sixel(index: Index, palette: Iterable[Colour]) -> str:
-    """The sixel sequence of palette numbers (y, x)."""
-    high, wide = index.shape
-    out = [f'\x1bP0;1;0q"1;1;{wide};{high}']
-    for k, colour in enumerate(palette):
-        out.append(f"#{k};2;" + ";".join(str(round(n / 2.55)) for n in colour))
-    for top in range(0, high, 6):
-        band = index[top : top + 6]
-        weight = 1 << np.arange(len(band))
-        lines = []
-        for number in np.unique(band):
-            bits = weight @ (band == number)
-            lines.append(f"#{number}{_runs(bits)}")
-        out.append("$".join(lines) + "-")
-    return "".join(out) + "\x1b\\"
-
-
-def _runs(bits: npt.NDArray[np.int64]) -> str:
-    """Six rows of one colour: a character a column, repeats counted."""
-    starts = np.flatnonzero(np.diff(bits, prepend=-1))
-    counts = np.diff(starts, append=len(bits))
-    out = []
-    for value, count in zip(bits[starts].tolist(), counts.tolist(), strict=True):
-        letter = chr(63 + value)
-        out.append(f"!{count}{letter}" if count > 3 else letter * count)
-    return "".join(out)
-
-
-def cell_pixels() -> tuple[int, int]:
-    """A cell's height and width in pixels as the kernel knows them; a VT340's where it does not."""
+def cell_pixels() -> tuple[int, int] | None:
+    """A cell's height and width in pixels as the kernel knows them; None where it does not."""
     try:
         import fcntl
         import termios
 
         raw = fcntl.ioctl(sys.__stdin__.fileno(), termios.TIOCGWINSZ, bytes(8))  # type: ignore[union-attr]
     except (ImportError, OSError, AttributeError, ValueError):
-        return VT340
+        return None
     rows, columns, wide, high = struct.unpack("HHHH", raw)
     if not (rows and columns and wide >= columns and high >= rows):
-        return VT340
+        return None
     return high // rows, wide // columns
