@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_a_toggle_is_small(tmp_path: Path, colour: str, advance: str, budget: in
         ("xterm-256color", {"NO_COLOR": "1"}, False),
     ],
 )
-def test_every_term(tmp_path: Path, term: str, env: dict[str, str], colours: bool) -> None:
+def test_every_term(tmp_path: Path, term: str, env: dict[str, Any], colours: bool) -> None:
     make_case(tmp_path)
     with review(tmp_path, size=(80, 24), TERM=term, **env) as terminal:
         enter(terminal)

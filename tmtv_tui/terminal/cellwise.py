@@ -225,8 +225,8 @@ def _boxes(cells: Cells) -> list[Box]:
     together, parted where a column has none."""
     return [
         (top, bottom, left, right)
-        for top, bottom in _runs(cells.any(axis=1))
-        for left, right in _runs(cells[top:bottom].any(axis=0))
+        for top, bottom in _runs(np.any(cells, axis=1))
+        for left, right in _runs(np.any(cells[top:bottom], axis=0))
     ]
 
 
