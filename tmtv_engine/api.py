@@ -8,6 +8,7 @@ background of 1 (`docs/python.md` makes it).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,8 @@ def read_rois(
     """The ROIs of a NIfTI, DICOM SEG or RTSTRUCT as lesions on the PET's grid.
 
     ``labels``: each ROI one lesion; ``components``: what touches is one, over 30 mL parted;
-    ``auto``: labels, but components of a binary mask. Raises `InputError`.
+    ``auto``: labels, but components of a binary mask. Raises `InputError`; what docs/warnings.md
+    lists comes as a Python warning.
 
     >>> study = read_study("pet.nii.gz")
     >>> lesions = read_rois("rois.nii.gz", study.suv)
@@ -87,7 +89,10 @@ def read_rois(
     """
     from tmtv_engine.lesion.drawn import drawn_lesions
 
-    return drawn_lesions(Path(path), suv, rois)
+    lesions, told = drawn_lesions(Path(path), suv, rois)
+    for one in told:
+        warnings.warn(f"{one.code}: {one.message}", stacklevel=2)
+    return lesions
 
 
 def predict(

@@ -234,6 +234,11 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "ROIs hold no uptake: they may be of another scan, or moved",
             "Look where they lie on the PET.",
         ),
+        "roi-moved": Code(
+            "most ROIs have hotter uptake beside them than inside: they may be of another scan, or "
+            "moved",
+            "Look where they lie on the PET.",
+        ),
         "seg-geometry": Code(
             "the SEG says of its own geometry what cannot be true of its frames",
             "Look where its segments lie on the PET, and how thick they are; export it anew.",

@@ -15,11 +15,11 @@ from tests.fuzz import drawings
 from tests.fuzz.world import parsed, written
 from tests.support.dicom import FACTOR, Change, codes, tags, write_series
 from tmtv_engine.errors import GeometryError, Implausible
-from tmtv_engine.image.volume import Grid, Unit, Volume
+from tmtv_engine.image.volume import Grid
 from tmtv_engine.study.find import Study, find_studies
 from tmtv_engine.study.load import load_study
 from tmtv_engine.study.owner import Owner
-from tmtv_engine.study.rois import Rois, cold, read_rois
+from tmtv_engine.study.rois import read_rois
 from tmtv_tui.cli.app import main
 
 GRID = Grid.axial(drawings.SHAPE, drawings.SPACING, drawings.ORIGIN, "1.2.3.9")
@@ -160,48 +160,6 @@ def test_threshold_report_and_import_ask_as_well(
     assert main(["train", str(tmp_path / "cohort.csv"), "-o", f"{out}-t", "--epochs", "1"]) == 1
     told = capsys.readouterr().err
     assert f"1 of 2 patients cannot be taken: b: {other}: its PatientID is not that of" in told
-
-
-# ROIs on no uptake
-
-
-@pytest.mark.parametrize(("hot", "told"), [(1.49, True), (1.51, False), (0.05, True)])
-def test_rois_that_hold_no_uptake_are_told_with_their_volume(hot: float, told: bool) -> None:
-    masks = drawings.truth()
-    labels = np.zeros(GRID.shape, np.int32)
-    suv = np.ones(GRID.shape, np.float32)
-    for k, mask in enumerate(masks.values(), 1):
-        labels[mask] = k
-    suv[masks["spleen"]], suv[masks["node"] & ~masks["spleen"]] = hot, 8.0
-    volume = Volume(suv, GRID, Unit.SUV)
-    rois = Rois(Volume(labels, GRID, Unit.LABEL), tuple(masks), "rtstruct")
-    found = cold(rois, volume)
-    assert codes(found) == (["roi-cold"] if told else [])
-    if told:  # 4 × 4 × 11 voxels of 24 µL
-        assert f"(spleen: 4.22 mL, SUVmax {hot:.2f})" in found[0].message
-
-
-def test_a_frame_that_is_off_puts_rois_on_tissue_and_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Contours that lie two slices lower down, of which two are looked at."""
-
-    def lower(ds: Dataset) -> None:
-        for roi in ds.ROIContourSequence:
-            for item in roi.ContourSequence:
-                points = np.array(item.ContourData, float).reshape(-1, 3) - (0, 0, 8.0)
-                item.ContourData = [f"{v:.4f}" for v in points.reshape(-1)]
-        node = ds.ROIContourSequence[0]
-        node.ContourSequence = node.ContourSequence[:2]
-        ds.ROIContourSequence = Sequence([node])
-
-    path = _rois(tmp_path / "r.dcm", "rtstruct", lower)
-    pet, out = str(_pet(tmp_path / "pet")), tmp_path / "out"
-    assert main(["threshold", pet, str(path), "-o", str(out), "--json"]) == 0
-    record = json.loads(capsys.readouterr().out)
-    (told,) = (w for w in record["warnings"] if w["code"] == "roi-cold")
-    # node: 2 slices × 3 × 6 voxels of 24 µL
-    assert "node: 0.86 mL, SUVmax 1.00" in told["message"]
 
 
 # A SEG and its own geometry

@@ -12,8 +12,10 @@ from tmtv_engine.image.formats import read_image, suffix_of
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.find import find_lesions
 from tmtv_engine.lesion.lists import Lesions, from_labels
+from tmtv_engine.notices import Notice
 from tmtv_engine.study.owner import NO_OWNER, Owner
 from tmtv_engine.study.rois import Rois, read_rois
+from tmtv_engine.study.uptake import doubts
 
 RoiMode = Literal["auto", "labels", "components"]
 
@@ -34,14 +36,17 @@ def drawn_lesions(
     mode: RoiMode = "auto",
     owner: Owner = NO_OWNER,
     accepted: Collection[str] = (),
-) -> Lesions:
-    """The lesions of a file of ROIs by `lesions_of`, drawn on the PET of ``owner``.
+) -> tuple[Lesions, tuple[Notice, ...]]:
+    """The lesions of a file of ROIs by `lesions_of`, drawn on the PET of ``owner``, and what to
+    warn about.
 
     None of no file, and of a mask that is empty: a patient without disease, no mistake.
     """
     if path is None or _is_empty(path):
-        return from_labels(suv.with_array(np.zeros(suv.grid.shape, np.uint8), Unit.LABEL), suv)
-    return lesions_of(read_rois(path, suv.grid, owner=owner, accepted=accepted), suv, mode)
+        empty = suv.with_array(np.zeros(suv.grid.shape, np.uint8), Unit.LABEL)
+        return from_labels(empty, suv), ()
+    rois = read_rois(path, suv.grid, owner=owner, accepted=accepted)
+    return lesions_of(rois, suv, mode), (*rois.notices, *doubts(rois, suv))
 
 
 def _is_empty(path: Path) -> bool:

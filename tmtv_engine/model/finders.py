@@ -25,7 +25,8 @@ from tmtv_engine.model.segmenter import Prediction, Segmenter
 from tmtv_engine.notices import Notice
 from tmtv_engine.study.inputs import inputs_sha256
 from tmtv_engine.study.owner import NO_OWNER, Owner
-from tmtv_engine.study.rois import cold, read_rois
+from tmtv_engine.study.rois import read_rois
+from tmtv_engine.study.uptake import doubts
 
 Rule = Literal["paper", "vote"]
 
@@ -182,5 +183,5 @@ class _Drawn:
             self.path, suv.grid, names=self.names, accepted=self.accepted, owner=self.owner
         )
         lesions = lesions_of(rois, suv, self.mode)
-        told = (*rois.notices, *cold(rois, suv))
+        told = (*rois.notices, *doubts(rois, suv))
         return Found(lesions, (Origin(Source.ROI),) * len(lesions), told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,15 @@ class Excluded:
 
 
 @dataclass(frozen=True)
+class Warned:
+    """What a patient's reference is warned of, by its ``code`` in docs/warnings.md."""
+
+    case: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Raw:
     """The uncut prediction of one patient against the reference cut by ``method``."""
 
@@ -88,7 +97,8 @@ class Read:
 class Cohort:
     """Patients measured twice. ``names``: what the first and the second measurement are called;
     ``before``: the pairs before two readers corrected them; ``inputs``: SHA-256 by file;
-    ``pictures``: projections by case; ``accepted``: what would else have been refused."""
+    ``pictures``: projections by case; ``accepted``: what would else have been refused;
+    ``warned``: what the references are warned of."""
 
     pairs: tuple[Pair, ...]
     excluded: tuple[Excluded, ...] = ()
@@ -101,6 +111,7 @@ class Cohort:
     models: tuple[str, ...] = ()
     before: tuple[Pair, ...] = ()
     accepted: tuple[str, ...] = ()
+    warned: tuple[Warned, ...] = ()
 
     @cached_property
     def cases(self) -> list[str]:
@@ -144,6 +155,7 @@ def numbers(
             for name in cohort.subtypes
         },
         "excluded": [{"case": e.case, "why": e.why} for e in cohort.excluded],
+        "warnings": [asdict(w) for w in cohort.warned],
         "models": list(cohort.models),
         "accepted": list(cohort.accepted),
         "inputs_sha256": dict(cohort.inputs),

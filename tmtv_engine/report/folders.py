@@ -16,7 +16,8 @@ from tmtv_engine.files import sha256_of
 from tmtv_engine.lesion.drawn import RoiMode
 from tmtv_engine.lesion.methods import Method, parse_method
 from tmtv_engine.lesion.origin import Status
-from tmtv_engine.report.cohort import Cohort, Excluded, Found, Pair, Raw, Read
+from tmtv_engine.notices import Notice
+from tmtv_engine.report.cohort import Cohort, Excluded, Found, Pair, Raw, Read, Warned
 from tmtv_engine.report.sides import (
     PREDICTION,
     Side,
@@ -63,6 +64,7 @@ class Compared:
     found: Found | None = None
     read: tuple[Read, ...] = ()
     excluded: tuple[Excluded, ...] = ()
+    warned: tuple[Warned, ...] = ()
     inputs: dict[str, str] = field(default_factory=dict)
     picture: Path | None = None
     model: str = ""
@@ -183,6 +185,7 @@ def _gathered(
         {part.case: part.picture for part in parts if part.picture},
         tuple(dict.fromkeys(part.model for part in parts if part.model)),
         tuple(pair for part in parts for pair in part.before),
+        warned=tuple(w for part in parts for w in part.warned),
     )
 
 
@@ -228,8 +231,9 @@ def _compared(job: Job) -> Compared:
     inputs = {f"{case.name}/case.json": case.record.provenance.files_sha256["case.json"]}
     read = read_of(case, reading)
     before: tuple[Side, Side] | None = None
+    told: tuple[Notice, ...] = ()
     if job.other is None:
-        reference = roi_side(case, job.roi, job.mode, job.accepted)
+        reference, told = roi_side(case, job.roi, job.mode, job.accepted)
         if job.roi is not None and job.roi.is_file():
             inputs[f"{case.name}: {job.roi.name}"] = sha256_of(job.roi)
     else:
@@ -250,6 +254,7 @@ def _compared(job: Job) -> Compared:
         found_of(case, side, reference),
         read,
         (),
+        tuple(Warned(case.name, n.code, n.message) for n in told),
         inputs,
         picture if picture.is_file() else None,
         model_of(case),

@@ -45,6 +45,7 @@ def page(cohort: Cohort, report: Mapping[str, Any], pictures: Sequence[Picture])
         _worst(cohort),
         section("Patients", _patients(cohort)),
         left_out(report),
+        *warned(report),
         section("Methods, for a paper", *map(Text, words.methods_text(report))),
         section("Versions and hashes", *hashes(report)),
     ]
@@ -237,6 +238,18 @@ def left_out(report: Mapping[str, Any]) -> Section:
     more = len(left) - SHOWN
     rest = [Text(f"{more} more are in report.json.")] if more > 0 else []
     return section(f"Left out ({len(left)})", shown, *rest)
+
+
+def warned(report: Mapping[str, Any]) -> list[Section]:
+    """What the references are warned of; nothing where they are not."""
+    told = report["warnings"]
+    if not told:
+        return []
+    rows = [[w["case"], w["code"], w["message"]] for w in told[:SHOWN]]
+    more = len(told) - SHOWN
+    rest = [Text(f"{more} more are in report.json.")] if more > 0 else []
+    table = Table(["Case", "Code", "What"], rows)
+    return [section(f"Warnings of the reference ({len(told)})", table, *rest)]
 
 
 def hashes(report: Mapping[str, Any]) -> list[Block]:

@@ -19,6 +19,7 @@ from tmtv_engine.lesion.drawn import RoiMode, drawn_lesions
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.methods import Method
 from tmtv_engine.lesion.thresholds import background_suv
+from tmtv_engine.notices import Notice
 from tmtv_engine.report.agreement import Overlap
 from tmtv_engine.report.cohort import OVERLAPS, Found
 from tmtv_engine.review.reading import Reading, Replayer, reading_of
@@ -58,15 +59,18 @@ def side_of(case: Case, reading: Reading) -> Side:
     return Side(Cuts.of_record(case.record, lesions, reading.around))
 
 
-def roi_side(case: Case, path: Path | None, mode: RoiMode, accepted: Collection[str] = ()) -> Side:
-    """Manual ROIs on the case's own PET, read again; None: a patient without disease."""
+def roi_side(
+    case: Case, path: Path | None, mode: RoiMode, accepted: Collection[str] = ()
+) -> tuple[Side, tuple[Notice, ...]]:
+    """Manual ROIs on the case's own PET, read again, and what to warn about; no path: a patient
+    without disease."""
     suv = source_suv(case)
     methods = Cuts.of_record(case.record, case.voxels().take([])).methods
-    lesions = drawn_lesions(path, suv, mode, Owner.of_source(case.source()), accepted)
+    lesions, told = drawn_lesions(path, suv, mode, Owner.of_source(case.source()), accepted)
     around = np.full(len(lesions), np.nan)
     if any(m.needs_background for m in methods):
         around = background_suv(lesions, suv)
-    return Side(Cuts(lesions, methods, around, case.record.provenance.liver_threshold_suv))
+    return Side(Cuts(lesions, methods, around, case.record.provenance.liver_threshold_suv)), told
 
 
 def check_same_grid(first: Side, second: Side, name: str) -> None:

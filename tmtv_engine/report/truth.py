@@ -46,7 +46,7 @@ def beside_truth(folder: Path, rois: Path | None) -> BesideTruth:
     """
     case = read_case(folder)
     mine = side_of(case, read_as(case, None)).lesions
-    truth = roi_side(case, rois, "labels").lesions
+    truth = roi_side(case, rois, "labels")[0].lesions
     hits = touching(mine, truth)
     hit = {row for own in hits for row in own}
     ids = tuple(int(i) for i in mine.ids)

@@ -28,9 +28,10 @@ from tmtv_engine.notices import Notice
 from tmtv_engine.review.journal import Decision, alone
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.session import Session, follow, summed
-from tmtv_engine.review.source import source_suv
+from tmtv_engine.review.source import Pet, source_suv
 from tmtv_engine.study.owner import Owner
 from tmtv_engine.study.rois import Rois, read_rois
+from tmtv_engine.study.uptake import doubts
 
 SAME = 0.5
 REASON = "not in the imported ROIs"
@@ -121,23 +122,30 @@ def _imported(
         raise CaseError(f"{case.name} is signed by {session.reader}", "Re-open it first (unsign).")
     owner = Owner.of_source(case.source())
     rois = read_rois(path, reading.lesions.grid, names=names, owner=owner, accepted=accepted)
+    told = (*rois.notices, *_doubts(case, rois))
     cuts = Cuts.of_record(case.record, reading.lesions, reading.around)
     found = correct(reading, cuts, rois, same)
     added = _new_lesions(found, reading.lesions, image)  # before anything is decided
-    told = f"{rois.kind} {sha256_of(path) if path.is_file() else ''}".strip()
-    told += "".join(f", accepted {code}" for code in sorted(accepted))
+    said = f"{rois.kind} {sha256_of(path) if path.is_file() else ''}".strip()
+    said += "".join(f", accepted {code}" for code in sorted(accepted))
     decisions = 0
     for action, lesions, reason in (
         ("accept", _undecided(found.accepted, reading, Status.ACCEPTED, session.reader), None),
         ("reject", found.rejected, REASON),
     ):
         if lesions:
-            session.decide(Decision(action, lesions, reason=reason, text=told))
+            session.decide(Decision(action, lesions, reason=reason, text=said))
             decisions += 1
     if added is not None:
         session.add(added)
         decisions += 1
-    return Imported(session.reading, found, decisions, rois.notices)
+    return Imported(session.reading, found, decisions, told)
+
+
+def _doubts(case: Case, rois: Rois) -> tuple[Notice, ...]:
+    """What the PET says of where ROIs lie, if the case keeps it."""
+    grid = rois.labels.grid
+    return () if case.image() is None else doubts(rois, Pet(case, grid).volume())
 
 
 def correct(reading: Reading, cuts: Cuts, rois: Rois, same: float = SAME) -> Correction:

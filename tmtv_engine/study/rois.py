@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["mask", "labels", "rtstruct", "seg"]
 MOST_SHARE, MOST_ML = 0.2, 0.5  # by which a ROI may change on the PET's voxels
-COLD_SUV = 1.5  # muscle, fat, lung and their noise; blood and liver lie above
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,17 +111,6 @@ def _resampled(rois: Sequence[_Roi], grid: Grid) -> list[Notice]:
         if lost or abs(here - drawn) > max(MOST_SHARE * drawn, MOST_ML):
             told.append(f"{roi.name}: {drawn:.2f} mL drawn, {here:.2f} mL here")
     return [notice("roi-resampled", "; ".join(told[:8]))] if told else []
-
-
-def cold(rois: Rois, suv: Volume) -> tuple[Notice, ...]:
-    """A warning of ROIs that hold no uptake at all: drawn for another scan, or moved."""
-    told = []
-    for k, name in enumerate(rois.names):
-        values = suv.require(Unit.SUV)[rois.labels.array == k + 1]
-        if values.size and values.max() < COLD_SUV:
-            volume_ml = values.size * suv.grid.voxel_ml
-            told.append(f"{name}: {volume_ml:.2f} mL, SUVmax {values.max():.2f}")
-    return (notice("roi-cold", "; ".join(told[:8])),) if told else ()
 
 
 def _file(path: Path) -> Path:

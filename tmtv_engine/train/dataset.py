@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
@@ -140,7 +141,9 @@ def _prepared(study: Study, recipe: Recipe) -> dict[str, Tensor]:
 
 def truth_map(study: Study, suv: Volume, owner: Owner = NO_OWNER) -> Volume:
     """TMTVprob of a study's ROIs on the PET's grid (paper 2.3); nothing where a mask is empty."""
-    lesions = drawn_lesions(study.roi, suv, owner=owner)
+    lesions, told = drawn_lesions(study.roi, suv, owner=owner)
+    for one in told:
+        warnings.warn(f"{study.case}: {one.code}: {one.message}", stacklevel=2)
     flat = np.zeros(int(np.prod(suv.grid.shape)), np.float32)
     flat[lesions.voxels] = probability(lesions)
     return Volume(flat.reshape(suv.grid.shape), suv.grid, Unit.PROBABILITY)

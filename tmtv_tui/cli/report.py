@@ -195,6 +195,10 @@ def _tell(found: Mapping[str, Any], files: Sequence[Path], as_json: bool) -> Non
         rows = [_row(name, key, m) for name, own in groups for key, m in own.items()]
         console.table((*HEADER, *MORE), rows)
     _tell_left_out(found)
+    for one in found["warnings"][:5]:
+        console.say(f"{one['case']}: {one['code']}: {one['message']}")
+    if len(found["warnings"]) > 5:
+        console.say(f"{len(found['warnings']) - 5} more warnings, in report.json")
     console.say(f"{counted(found['n'], 'patient')}; the report is in {files[0].parent}")
 
 
