@@ -11,16 +11,14 @@ import pytest
 
 from tests.support.cases import SPOTS, make_case, make_volume
 from tests.support.dicom import write_series
+from tests.support.exports import finder_of
 from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.errors import CaseError, InputError, UsageError
 from tmtv_engine.export.objects import write_objects
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Unit, Volume
-from tmtv_engine.lesion.lists import from_labels
 from tmtv_engine.lesion.methods import parse_method
-from tmtv_engine.lesion.origin import Origin, Source
-from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
 from tmtv_engine.review.corrected import correct, import_rois
 from tmtv_engine.review.journal import Decision, Journal
@@ -160,12 +158,7 @@ def test_an_import_of_what_was_exported_decides_as_it_was(tmp_path: Path) -> Non
     (study,) = find_studies(tmp_path / "dicom")
     assert isinstance(study, Study)
 
-    def find(suv: Volume, ct: Volume | None) -> Found:
-        lesions = from_labels(suv.with_array(labels, Unit.LABEL), suv)
-        return Found(lesions, (Origin(Source.MODEL, 0.8),) * len(lesions))
-
-    finder = Finder(find, {"name": "vnet", "sha256": "ab" * 32, "trained_on": "digital patients"})
-    case = run_case(study, finder, CaseConfig(tmp_path / "out", (parse_method("41"),)))
+    case = run_case(study, finder_of(labels), CaseConfig(tmp_path / "out", (parse_method("41"),)))
     record(case, Decision("reject", (2,)), "AB")
     written = write_objects(read_case(case.path), ["seg", "rtstruct"])
     for file, reader in zip(written, ("SEG", "RT"), strict=True):

@@ -10,13 +10,10 @@ import pydicom
 import pytest
 
 from tests.support.dicom import SHAPE, write_series
+from tests.support.exports import finder_of
 from tests.support.orthanc import orthanc
 from tmtv_engine.case.folder import Case
-from tmtv_engine.image.volume import Unit, Volume
-from tmtv_engine.lesion.lists import from_labels
 from tmtv_engine.lesion.methods import parse_method
-from tmtv_engine.lesion.origin import Origin, Source
-from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
 from tmtv_engine.study.find import Study, find_studies
 from tmtv_tui.cli.app import main
@@ -33,12 +30,7 @@ def case(tmp_path: Path) -> Case:
     labels = np.zeros(SHAPE, np.uint16)
     labels[1:4, 2:7, 2:8], labels[4:6, 8:10, 9:12] = 1, 2
 
-    def find(suv: Volume, ct: Volume | None) -> Found:
-        lesions = from_labels(suv.with_array(labels, Unit.LABEL), suv)
-        return Found(lesions, (Origin(Source.MODEL, 0.8),) * len(lesions))
-
-    finder = Finder(find, {"name": "vnet", "sha256": "ab" * 32, "trained_on": "digital patients"})
-    case = run_case(study, finder, CaseConfig(tmp_path / "out", (parse_method("raw"),)))
+    case = run_case(study, finder_of(labels), CaseConfig(tmp_path / "out", (parse_method("raw"),)))
     assert main(["export", str(case.path), "--write", "seg,sr,rtstruct,mip"]) == 0
     return case
 

@@ -11,7 +11,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from tests.support.dicom import FACTOR, codes, pixels, write_series
+from tests.support.dicom import FACTOR, codes, drug, pixels, tags, write_series
 from tmtv_engine.errors import InputError
 from tmtv_engine.study.find import Study, find_studies
 from tmtv_engine.study.load import Loaded, load_study
@@ -27,26 +27,10 @@ def _loaded(folder: Path, change: Change, overrides: Overrides | None = None) ->
     return load_study(study, overrides)
 
 
-def _set(**values: object) -> Change:
-    def change(ds: Dataset) -> None:
-        for keyword, value in values.items():
-            setattr(ds, keyword, value)
-
-    return change
-
-
-def _drug(**values: object) -> Change:
-    def change(ds: Dataset) -> None:
-        for keyword, value in values.items():
-            setattr(ds.RadiopharmaceuticalInformationSequence[0], keyword, value)
-
-    return change
-
-
 def _nuclide(code: str, meaning: str) -> Change:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, "SRT", meaning
-    return _drug(RadionuclideCodeSequence=Sequence([item]))
+    return drug(RadionuclideCodeSequence=Sequence([item]))
 
 
 def _twice(ds: Dataset) -> None:
@@ -92,42 +76,42 @@ def _stranger(ds: Dataset) -> None:
 
 
 REFUSED: dict[str, tuple[Change, str]] = {
-    "no attenuation correction": (_set(CorrectedImage=["DECY", "SCAT"]), "CorrectedImage"),
-    "one other correction": (_set(CorrectedImage="DECY"), "CorrectedImage"),
-    "no decay correction named": (_set(CorrectedImage=["ATTN", "SCAT"]), "CorrectedImage"),
-    "no weight": (_set(PatientWeight=None), "PatientWeight"),
-    "weight 0": (_set(PatientWeight="0"), "PatientWeight"),
-    "weight in grams": (_set(PatientWeight="70000"), "PatientWeight"),
+    "no attenuation correction": (tags(CorrectedImage=["DECY", "SCAT"]), "CorrectedImage"),
+    "one other correction": (tags(CorrectedImage="DECY"), "CorrectedImage"),
+    "no decay correction named": (tags(CorrectedImage=["ATTN", "SCAT"]), "CorrectedImage"),
+    "no weight": (tags(PatientWeight=None), "PatientWeight"),
+    "weight 0": (tags(PatientWeight="0"), "PatientWeight"),
+    "weight in grams": (tags(PatientWeight="70000"), "PatientWeight"),
     "weight in words": (_raw("PatientWeight", "seventy"), "PatientWeight"),
     "slope in words": (_raw("RescaleSlope", "one"), "RescaleSlope"),
-    "no dose": (_drug(RadionuclideTotalDose=None), "RadionuclideTotalDose"),
-    "much activity": (_drug(RadionuclideTotalDose="2100000000"), "RadionuclideTotalDose"),
-    "dose in MBq": (_drug(RadionuclideTotalDose="250"), "RadionuclideTotalDose"),
-    "no half-life": (_drug(RadionuclideHalfLife=None), "RadionuclideHalfLife"),
-    "no injection": (_drug(RadiopharmaceuticalStartTime=""), "RadiopharmaceuticalStartTime"),
+    "no dose": (drug(RadionuclideTotalDose=None), "RadionuclideTotalDose"),
+    "much activity": (drug(RadionuclideTotalDose="2100000000"), "RadionuclideTotalDose"),
+    "dose in MBq": (drug(RadionuclideTotalDose="250"), "RadionuclideTotalDose"),
+    "no half-life": (drug(RadionuclideHalfLife=None), "RadionuclideHalfLife"),
+    "no injection": (drug(RadiopharmaceuticalStartTime=""), "RadiopharmaceuticalStartTime"),
     "injection after the scan": (
-        _drug(RadiopharmaceuticalStartDateTime="20200101120000"),
+        drug(RadiopharmaceuticalStartDateTime="20200101120000"),
         "RadiopharmaceuticalStartDateTime",
     ),
     "injection years before": (
-        _drug(RadiopharmaceuticalStartDateTime="20100101100000"),
+        drug(RadiopharmaceuticalStartDateTime="20100101100000"),
         "RadiopharmaceuticalStartDateTime",
     ),
-    "units": (_set(Units="PROPCPS"), "Units"),
-    "counts": (_set(Units="CNTS"), "7053,1009"),
+    "units": (tags(Units="PROPCPS"), "Units"),
+    "counts": (tags(Units="CNTS"), "7053,1009"),
     "two drugs": (_twice, "RadiopharmaceuticalInformationSequence"),
     "no drug": (_none, "RadionuclideTotalDose"),
     "gallium": (_nuclide("C-131A3", "^68^Gallium"), "RadionuclideCodeSequence"),
-    "another tracer": (_drug(Radiopharmaceutical="Florbetapir F18"), "Radiopharmaceutical"),
-    "an SUV nobody knows": (_set(Units="GML", SUVType="LBMXYZ"), "SUVType"),
+    "another tracer": (drug(Radiopharmaceutical="Florbetapir F18"), "Radiopharmaceutical"),
+    "an SUV nobody knows": (tags(Units="GML", SUVType="LBMXYZ"), "SUVType"),
     "lean mass without height": (
-        _set(Units="GML", SUVType="LBM", PatientSize=None),
+        tags(Units="GML", SUVType="LBM", PatientSize=None),
         "PatientSize",
     ),
-    "lean mass without sex": (_set(Units="GML", SUVType="LBM", PatientSex="O"), "PatientSex"),
-    "no slope": (_set(RescaleSlope=None), "RescaleSlope"),
-    "slope 0": (_set(RescaleSlope="0"), "RescaleSlope"),
-    "colour": (_set(SamplesPerPixel=3, PhotometricInterpretation="RGB"), "SamplesPerPixel"),
+    "lean mass without sex": (tags(Units="GML", SUVType="LBM", PatientSex="O"), "PatientSex"),
+    "no slope": (tags(RescaleSlope=None), "RescaleSlope"),
+    "slope 0": (tags(RescaleSlope="0"), "RescaleSlope"),
+    "colour": (tags(SamplesPerPixel=3, PhotometricInterpretation="RGB"), "SamplesPerPixel"),
 }
 
 
@@ -140,11 +124,11 @@ def test_refused_by_the_name_of_its_tag(name: str, tmp_path: Path) -> None:
 
 
 WARNED: dict[str, tuple[Change, str]] = {
-    "half-life": (_drug(RadionuclideHalfLife="6700"), "half-life"),
-    "scanned soon": (_drug(RadiopharmaceuticalStartTime="103000"), "uptake-time"),
-    "scanned late": (_drug(RadiopharmaceuticalStartTime="083000"), "uptake-time"),
-    "centimetres": (_set(PatientSize="175"), "height-cm"),
-    "tracer unnamed": (_drug(Radiopharmaceutical=""), "tracer-unnamed"),
+    "half-life": (drug(RadionuclideHalfLife="6700"), "half-life"),
+    "scanned soon": (drug(RadiopharmaceuticalStartTime="103000"), "uptake-time"),
+    "scanned late": (drug(RadiopharmaceuticalStartTime="083000"), "uptake-time"),
+    "centimetres": (tags(PatientSize="175"), "height-cm"),
+    "tracer unnamed": (drug(Radiopharmaceutical=""), "tracer-unnamed"),
 }
 
 
@@ -157,14 +141,14 @@ def test_warned_of(name: str, tmp_path: Path) -> None:
 
 
 TAKEN: dict[str, tuple[Change, float]] = {
-    "already SUV": (_set(Units="GML", RescaleSlope="0.001"), 1.0),
+    "already SUV": (tags(Units="GML", RescaleSlope="0.001"), 1.0),
     "already SUVbw, weight missing": (
-        _set(Units="GML", SUVType="BW", PatientWeight=None, RescaleSlope="0.001"),
+        tags(Units="GML", SUVType="BW", PatientWeight=None, RescaleSlope="0.001"),
         1.0,
     ),
-    "ADMIN": (_set(DecayCorrection="ADMIN"), 70000 / 2.5e8),
-    "late SeriesTime": (_set(SeriesTime="143000"), FACTOR),
-    "a zone": (_drug(RadiopharmaceuticalStartDateTime="20200101100000.00+0100"), FACTOR),
+    "ADMIN": (tags(DecayCorrection="ADMIN"), 70000 / 2.5e8),
+    "late SeriesTime": (tags(SeriesTime="143000"), FACTOR),
+    "a zone": (drug(RadiopharmaceuticalStartDateTime="20200101100000.00+0100"), FACTOR),
     "the old code of fluorine": (_nuclide("C-111A1", "^18^Fluorine"), FACTOR),
     "GE's scan time": (_scanned_at_ten_thirty, FACTOR * 2 ** (-1800 / 6586.2)),
     "counts in Bq/mL": (_private(x1000="0.0003", x1009="1.5"), 1.5 * FACTOR),
@@ -213,7 +197,7 @@ def test_without_decay_correction_every_slice_has_its_own_factor(tmp_path: Path)
 )
 def test_values_that_their_vr_forbids(old: bytes, new: bytes, refused: str, tmp_path: Path) -> None:
     """Some are understood all the same; the others are refused by name, not by a traceback."""
-    change = _drug(RadiopharmaceuticalStartTime="100000.0")
+    change = drug(RadiopharmaceuticalStartTime="100000.0")
     for path in write_series(tmp_path, bend=lambda _, ds: change(ds)):
         raw = path.read_bytes()
         assert old in raw
@@ -230,6 +214,6 @@ def test_values_that_their_vr_forbids(old: bytes, new: bytes, refused: str, tmp_
 
 
 def test_a_tracer_may_be_allowed(tmp_path: Path) -> None:
-    loaded = _loaded(tmp_path, _drug(Radiopharmaceutical="FLT"), Overrides(allow_tracer=True))
+    loaded = _loaded(tmp_path, drug(Radiopharmaceutical="FLT"), Overrides(allow_tracer=True))
     assert "other-tracer" in {n.code for n in loaded.notices}
     assert loaded.info["overrides"] == {"allow_tracer": True}

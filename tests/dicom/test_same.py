@@ -9,20 +9,11 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
 
-from tests.support.dicom import Change, only, tags, write_series
+from tests.support.dicom import Change, drug, only, tags, write_series
 from tmtv_engine.dicom.read import read_series
 from tmtv_engine.dicom.same import check_same, check_static
 from tmtv_engine.errors import BadTag, Implausible
 from tmtv_engine.suv.overrides import Overrides
-
-
-def _drug(**values: object) -> Change:
-    def change(ds: Dataset) -> None:
-        for keyword, value in values.items():
-            setattr(ds.RadiopharmaceuticalInformationSequence[0], keyword, value)
-
-    return change
-
 
 DIFFERENT: dict[str, tuple[Change, str]] = {
     "patient": (tags(PatientID="T2"), "PatientID"),
@@ -38,10 +29,10 @@ DIFFERENT: dict[str, tuple[Change, str]] = {
     "SUV type": (tags(SUVType="LBM"), "SUVType"),
     "weight": (tags(PatientWeight="71"), "PatientWeight"),
     "no weight": (tags(PatientWeight=None), "PatientWeight"),
-    "dose": (_drug(RadionuclideTotalDose="250000001"), "RadionuclideTotalDose"),
-    "half-life": (_drug(RadionuclideHalfLife="6588"), "RadionuclideHalfLife"),
-    "injection": (_drug(RadiopharmaceuticalStartTime="100100"), "RadiopharmaceuticalStartTime"),
-    "tracer": (_drug(Radiopharmaceutical="FLT"), "Radiopharmaceutical"),
+    "dose": (drug(RadionuclideTotalDose="250000001"), "RadionuclideTotalDose"),
+    "half-life": (drug(RadionuclideHalfLife="6588"), "RadionuclideHalfLife"),
+    "injection": (drug(RadiopharmaceuticalStartTime="100100"), "RadiopharmaceuticalStartTime"),
+    "tracer": (drug(Radiopharmaceutical="FLT"), "Radiopharmaceutical"),
     "no drug": (tags(RadiopharmaceuticalInformationSequence=None), "Radiopharmaceutical"),
 }
 
@@ -68,7 +59,7 @@ def test_what_differs_in_one_slice_is_named(name: str, number: int, tmp_path: Pa
         tags(CorrectedImage=["SCAT", "DECY", "ATTN"]),
         tags(PatientID=""),
         tags(PatientSize="1.80", OperatorsName="Other"),
-        _drug(RadiopharmaceuticalVolume="7", RadionuclideTotalDose="2.5E8"),
+        drug(RadiopharmaceuticalVolume="7", RadionuclideTotalDose="2.5E8"),
     ],
 )
 def test_the_same_in_other_words_is_the_same(change: Change, tmp_path: Path) -> None:
@@ -76,7 +67,7 @@ def test_the_same_in_other_words_is_the_same(change: Change, tmp_path: Path) -> 
 
 
 def test_compressed_slices_are_compared_too(tmp_path: Path) -> None:
-    change = _drug(RadionuclideTotalDose="250000001")
+    change = drug(RadionuclideTotalDose="250000001")
     files = write_series(tmp_path, bend=only(2, change))
     for path in files[1:]:
         dataset = dcmread(path)
@@ -89,7 +80,7 @@ def test_compressed_slices_are_compared_too(tmp_path: Path) -> None:
 def test_what_is_overridden_need_not_agree(tmp_path: Path) -> None:
     def change(ds: Dataset) -> None:
         tags(PatientWeight="71")(ds)
-        _drug(RadionuclideTotalDose="1")(ds)
+        drug(RadionuclideTotalDose="1")(ds)
 
     stack = read_series(write_series(tmp_path, bend=only(3, change)))
     with pytest.raises(BadTag, match="RadionuclideTotalDose"):

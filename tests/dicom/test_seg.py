@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.utils import pack_bits
 from pydicom.sequence import Sequence
 
-from tests.support.dicom import save
+from tests.support.dicom import items, save
 from tmtv_engine.errors import GeometryError, InputError
 from tmtv_engine.image.volume import Grid
 from tmtv_engine.study.rois import read_rois
@@ -21,13 +21,6 @@ GRID = Grid.axial((12, 11, 13), (4.0, 3.0, 2.0), (-10.0, 20.0, -300.0), "1.2.3.9
 Mask = npt.NDArray[np.bool_]
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
-
-
-def _item(**values: object) -> Sequence:
-    item = Dataset()
-    for keyword, value in values.items():
-        setattr(item, keyword, value)
-    return Sequence([item])
 
 
 def _write(
@@ -60,14 +53,14 @@ def _write(
     told = {"SpacingBetweenSlices": spacing, "SliceThickness": thickness}
     size = {k: v for k, v in told.items() if v is not None}
     shared = Dataset()
-    shared.PixelMeasuresSequence = _item(PixelSpacing=list(pixel_mm), **size)
-    shared.PlaneOrientationSequence = _item(ImageOrientationPatient=list(cosines))
+    shared.PixelMeasuresSequence = items(PixelSpacing=list(pixel_mm), **size)
+    shared.PlaneOrientationSequence = items(ImageOrientationPatient=list(cosines))
     ds.SharedFunctionalGroupsSequence = Sequence([shared])
     groups = []
     for position, number in zip(positions, numbers, strict=True):
         group = Dataset()
-        group.PlanePositionSequence = _item(ImagePositionPatient=list(position))
-        group.SegmentIdentificationSequence = _item(ReferencedSegmentNumber=number)
+        group.PlanePositionSequence = items(ImagePositionPatient=list(position))
+        group.SegmentIdentificationSequence = items(ReferencedSegmentNumber=number)
         groups.append(group)
     ds.PerFrameFunctionalGroupsSequence = Sequence(groups)
     bend(ds)

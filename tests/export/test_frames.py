@@ -10,19 +10,12 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from tests.support.dicom import SHAPE, pixels, save, write_series
+from tests.support.dicom import SHAPE, items, pixels, save, write_series
 from tests.support.exports import case_of, drawn_labels, errors_of
 from tmtv_engine.export.objects import write_objects
 from tmtv_engine.study.rois import read_rois
 
 ENHANCED_PET = "1.2.840.10008.5.1.4.1.1.130"
-
-
-def _items(**values: object) -> Sequence:
-    item = Dataset()
-    for keyword, value in values.items():
-        setattr(item, keyword, value)
-    return Sequence([item])
 
 
 def write_frames(folder: Path) -> Path:
@@ -36,12 +29,12 @@ def write_frames(folder: Path) -> Path:
     whole.AttenuationCorrected = whole.DecayCorrected = "YES"
     whole.DecayCorrectionDateTime = whole.SeriesDate + whole.SeriesTime
     shared, frames = Dataset(), []
-    shared.PlaneOrientationSequence = _items(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
-    shared.PixelMeasuresSequence = _items(PixelSpacing=[4.0, 2.0], SliceThickness=3.0)
+    shared.PlaneOrientationSequence = items(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+    shared.PixelMeasuresSequence = items(PixelSpacing=[4.0, 2.0], SliceThickness=3.0)
     for k in reversed(range(SHAPE[0])):
         frame = Dataset()
-        frame.PlanePositionSequence = _items(ImagePositionPatient=[-10.0, 20.0, -300.0 + 3 * k])
-        frame.PixelValueTransformationSequence = _items(
+        frame.PlanePositionSequence = items(ImagePositionPatient=[-10.0, 20.0, -300.0 + 3 * k])
+        frame.PixelValueTransformationSequence = items(
             RescaleSlope="1", RescaleIntercept="0", RescaleType="BQML"
         )
         frames.append(frame)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.cases import SPACING_MM, make_case, make_volume
+from tests.support.cases import SPACING_MM, make_case, make_volume, tmtv_ml
 from tmtv_engine.case.folder import Case, prediction_sha256, read_case
 from tmtv_engine.case.record import decode
 from tmtv_engine.errors import CaseError, TmtvError, UsageError
@@ -31,17 +31,6 @@ from tmtv_engine.review.session import Session, add_lesions, record, refresh, wh
 from tmtv_engine.review.verify import verify
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def tmtv_ml(labels: list[int], method: str) -> float:
-    """TMTV straight from the volume, by none of the engine's code."""
-    suv, label = make_volume()
-    voxels = 0
-    for number in labels:
-        own = suv.array[label.array == number]
-        cut = float(method) if "." in method else own.max() * np.float64(int(method) / 100)
-        voxels += int((own > cut).sum())
-    return voxels * float(np.prod(SPACING_MM)) / 1000
 
 
 def reject(*lesions: int, reason: str | None = None) -> Decision:

@@ -138,3 +138,14 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     """Every file below ``folder`` by its relative path."""
     files = (Path(root) / name for root, _, names in os.walk(folder) for name in names)
     return {str(p.relative_to(folder)): p.read_bytes() for p in files}
+
+
+def tmtv_ml(labels: list[int], method: str) -> float:
+    """TMTV straight from the volume, by none of the engine's code."""
+    suv, label = make_volume()
+    voxels = 0
+    for number in labels:
+        own = suv.array[label.array == number]
+        cut = float(method) if "." in method else own.max() * np.float64(int(method) / 100)
+        voxels += int((own > cut).sum())
+    return voxels * float(np.prod(SPACING_MM)) / 1000

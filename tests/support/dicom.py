@@ -92,6 +92,24 @@ def tags(**values: object) -> Change:
     return change
 
 
+def drug(**values: object) -> Change:
+    """Other values of attributes of the radiopharmaceutical."""
+
+    def change(ds: Dataset) -> None:
+        for keyword, value in values.items():
+            setattr(ds.RadiopharmaceuticalInformationSequence[0], keyword, value)
+
+    return change
+
+
+def items(**values: object) -> Sequence:
+    """A sequence of one item with these attributes."""
+    item = Dataset()
+    for keyword, value in values.items():
+        setattr(item, keyword, value)
+    return Sequence([item])
+
+
 def save(dataset: Dataset, path: Path) -> None:
     """Write a dataset as a DICOM file, explicit little endian."""
     if not hasattr(dataset, "file_meta"):

@@ -11,15 +11,13 @@ import numpy as np
 import pydicom
 
 from tests.support.dicom import write_series
+from tests.support.exports import finder_of
 from tests.train.test_train import PLAN, TINY
 from tests.train.test_train import _manifest as write_cohort
 from tmtv_engine.case.folder import Case
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Unit, Volume
-from tmtv_engine.lesion.lists import from_labels
 from tmtv_engine.lesion.methods import parse_method
-from tmtv_engine.lesion.origin import Origin, Source
-from tmtv_engine.model.finders import Finder, Found
 from tmtv_engine.pipeline import CaseConfig, run_case
 from tmtv_engine.study.find import Study, find_studies
 from tmtv_engine.study.load import load_study
@@ -95,12 +93,9 @@ def _dicom(place: Path, suv: np.ndarray) -> Path:
 
 
 def _case(study: Study, labels: np.ndarray, out: Path) -> Case:
-    def find(suv: Volume, ct: Volume | None) -> Found:
-        lesions = from_labels(suv.with_array(labels, Unit.LABEL), suv)
-        return Found(lesions, (Origin(Source.MODEL, 0.8),) * len(lesions))
-
-    finder = Finder(find, {"name": "vnet", "sha256": "ab" * 32, "trained_on": "digital patients"})
-    return run_case(study, finder, CaseConfig(out, tuple(map(parse_method, ("41", "2.5", "4.0")))))
+    return run_case(
+        study, finder_of(labels), CaseConfig(out, tuple(map(parse_method, ("41", "2.5", "4.0"))))
+    )
 
 
 def _read(folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from textual.widgets import DataTable, Input, Static
 
 from tests.review.test_session import two_peaks
-from tests.support.cases import SPACING_MM, make_case, make_volume, snapshot
+from tests.support.cases import SPACING_MM, make_case, snapshot, tmtv_ml
 from tests.support.drive import opened, running, settle, shown, text_of, until
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.review.journal import Decision, Journal
@@ -25,17 +25,6 @@ from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.mip import MipView
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def tmtv_ml(labels: list[int], method: str) -> float:
-    """TMTV straight from the volume, by none of the engine's code."""
-    suv, label = make_volume()
-    voxels = 0
-    for number in labels:
-        own = suv.array[label.array == number]
-        cut = float(method) if "." in method else own.max() * np.float64(int(method) / 100)
-        voxels += int((own > cut).sum())
-    return voxels * float(np.prod(SPACING_MM)) / 1000
 
 
 def shown_total(screen: CaseScreen, method: str) -> float:

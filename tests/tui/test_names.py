@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, Static
 
-from tests.support.cases import make_case
+from tests.support.cases import make_case, tmtv_ml
 from tests.support.drive import opened, running, settle, shown, text_of
-from tests.tui.test_app import shown_total, tmtv_ml
+from tests.tui.test_app import shown_total
 from tmtv_engine.case.folder import Case
 from tmtv_engine.errors import UsageError
 from tmtv_engine.lesion.origin import Structure

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cases import make_case
-from tests.tui.test_app import tmtv_ml
+from tests.support.cases import make_case, tmtv_ml
 from tests.tui.test_names import KNOWN
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.review.journal import Journal

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from tmtv_engine.case.cuts import Cuts
-from tmtv_engine.case.folder import Case, prediction_sha256, read_case, with_review
+from tmtv_engine.case.folder import Case, prediction_sha256, read_case
 from tmtv_engine.case.guard import guarded
 from tmtv_engine.case.picture import write_picture
 from tmtv_engine.case.record import CaseRecord, decode, encode
@@ -22,8 +22,7 @@ from tmtv_engine.lesion.methods import Method
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.pipeline import liver_threshold
 from tmtv_engine.review.journal import alone, journals
-from tmtv_engine.review.outcome import reviewed_record
-from tmtv_engine.review.reading import Replayer, of_record
+from tmtv_engine.review.outcome import as_recorded
 from tmtv_engine.review.state import predicted_status
 
 Sphere = tuple[float, float, float]
@@ -107,11 +106,6 @@ def _write(case: Case, predicted: CaseRecord) -> Case:
     hashes["case.json"] = prediction_sha256(raw)
     done = Case(case.path, decode(raw, case.path), raw)
     if journals(case.path):
-        journal = of_record(done)
-        lines = journal.lines if journal else []
-        reading = Replayer(done).replay(lines, journal.reader if journal else None)
-        record = reviewed_record(done, reading)
-        raw = with_review(done, record)
-        done = Case(case.path, record, raw)
-    dump_json(case.path / "case.json", raw)
+        done = as_recorded(done)
+    dump_json(case.path / "case.json", done.raw)
     return done

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,18 @@ class Lesions:
         """Voxel indices (z, y, x) of one row, or of all: (·, 3)."""
         flat = self.voxels if row is None else self.voxels[self.span(row)]
         return np.stack(np.unravel_index(flat, self.grid.shape), axis=-1).astype(np.int64)
+
+    def total(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Of each lesion the sum of its voxels' ``values`` (…, voxels)."""
+        if not len(self):
+            return np.zeros((*values.shape[:-1], 0))
+        return np.asarray(np.add.reduceat(values, self.starts[:-1], axis=-1))
+
+    def highest(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Of each lesion the highest of its voxels' ``values``."""
+        if not len(self):
+            return np.zeros(0)
+        return np.maximum.reduceat(values, self.starts[:-1]).astype(np.float64)
 
     def regrouped(
         self, places: Sequence[npt.NDArray[np.int64]], ids: npt.ArrayLike, components: npt.ArrayLike

@@ -43,8 +43,8 @@ class Total:
 
 def measure(lesions: Lesions, keep: BoolRow) -> Measures:
     """Volume (mL), SUVmean and TLG (g) of the voxels that ``keep`` (N,) leaves of each lesion."""
-    voxels = _sum(lesions, keep.astype(np.float64)).astype(np.int64)
-    suv_sum = _sum(lesions, np.where(keep, lesions.suv, 0.0).astype(np.float64))
+    voxels = lesions.total(keep.astype(np.float64)).astype(np.int64)
+    suv_sum = lesions.total(np.where(keep, lesions.suv, 0.0).astype(np.float64))
     mean = np.divide(suv_sum, voxels, out=np.full(len(lesions), np.nan), where=voxels > 0)
     voxel_ml = lesions.grid.voxel_ml
     return Measures(voxels, voxels.astype(np.float64) * voxel_ml, mean, suv_sum * voxel_ml)
@@ -52,12 +52,12 @@ def measure(lesions: Lesions, keep: BoolRow) -> Measures:
 
 def suv_max(lesions: Lesions) -> FloatRow:
     """SUVmax of each uncut lesion, (n,)."""
-    return _highest(lesions, lesions.suv)
+    return lesions.highest(lesions.suv)
 
 
 def suv_peak(lesions: Lesions) -> FloatRow:
     """SUVpeak of each uncut lesion, (n,): the highest 1 mL sphere centred on any of its voxels."""
-    return _highest(lesions, lesions.peak)
+    return lesions.highest(lesions.peak)
 
 
 def centroid_mm(lesions: Lesions) -> npt.NDArray[np.float64]:
@@ -96,18 +96,6 @@ def total(
 def bsa_dubois(weight_kg: float, height_m: float) -> float:
     """Body surface area in m²: 0.007184 · kg^0.425 · cm^0.725 (DuBois and DuBois 1916)."""
     return float(0.007184 * weight_kg**0.425 * (100.0 * height_m) ** 0.725)
-
-
-def _sum(lesions: Lesions, values: FloatRow) -> FloatRow:
-    if not len(lesions):
-        return np.zeros(0)
-    return np.add.reduceat(values, lesions.starts[:-1])
-
-
-def _highest(lesions: Lesions, values: npt.NDArray[np.float32]) -> FloatRow:
-    if not len(lesions):
-        return np.zeros(0)
-    return np.maximum.reduceat(values, lesions.starts[:-1]).astype(np.float64)
 
 
 def _largest_distance(points_mm: npt.NDArray[np.float64]) -> float:

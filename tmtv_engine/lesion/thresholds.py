@@ -72,7 +72,7 @@ def _fixed(given: Given, method: Method) -> FloatRow:
 
 
 def _share(given: Given, method: Method) -> FloatRow:
-    return _highest(given.lesions, given.lesions.suv) * method.value
+    return given.lesions.highest(given.lesions.suv) * method.value
 
 
 def _otsu(given: Given, method: Method) -> FloatRow:
@@ -91,7 +91,7 @@ def _above_otsu(given: Given, method: Method) -> BoolRow:
 def _half(given: Given, method: Method) -> FloatRow:
     lesions = given.lesions
     around = np.full(len(lesions), np.nan) if given.background is None else given.background
-    return 0.5 * (_highest(lesions, lesions.peak) + around)
+    return 0.5 * (lesions.highest(lesions.peak) + around)
 
 
 def _liver(given: Given, method: Method) -> FloatRow:
@@ -152,7 +152,7 @@ def background_suv(lesions: Lesions, suv: Volume, rows: Sequence[int] | None = N
     """
     image = suv.require(Unit.SUV)
     taken = lesions.labels().array
-    peaks = _highest(lesions, lesions.peak)
+    peaks = lesions.highest(lesions.peak)
     chosen = range(len(lesions)) if rows is None else rows
     return np.array([_shell_mean(lesions, row, peaks[row], image, taken) for row in chosen])
 
@@ -179,11 +179,5 @@ def _shell_mean(
     return float(image[box][shell].mean(dtype=np.float64)) if shell.any() else float("nan")
 
 
-def _highest(lesions: Lesions, values: npt.NDArray[np.float32]) -> FloatRow:
-    if not len(lesions):
-        return np.zeros(0)
-    return np.maximum.reduceat(values, lesions.starts[:-1]).astype(np.float64)
-
-
 def _constant(lesions: Lesions) -> BoolRow:
-    return np.asarray(_highest(lesions, lesions.suv) == -_highest(lesions, -lesions.suv))
+    return np.asarray(lesions.highest(lesions.suv) == -lesions.highest(-lesions.suv))

@@ -135,9 +135,7 @@ def _origins(lesions: Lesions, origin: Origin, found: Prediction) -> list[Origin
 
 def _means(lesions: Lesions, chance: Volume) -> FloatArray:
     values = chance.require(Unit.PROBABILITY).reshape(-1)[lesions.voxels].astype(np.float64)
-    if not len(lesions):
-        return np.zeros(0)
-    return np.asarray(np.add.reduceat(values, lesions.starts[:-1]) / lesions.counts)
+    return np.asarray(lesions.total(values) / lesions.counts)
 
 
 def file_finder(

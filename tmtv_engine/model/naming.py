@@ -68,11 +68,11 @@ class Naming:
         top = np.array(self.grid.shape) - 1
         z, y, x = np.clip(np.rint(self.grid.to_index(place)).astype(int), 0, top).T
         asked = np.ones(len(z)) if self.claimed is None else self.claimed[z, y, x] * 1.0
-        none = np.add.reduceat(asked, lesions.starts[:-1]) == 0
+        none = lesions.total(asked) == 0
         asked[none[lesions.owner]] = 1.0
         told = self.probabilities[:, z, y, x] * asked
-        sums = np.add.reduceat(told, lesions.starts[:-1], axis=1)
-        return tuple(self._named(c) for c in (sums / np.add.reduceat(asked, lesions.starts[:-1])).T)
+        means = lesions.total(told) / lesions.total(asked)
+        return tuple(self._named(mean) for mean in means.T)
 
     def _named(self, mean: npt.NDArray[np.floating]) -> Structure:
         known = np.array([name in PHYSIOLOGIC for name in self.names])

@@ -16,7 +16,7 @@ from tmtv_engine.files import Record, canonical
 from tmtv_engine.lesion.origin import Origin, Status
 from tmtv_engine.notices import Notice
 from tmtv_engine.review.journal import Journal, journals
-from tmtv_engine.review.reading import Reading
+from tmtv_engine.review.reading import Reading, Replayer, of_record
 
 
 def reviewed_record(case: Case, reading: Reading) -> CaseRecord:
@@ -34,6 +34,15 @@ def reviewed_record(case: Case, reading: Reading) -> CaseRecord:
     )
     digest = review_sha256(with_review(case, done))
     return replace(done, review=replace(review, sha256=digest))
+
+
+def as_recorded(case: Case) -> Case:
+    """The case as its reading of record leaves it; nothing is written."""
+    journal = of_record(case)
+    lines = journal.lines if journal else []
+    reading = Replayer(case).replay(lines, journal.reader if journal else None)
+    done = reviewed_record(case, reading)
+    return Case(case.path, done, with_review(case, done))
 
 
 def _decided_rows(record: CaseRecord, reading: Reading, cuts: Cuts) -> Iterator[LesionRow]:

@@ -19,7 +19,7 @@ import numpy as np
 from msgspec import to_builtins
 
 from tmtv_engine.case.cuts import Cuts
-from tmtv_engine.case.folder import Case, read_case, with_review
+from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.case.guard import guarded
 from tmtv_engine.case.record import CaseRecord
 from tmtv_engine.case.tables import update_summary
@@ -43,8 +43,8 @@ from tmtv_engine.review.journal import (
     login,
 )
 from tmtv_engine.review.line import REPAIRS, UNDOABLE, Line
-from tmtv_engine.review.outcome import review_sha256, reviewed_record, totals_sha256
-from tmtv_engine.review.reading import Reading, Replayer, of_record
+from tmtv_engine.review.outcome import as_recorded, review_sha256, reviewed_record, totals_sha256
+from tmtv_engine.review.reading import Reading, Replayer
 from tmtv_engine.review.state import SPLIT_MM
 
 NEEDS_LESIONS = ("accept", "reject", "split", "grow", "erase", "merge")
@@ -276,14 +276,9 @@ def summed(case: Case, record: CaseRecord) -> None:
 def follow(case: Case) -> Case:
     """Bring `case.json` alone up to the reading of record, and return it."""
     with alone(case.path), guarded(case.path):
-        fresh = read_case(case.path)
-        journal = of_record(fresh)
-        lines = journal.lines if journal else []
-        reading = Replayer(fresh).replay(lines, journal.reader if journal else None)
-        done = reviewed_record(fresh, reading)
-        raw = with_review(fresh, done)
-        dump_json(case.path / "case.json", raw)
-    return Case(case.path, done, raw)
+        done = as_recorded(read_case(case.path))
+        dump_json(case.path / "case.json", done.raw)
+    return done
 
 
 @dataclass(frozen=True)

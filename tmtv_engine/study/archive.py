@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from tmtv_engine.errors import InputError, TmtvError
 from tmtv_engine.files import part_folder
-from tmtv_engine.study.found import Leftover, Study
+from tmtv_engine.study.found import Failure, Leftover, Study
 
 MOST_FILES = 200_000
 MOST_BYTES = 64 << 30
@@ -76,6 +76,11 @@ class Unpacked:
         """Let an error name the zips where it names their folders."""
         error.what = self.said(error.what)
         error.args = tuple(self.said(str(a)) for a in error.args)
+
+    def failed(self, failure: Failure) -> Failure:
+        """A failure inside, as one of the zip's."""
+        self.rename(failure.error)
+        return replace(failure, path=self.named(failure.path))
 
 
 def _moved(path: Path, places: Iterable[tuple[Path, Path]]) -> Path:

@@ -138,7 +138,7 @@ def _of_parts(lots: Sequence[Lot], uids: set[str], wanted: Wanted, roots: Sequen
             found = find_dicom(own, wanted, [*roots, *there.folders.values()])
             return Stock(
                 tuple(_called(s, there, archives) for s in found.studies),
-                tuple(_failed(f, there) for f in found.failures),
+                tuple(map(there.failed, found.failures)),
                 tuple(_left(o, there) for o in found.leftovers),
             )
     except InputError as error:
@@ -156,11 +156,6 @@ def _called(study: Study, there: Unpacked, archives: Iterable[Path]) -> Study:
     alone = all(p.is_relative_to(own[0]) for p in (*pet, *ct))
     folder = own[0] if alone else place_of([p.parent / "." / p.name for p in (*pet, *ct)])
     return replace(study, pet=pet, ct=ct, archives=own, folder=folder, home=folder)
-
-
-def _failed(failure: Failure, there: Unpacked) -> Failure:
-    there.rename(failure.error)
-    return replace(failure, path=there.named(failure.path))
 
 
 def _left(left: Leftover, there: Unpacked) -> Leftover:

@@ -118,7 +118,7 @@ def _zipped(archive: Path, wanted: Wanted) -> Lot:
             inner, left = lot.stock, (*lot.stock.leftovers, *files.left)
             stock = Stock(
                 tuple(_study_in(s, archive, there) for s in inner.studies),
-                tuple(_failure_in(f, there) for f in inner.failures),
+                tuple(map(there.failed, inner.failures)),
                 tuple(replace(o, path=there.named(o.path)) for o in left),
             )
     except InputError as error:
@@ -135,8 +135,3 @@ def _study_in(study: Study, archive: Path, there: Unpacked) -> Study:
         home=there.named(study.home) if study.home else None,
         archives=(archive,),
     )
-
-
-def _failure_in(failure: Failure, there: Unpacked) -> Failure:
-    there.rename(failure.error)
-    return replace(failure, path=there.named(failure.path))

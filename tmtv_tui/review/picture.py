@@ -67,13 +67,18 @@ class Placed:
 
     def inside(self, pixels: tuple[Pixels, Pixels]) -> set[tuple[int, int]]:
         """Dots (y, x) that image pixels (rows, cols) fall into; none outside the box."""
+        mask = self.mask(pixels).view(np.uint8)
+        small = pool(pool(mask, int(self.grey.shape[0]), 0), self.wide, 1)
+        return {(int(y), int(x)) for y, x in np.argwhere(small)}
+
+    def mask(self, pixels: tuple[Pixels, Pixels]) -> npt.NDArray[np.bool_]:
+        """The box's pixels (rows, cols), true where ``pixels`` are."""
         top, bottom, left, right = self.box
         row, col = pixels
         there = (row >= top) & (row < bottom) & (col >= left) & (col < right)
-        mask = np.zeros((bottom - top, right - left), np.uint8)
-        mask[row[there] - top, col[there] - left] = 1
-        small = pool(pool(mask, int(self.grey.shape[0]), 0), self.wide, 1)
-        return {(int(y), int(x)) for y, x in np.argwhere(small)}
+        found = np.zeros((bottom - top, right - left), bool)
+        found[row[there] - top, col[there] - left] = True
+        return found
 
     def spot(self, row: int, col: int) -> tuple[int, int] | None:
         """The dot of one pixel, None outside the box."""

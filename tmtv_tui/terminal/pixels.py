@@ -93,7 +93,7 @@ def marks(layer: Layer, dots: tuple[int, int], palette: list[Colour], plain: boo
     lines, columns = layer.placed.cells
     out = np.zeros((lines * dots[0], columns * dots[1]), np.uint8)
     thick = max(1, dots[1] // 8)
-    insides = [stretched(_footprint(layer, pixels), out.shape) for pixels, _ in layer.frames]
+    insides = [stretched(layer.placed.mask(pixels), out.shape) for pixels, _ in layer.frames]
     held = np.any(insides, axis=0) if insides else np.zeros(out.shape, bool)
     for k, (inside, (_, colour)) in enumerate(zip(insides, layer.frames, strict=True)):
         box, edge = _edge(inside, 2 * thick)
@@ -134,15 +134,6 @@ def _stroke(
         first = at * size if along else at * size + (size - thick) // 2
         spans.append(slice(first, first + (size if along else thick)))
     out[spans[0], spans[1]] = number
-
-
-def _footprint(layer: Layer, pixels: Pixels) -> Mask:
-    top, bottom, left, right = layer.placed.box
-    row, col = pixels
-    there = (row >= top) & (row < bottom) & (col >= left) & (col < right)
-    mask = np.zeros((bottom - top, right - left), bool)
-    mask[row[there] - top, col[there] - left] = True
-    return mask
 
 
 def stretched(image: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
