@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -140,16 +140,7 @@ def _client(cluster: Cluster) -> Iterator[Any]:
     except ImportError as error:
         what = f"--scheduler needs Dask, and the module {error.name} is not here"
         raise UsageError(what, "Install the extra: pip install 'tmtv[cluster]'.") from error
-    local = None
-    if cluster.address == LOCAL:
-        local = distributed.LocalCluster(
-            n_workers=cluster.jobs,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # else 8787, taken or not
-            security=distributed.Security.temporary(),  # no other user of the machine may join
-        )
+    local = _started(cluster.jobs) if cluster.address == LOCAL else None
     try:
         client = distributed.Client(local or cluster.address, timeout=WAIT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -168,6 +159,30 @@ def _client(cluster: Cluster) -> Iterator[Any]:
         if local is not None:
             with suppress(Exception):
                 local.close(timeout=1)
+
+
+OF_WORKERS: Mapping[str, Any] = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    "distributed.worker.profile.enabled": False,
+}
+"""Dask's own choices that cost more than they give here: every array of a case would be new pages
+from the system (7 times the page faults), and nobody looks at a profile."""
+
+
+def _started(jobs: int) -> Any:
+    """A cluster of ``jobs`` processes on this machine, each with one case in work."""
+    import dask
+    import distributed
+
+    with dask.config.set(OF_WORKERS):  # workers take it as it is when they are started
+        return distributed.LocalCluster(
+            n_workers=jobs,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # else 8787, taken or not
+            security=distributed.Security.temporary(),  # no other user of the machine may join
+        )
 
 
 def _look(client: Any, cluster: Cluster, over: Event) -> None:

@@ -44,6 +44,24 @@ def answer(number: int) -> int:
     return number * number
 
 
+def new_pages(number: int) -> int:
+    """How many pages the system gave for ``number`` arrays of 1 MiB, one after the other."""
+    import resource
+
+    import numpy as np
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(number):
+        np.ones(2**20, np.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def test_a_worker_keeps_the_memory_that_the_next_array_needs() -> None:
+    """Under Dask's own setting each of the 200 would be 256 new pages: 51,200."""
+    (pages,) = in_order(new_pages, (200,), Cluster("local", 1), str)
+    assert pages < 5000
+
+
 def test_answers_come_in_order_whoever_is_done_first() -> None:
     assert list(in_order(answer, range(5), HERE, str)) == [0, 1, 4, 9, 16]
     assert list(in_order(answer, (), HERE, str)) == []
