@@ -86,6 +86,13 @@ def test_defaults_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"[default: {p.default}" in text, (name, p.opts)
 
 
+def test_every_option_stands_on_a_page() -> None:
+    """By its long or its short name, in README or docs."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", "\n".join(p.read_text() for p in pages)))
+    assert {(name, *p.opts) for name, p in OPTIONS if not named & set(p.opts)} == set()
+
+
 def test_ways_out_exist() -> None:
     """What an error or a hint tells to type is a command or an option that there is."""
     sources = [*ROOT.glob("tmtv_engine/**/*.py"), *ROOT.glob("tmtv_tui/**/*.py")]

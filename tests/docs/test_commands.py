@@ -5,6 +5,7 @@ A command that cannot be run here stands in `NOT_RUN` with the reason; it is par
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -35,6 +36,8 @@ NOT_RUN = {
     r"--scheduler t(cp|ls)://": "needs a cluster that is there: tests/batch has one of Dask's own",
 }
 APP = r"tmtv review"  # opened on a terminal, which is shown its end
+TOLD_IN_JSON = ("demo", "phantom", "evaluate")  # long: in tests/cli/test_json.py, tests/train
+NEEDS_NOTHING = ("doctor", "models list")
 FIRST = {  # what a command needs to have been done before
     r"tmtv redo ": "tmtv undo results/case-1 --reader AB",
     r"tmtv unsign ": "tmtv sign results/case-1 --reader AB",
@@ -134,6 +137,49 @@ def test_it_does_what_the_page_says(command: str, here: Path) -> None:
         if re.search(pattern, command):
             assert main(_words(before, here)) == 0
     assert main(_words(command, here)) == 0
+
+
+def _one_each() -> dict[str, str]:
+    """Of each command that is run here the shortest line, by the command's name."""
+    found: dict[str, str] = {}
+    for command in sorted(HERE, key=len, reverse=True):
+        words = command.split()
+        found[" ".join(words[1:3] if words[1] == "models" else words[1:2])] = command
+    return {k: v for k, v in found.items() if k not in TOLD_IN_JSON and not k.startswith("-")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", _one_each())
+def test_with_json_stdout_is_an_object_a_line(
+    name: str, here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = _one_each()[name]
+    for pattern, before in FIRST.items():
+        if re.search(pattern, command):
+            assert main(_words(before, here)) == 0
+    capfd.readouterr()
+    words = _words(command, here)
+    assert main(words if "--json" in words else [*words, "--json"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert all(isinstance(json.loads(line), dict) for line in lines)
+    assert lines or name == "models list"  # of none that is kept
+
+
+@pytest.mark.parametrize("name", _one_each())
+def test_what_is_refused_leaves_stdout_empty(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The same where nothing is that it names: two lines on stderr, status 1 or 2."""
+    if name in NEEDS_NOTHING:
+        return
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMTV_READER", "AB")
+    monkeypatch.setenv("TMTV_MODELS", str(tmp_path / "models"))
+    assert main([*_words(_one_each()[name], tmp_path), "--json"]) in (1, 2)
+    told = capfd.readouterr()
+    assert told.out == ""
+    assert 1 <= len(told.err.splitlines()) <= 4
+    assert "should not happen" not in told.err
 
 
 @pytest.mark.slow

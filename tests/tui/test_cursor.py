@@ -21,21 +21,6 @@ def test_a_voxel_lies_where_the_grid_says() -> None:
     assert Cursor(Grid((7, 11, 13), turned), (5, 2, 9)).mm == (5 - 2 * 3, 6 + 5 * 2, 7 - 9 * 4)
 
 
-@pytest.mark.parametrize(
-    ("mm", "index"),
-    [
-        ((8.0, 26.0, -280.0), (5, 2, 9)),
-        ((8.9, 27.4, -281.9), (5, 2, 9)),
-        ((9.1, 27.6, -282.1), (4, 3, 10)),
-        ((-999.0, 999.0, -299.0), (0, 10, 0)),
-    ],
-)
-def test_a_position_is_of_the_nearest_voxel(
-    mm: tuple[float, float, float], index: tuple[int, int, int]
-) -> None:
-    assert Cursor.at_mm(GRID, mm).index == index
-
-
 def test_steps_end_at_the_border() -> None:
     at = Cursor(GRID, (5, 2, 9), 3)
     assert at.step(0, 1).index == (6, 2, 9)

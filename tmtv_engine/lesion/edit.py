@@ -61,12 +61,6 @@ def box_around(grid: Grid, index: IntArray, reach_mm: float) -> tuple[IntArray, 
     return np.maximum(index - pad, 0), np.minimum(index + pad + 1, np.array(grid.shape))
 
 
-def suv_at(window: Window, point_mm: Point) -> float:
-    """The SUV of the voxel nearest to a point."""
-    at = window.inside(nearest(window.grid, point_mm))
-    return float(window.volume.require(Unit.SUV)[at])
-
-
 def highest_near(window: Window, point_mm: Point) -> float:
     """The highest SUV of the voxels whose centres lie within 10 mm of a point, or of its own."""
     image = window.volume.require(Unit.SUV)

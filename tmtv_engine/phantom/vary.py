@@ -18,7 +18,6 @@ from tmtv_engine.phantom.canvas import blur
 from tmtv_engine.phantom.sample import AIR_HU, Sample
 
 BODY_SUV = 0.05
-STRIDE = 16
 NECK_VOXELS = 10.0
 
 

@@ -29,12 +29,6 @@ class Cursor:
         object.__setattr__(self, "index", tuple(inside))
 
     @classmethod
-    def at_mm(cls, grid: Grid, position_mm: tuple[float, float, float]) -> Cursor:
-        """The voxel nearest to a position (x, y, z) in LPS mm."""
-        z, y, x = (int(n) for n in np.floor(grid.to_index(position_mm) + 0.5))
-        return cls(grid, (z, y, x))
-
-    @classmethod
     def on_peak(cls, lesions: Lesions, number: int) -> Cursor:
         """The voxel of a lesion's maximum, the first of several; raises `KeyError` for none."""
         row = lesions.row(number)
