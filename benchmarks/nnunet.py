@@ -10,8 +10,9 @@ tumour, in tens of thousands of pieces; the last bias forbids it, so that nothin
 memory is the proportional set size of the process and all its children, looked at five times a
 second. Needs the extra ``nnunet``. ``--features 32`` is the published width: hours on a CPU;
 ``--own-mm 4`` makes the model's voxels so large, and its windows few. With ``--windows N`` the
-network sees only so many windows and its last answer stands for all others, in both programs: the
-peak memory is that of the real size, the time is not; ``--window`` times one window.
+network sees only the last so many windows and noughts stand for all others, in both programs: the
+peak memory is that of the real size, when all logits are there; the time is not; ``--window``
+times one window.
 """
 
 from __future__ import annotations
@@ -33,15 +34,24 @@ ROOT = Path(__file__).parents[1]
 TMTV = "from tmtv_tui.cli.app import main; raise SystemExit(main())"
 THEIRS = "nnunetv2.inference.predict_from_raw_data"
 FEW = f"""
+import torch
 import {THEIRS} as theirs
-own, said, left = theirs.nnUNetPredictor._internal_maybe_mirror_and_predict, [], [%d]
+own = theirs.nnUNetPredictor._internal_maybe_mirror_and_predict
+laid = theirs.nnUNetPredictor._internal_get_sliding_window_slicers
+left = []
+def counted(self, size):
+    found = laid(self, size)
+    left[:] = [len(found)]
+    return found
 def few(self, window):
-    if left[0] or not said:
-        left[0], said[:] = max(0, left[0] - 1), [own(self, window)]
-    return said[0].clone()
+    left[0] -= 1
+    if left[0] < %d:
+        return own(self, window)
+    return torch.zeros((1, self.label_manager.num_segmentation_heads, *window.shape[2:]))
+theirs.nnUNetPredictor._internal_get_sliding_window_slicers = counted
 theirs.nnUNetPredictor._internal_maybe_mirror_and_predict = few
 """
-"""Put before a program: the network sees that many windows."""
+"""Put before a program: the network sees that many windows, the last ones."""
 PATCH = (112, 160, 128)
 STRIDES = [[1, 1, 1], [2, 2, 2], [2, 2, 2], [2, 2, 2], [2, 2, 2], [1, 2, 2]]
 RESAMPLING = "resample_data_or_seg_to_shape"

@@ -6,7 +6,6 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.find import find_lesions
@@ -56,7 +55,7 @@ def test_a_lesion_is_named_by_what_lies_there(forward: tuple[int, int, int], fli
     boxes = tuple(slice(1, n) for n in whole)
     zoom = Zoom(cropped)
     mm = tuple(GRID.spacing_mm[k] for k in forward)
-    prepared = Prepared(torch.zeros(1), zoom, cropped, boxes, whole, back, mm)  # type: ignore[arg-type]
+    prepared = Prepared(np.zeros(1), zoom, cropped, boxes, whole, back, mm)  # type: ignore[arg-type]
     found = answer(logits.astype(np.float16), zoom, cropped, HEADS, (2, 1, 2))
     naming = naming_of(found, prepared, HEADS, flipped(GRID) if flip else GRID)
     assert naming is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +29,7 @@ def test_what_is_asked_for_lies_in_what_is_looked_at(
     cropped = tuple(b - a for a, b in box)
     z, y, x = (n * scale for n in cropped)
     made = Prepared(
-        torch.zeros(1, z, y, x), Zoom((1, 1, 1)), cropped, crop, whole,  # type: ignore[arg-type]
+        np.zeros((1, z, y, x)), Zoom((1, 1, 1)), cropped, crop, whole,  # type: ignore[arg-type]
         (back[0], back[1], back[2]), (1.0, 1.0, 1.0),
     )  # fmt: skip
     places = np.arange(1, np.prod(cropped) + 1).reshape(cropped)

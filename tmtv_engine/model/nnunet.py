@@ -25,12 +25,11 @@ from tmtv_engine.image.volume import Array, Grid, Unit, Volume
 from tmtv_engine.model.channels import HU_TOP
 from tmtv_engine.model.clicks import Clicks
 from tmtv_engine.model.infer import device_of
-from tmtv_engine.model.naming import Naming
 from tmtv_engine.model.nnunet_folder import Folder, read_folder
-from tmtv_engine.model.nnunet_logits import answer
+from tmtv_engine.model.nnunet_logits import Answer, answer
 from tmtv_engine.model.nnunet_naming import flipped, naming_of, step_of
 from tmtv_engine.model.nnunet_plans import configuration_of
-from tmtv_engine.model.nnunet_predictor import Box, Plan, Predictor, plan_of, room_for
+from tmtv_engine.model.nnunet_predictor import Box, Plan, Predictor, Prepared, plan_of, room_for
 from tmtv_engine.model.nnunet_rehearsal import rehearse
 from tmtv_engine.model.nnunet_stop import Stop
 from tmtv_engine.model.nnunet_weights import Checkpoint, fitting, read_checkpoint
@@ -214,12 +213,37 @@ class NnUnetSegmenter:
         stop: Stop | None = None,
     ) -> Prediction:
         grid = along_axes(suv.grid)
+        room_for(self.loaded.plan, grid, len(self.channels), self.folder.heads.count)
+        with _ONE:
+            found, prepared = self._answer(suv, ct, grid, clicks, stop)
+        seen = flipped(grid) if self.flip else grid
+        naming = naming_of(found, prepared, self.folder.heads, seen)
+        chance = np.ascontiguousarray(self._turned(prepared.placed(found.tumour)))
+        there = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
+        return Prediction(there, naming)
+
+    def _answer(
+        self, suv: Volume, ct: Volume | None, grid: Grid, clicks: Clicks | None, stop: Stop | None
+    ) -> tuple[Answer, Prepared]:
+        """What the network says of the image on ``grid``, and the way back to its voxels.
+
+        Image, network's image and logits are let go of as soon as the next of them is there.
+        """
+        prepared, part = self._prepared(suv, ct, grid, clicks)
+        logits = self.loaded.predictor.logits(prepared.data, part, stop)
+        prepared = prepared.emptied()
+        heads = self.folder.heads
+        step = step_of(heads, prepared.spacing_mm)
+        return answer(logits, prepared.zoom, prepared.cropped, heads, step), prepared
+
+    def _prepared(
+        self, suv: Volume, ct: Volume | None, grid: Grid, clicks: Clicks | None
+    ) -> tuple[Prepared, Box | None]:
+        """The image as the network sees it; where in it the answer is looked at (None: all)."""
         stack = self._stack(suv, ct, grid)
         box = None if clicks is None else self._clicked(stack, clicks, grid)
-        tumour, naming = self._answer(stack, grid, box, stop)
-        chance = np.ascontiguousarray(self._turned(tumour))
-        found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
-        return Prediction(found, naming)
+        prepared = self.loaded.plan.prepare(stack, grid.spacing_mm)
+        return prepared, None if box is None else prepared.seen(*box)
 
     def _clicked(self, stack: Array, clicks: Clicks, grid: Grid) -> Box:
         """Put clicks into an image; where the answer is looked at, in the image's indices."""
@@ -245,20 +269,6 @@ class NnUnetSegmenter:
             there = resample(ct, grid, outside=-HU_TOP).array
             stack[self.channels.index("ct")] = self._turned(there)
         return stack
-
-    def _answer(
-        self, stack: Array, grid: Grid, box: Box | None, stop: Stop | None
-    ) -> tuple[Array, Naming | None]:
-        plan, heads = self.loaded.plan, self.folder.heads
-        room_for(plan, grid, len(self.channels), heads.count)
-        with _ONE:
-            prepared = plan.prepare(stack, grid.spacing_mm)
-            part = None if box is None else prepared.seen(*box)
-            logits = self.loaded.predictor.logits(prepared.data, part, stop)
-        step = step_of(heads, prepared.spacing_mm)
-        found = answer(logits, prepared.zoom, prepared.cropped, heads, step)
-        seen = flipped(grid) if self.flip else grid
-        return prepared.placed(found.tumour), naming_of(found, prepared, heads, seen)
 
     def _turned(self, array: Array) -> Array:
         return array[:, ::-1, ::-1] if self.flip else array

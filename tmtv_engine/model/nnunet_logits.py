@@ -8,7 +8,7 @@ is above one half exactly where nnunetv2's label map has the tumour.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from tmtv_engine.image.volume import Array, FloatArray
 from tmtv_engine.model.nnunet_folder import Heads
 
 Shape = tuple[int, int, int]
-SLAB_VALUES = 2**25  # logits of a slab at the image's spacing, all heads
+SLAB_VALUES = 2**23  # logits of a slab at the image's spacing, all heads
 NEAREST = 0  # scipy's code for what lies beyond the edge
 HALF = np.float32(0.5)
 ABOVE = np.nextafter(HALF, np.float32(1))
@@ -34,12 +34,12 @@ class Zoom:
     def slabs(self, logits: Array) -> Iterator[tuple[int, Array]]:
         """First plane and logits (heads, planes, y, x), float16, of each slab."""
         heads, *size = logits.shape
-        if tuple(size) == self.shape:
-            yield 0, logits
-            return
-        planes = max(1, SLAB_VALUES // (heads * self.shape[1] * self.shape[2]))
+        planes = _planes(heads, self.shape)
         for first in range(0, self.shape[0], planes):
             last = min(first + planes, self.shape[0])
+            if tuple(size) == self.shape:
+                yield first, logits[:, first:last]
+                continue
             slab = np.empty((heads, last - first, *self.shape[1:]), np.float16)
             for head in range(heads):
                 slab[head] = self._slab(logits[head], first, last)
@@ -51,21 +51,28 @@ class Zoom:
         It is the same function that `zoom` calls, begun at a later plane. Any other reckoning
         breaks ties differently, and logits of half precision are full of them.
         """
-        shape = (last - first, *self.shape[1:])
-        whole = list(self.shape)
-        if self.nearest is not None:
-            span = (first, last) if self.nearest == 0 else (0, whole[self.nearest])
-            size = logits.shape[self.nearest]
-            centres = (np.arange(*span) + 0.5) * (size / whole[self.nearest]) - 0.5
-            place = np.clip(np.floor(centres + 0.5), 0, size - 1).astype(int)
-            logits = np.take(logits, place, self.nearest)
-            whole[self.nearest] = len(place)
-        steps = np.array([n / m for n, m in zip(logits.shape, whole, strict=True)])
-        begin = np.array([0.0 if self.nearest == 0 else float(first), 0.0, 0.0])
-        out = np.empty(shape)
-        single = logits.astype(np.float32)
-        _nd_image.zoom_shift(single, steps, begin, out, 1, NEAREST, 0.0, 0, True)
+        whole, begin = list(self.shape), float(first)
+        if self.nearest == 0:
+            single = logits[_nearest(len(logits), whole[0])[first:last]].astype(np.float32)
+            whole[0], begin = len(single), 0.0
+        else:
+            planes = self._seen(len(logits), first, last)
+            part = logits[planes]
+            if self.nearest is not None:
+                place = _nearest(part.shape[self.nearest], whole[self.nearest])
+                part = np.take(part, place, self.nearest)
+            single = np.empty((len(logits), *part.shape[1:]), np.float32)
+            single[planes] = part  # what is not filled is not looked at, and takes no memory
+        out = np.empty((last - first, *self.shape[1:]))
+        steps = np.array([n / m for n, m in zip(single.shape, whole, strict=True)])
+        start = np.array([begin, 0.0, 0.0])
+        _nd_image.zoom_shift(single, steps, start, out, 1, NEAREST, 0.0, 0, True)
         return out
+
+    def _seen(self, size: int, first: int, last: int) -> slice:
+        """Which of ``size`` planes of logits the image's ``first`` … ``last`` lie between."""
+        step = size / self.shape[0]
+        return slice(max(0, int(first * step) - 2), int(last * step) + 3)
 
 
 @dataclass(frozen=True)
@@ -75,9 +82,22 @@ class Whole:
     resample: Callable[[Array], Array]
 
     def slabs(self, logits: Array) -> Iterator[tuple[int, Array]]:
-        """First plane (0) and the logits (heads, z, y, x), float16."""
+        """First plane and logits (heads, planes, y, x), float16, of each slab."""
         parts = [np.asarray(self.resample(logits[k : k + 1]))[0] for k in range(len(logits))]
-        yield 0, np.stack([part.astype(np.float16) for part in parts])
+        whole = np.stack([part.astype(np.float16) for part in parts])
+        planes = _planes(len(whole), whole.shape[1:])
+        for first in range(0, whole.shape[1], planes):
+            yield first, whole[:, first : first + planes]
+
+
+def _planes(heads: int, shape: Sequence[int]) -> int:
+    return max(1, SLAB_VALUES // (heads * shape[1] * shape[2]))
+
+
+def _nearest(size: int, count: int) -> Array:
+    """For each of ``count`` planes the nearest of ``size``."""
+    centres = (np.arange(count) + 0.5) * (size / count) - 0.5
+    return np.asarray(np.clip(np.floor(centres + 0.5), 0, size - 1), int)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module, util
 from typing import Any
@@ -22,6 +22,7 @@ from tmtv_engine.errors import DeviceError, InputError, UsageError
 from tmtv_engine.image.volume import Array, Grid
 from tmtv_engine.model.nnunet_folder import Folder
 from tmtv_engine.model.nnunet_logits import Shape, Whole, Zoom
+from tmtv_engine.model.nnunet_paged import give_back, paged
 from tmtv_engine.model.nnunet_plans import OWN
 from tmtv_engine.model.nnunet_stop import Stop, stoppable
 from tmtv_engine.model.nnunet_windows import IntArray, part_of
@@ -41,7 +42,7 @@ class Prepared:
     The network's axes are the image's, permuted; ``spacing_mm`` is the image's along them.
     """
 
-    data: Tensor
+    data: Array
     zoom: Zoom | Whole
     cropped: Shape
     box: tuple[slice, slice, slice]
@@ -49,8 +50,14 @@ class Prepared:
     back: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
 
+    def emptied(self) -> Prepared:
+        """The way back alone: whoever holds it does not hold the image."""
+        return replace(self, data=np.empty(0, np.float32))
+
     def placed(self, part: Array) -> Array:
         """What was found in the part that was looked at, on the whole image; 0 elsewhere."""
+        if part.shape == self.shape:
+            return part.transpose(self.back)
         whole = np.zeros(self.shape, part.dtype)
         whole[self.box] = part
         return whole.transpose(self.back)
@@ -98,7 +105,7 @@ class Plan:
         mm = [spacing_mm[k] for k in forward]
         z, y, x = (slice(int(a), int(b)) for a, b in properties["bbox_used_for_cropping"])
         return Prepared(
-            torch.from_numpy(data),
+            data,
             self._zoom(_shape(cropped), mm),
             _shape(cropped),
             (z, y, x),
@@ -172,7 +179,7 @@ def plan_of(folder: Folder, configuration: Mapping[str, Any]) -> Plan:
 
 
 def _each(resampled: Callable[..., Any], data: Array, shape: Sequence[int], *spacing: Any) -> Array:
-    out = np.empty((len(data), *shape), np.float32)
+    out = paged((len(data), *shape))
     for k in range(len(data)):
         out[k] = np.asarray(resampled(data[k : k + 1], shape, *spacing))[0]
     return out
@@ -197,8 +204,15 @@ class Predictor:
         self.own.manual_initialization(
             network, plan.plans, plan.manager, list(parameters), dict(plan.dataset), "", mirrored
         )
+        self._image: Array | None = None
+        network.register_forward_pre_hook(self._make_room)
 
-    def logits(self, data: Tensor, box: Box | None = None, stop: Stop | None = None) -> Array:
+    def _make_room(self, *_: object) -> None:
+        """The memory of what is not looked at, for the network."""
+        if self._image is not None:
+            give_back(self._image)
+
+    def logits(self, data: Array, box: Box | None = None, stop: Stop | None = None) -> Array:
         """Logits (heads, z, y, x), float16, the mean of the folds'; raises `DeviceError`.
 
         ``box``: first index and the one behind the last of what is asked for; what no window
@@ -208,7 +222,7 @@ class Predictor:
         with stoppable(self.own, stop):
             return self._boxed(data, box)
 
-    def _boxed(self, data: Tensor, box: Box | None) -> Array:
+    def _boxed(self, data: Array, box: Box | None) -> Array:
         if box is None:
             return self._logits(data)
         own = self.own
@@ -224,14 +238,17 @@ class Predictor:
         whole[(slice(None), *part.box)] = found
         return whole
 
-    def _logits(self, data: Tensor) -> Array:
+    def _logits(self, data: Array) -> Array:
         _quiet()  # also what was imported since
+        self._image = data
         try:
-            found: Tensor = self.own.predict_logits_from_preprocessed_data(data)
+            found: Tensor = self.own.predict_logits_from_preprocessed_data(torch.from_numpy(data))
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise DeviceError(
                 "there is not enough memory for the network", "--device cpu"
             ) from error
+        finally:
+            self._image = None
         made = found.cpu().numpy()
         if not all(np.isfinite(head).all() for head in made):  # it would look like no tumour
             raise InputError("the network answers with no numbers", "Get its checkpoint again.")

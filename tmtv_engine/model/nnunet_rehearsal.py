@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from tmtv_engine.errors import InputError
 from tmtv_engine.model.nnunet_folder import Folder
@@ -39,7 +38,7 @@ def _try(folder: Folder, plan: Plan) -> None:
     z, y, x = (FINER * mm for mm in (own if len(own) == 3 else [own[0], *own]))
     image = np.random.default_rng(0).uniform(1, 2, (len(folder.channels), *SHAPE))
     prepared = plan.prepare(image.astype(np.float32), (z, y, x))
-    if not bool(torch.isfinite(prepared.data).all()):
+    if not np.isfinite(prepared.data).all():
         raise ValueError("its normalisation gives no numbers")
     logits = np.zeros((folder.heads.count, *prepared.data.shape[1:]), np.float16)
     answer(logits, prepared.zoom, prepared.cropped, folder.heads)
