@@ -29,6 +29,7 @@ from tmtv_engine.review.session import Session, refresh
 from tmtv_engine.text import clean
 from tmtv_tui.config import PIXELS, THEMES, Config
 from tmtv_tui.messages import CaseChanged
+from tmtv_tui.review.glyphs import OWN
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.picture import GREYS
 from tmtv_tui.review.rows import alias, broken_row, case_row
@@ -36,7 +37,6 @@ from tmtv_tui.screens.case import CaseScreen
 from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.worklist import Worklist
 from tmtv_tui.terminal.thrift import Exact, ExactLayout, ExactUpdate, Shown
-from tmtv_tui.widgets.blocks import OWN
 from tmtv_tui.widgets.canvas import Canvas
 from tmtv_tui.widgets.keybar import KeyBar, bindings_of, keys_of
 

@@ -9,8 +9,8 @@ from rich.color import Color
 from rich.style import Style
 from textual.strip import Strip
 
+from tmtv_tui.review.glyphs import BLOCKS
 from tmtv_tui.review.picture import CELLS
-from tmtv_tui.widgets.blocks import BLOCKS
 
 WIDE, HIGH, SIZE = 8, 16, 13
 DOWN, ACROSS = 12, 2  # a cell in parts: halves, thirds and quarters of it are whole

@@ -56,7 +56,7 @@ class Emulator:
         elif category(letter) == "Mn":
             text, pen = self.cells.get((line, column - 1), ("", ""))
             self.cells[line, column - 1] = text + letter, pen
-        elif letter.isprintable() or category(letter) == "Co":
+        elif category(letter) not in ("Cc", "Cf"):
             self.cells[self.at] = (letter, self.pen)
             self.at = line, column + 1
 

@@ -11,6 +11,7 @@ from rich.style import Style
 from tests.support.cases import make_case
 from tmtv_engine.errors import UsageError
 from tmtv_engine.image.projections import Mip
+from tmtv_tui.review.glyphs import BLOCKS, BRAILLE
 from tmtv_tui.review.picture import (
     CELLS,
     field_box,
@@ -20,7 +21,7 @@ from tmtv_tui.review.picture import (
 from tmtv_tui.review.prints import Footprints, body_box, footprints, nearest
 from tmtv_tui.review.rules import Term, parse_rule
 from tmtv_tui.review.state import change, position
-from tmtv_tui.widgets.blocks import BLOCKS, BRAILLE, draw_line, grey_of
+from tmtv_tui.widgets.blocks import draw_line, grey_of
 
 
 def test_shrinking_keeps_every_maximum() -> None:

@@ -16,10 +16,12 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
+from tmtv_tui.review.glyphs import TURNED
+
 Codes = tuple[str, str, str]
 Cell = tuple[str, Codes]
 PLAIN: Codes = ("", "39", "49")
-GAP = 4  # so many cells are written again sooner than jumped over
+GAP = 4  # so many cells of one colour are written again sooner than jumped over
 
 
 class Shown:
@@ -115,9 +117,13 @@ class Pen:
 
     def move(self, y: int, x: int) -> None:
         """To a cell, unless that is where it is."""
-        if self._at != (y, x):
-            self._parts.append(f"\x1b[{y + 1};{x + 1}H")
-            self._at = y, x
+        if self._at == (y, x):
+            return
+        line, column = self._at or (-1, 0)
+        on = x - column
+        near = line == y and on > 0
+        self._parts.append(f"\x1b[{on if on > 1 else ''}C" if near else f"\x1b[{y + 1};{x + 1}H")
+        self._at = y, x
 
     def write(self, cells: Iterable[Cell]) -> None:
         """Cells from here to the right."""
@@ -125,9 +131,7 @@ class Pen:
             return
         y, x = self._at
         for text, codes in cells:
-            if codes is not self._codes:
-                self._dip(text, codes)
-            self._parts.append(text)
+            self._parts.append(text if codes is self._codes else self._dip(text, codes))
             x += 1
         self._at = y, x
 
@@ -135,18 +139,51 @@ class Pen:
         """All that was written, the colours put back."""
         return "".join(self._parts) + ("" if self._codes == PLAIN else "\x1b[0m")
 
-    def _dip(self, text: str, wanted: Codes) -> None:
+    def _dip(self, text: str, wanted: Codes) -> str:
+        """Take the colours that ``text`` needs; returns what is to be written with them, which may
+        be the other half of a block in the colours turned about."""
         pen = self._codes
-        if text == " " and not wanted[0]:
-            wanted = ("", pen[1], wanted[2])  # a space has no foreground
+        plain = wanted if wanted[0] else _free(text, wanted, pen)
+        if text in TURNED and (other := _turned(text, wanted)):
+            turned = _free(TURNED[text], other, pen)
+            less = _said(turned, pen) < _said(plain, pen)
+            text, plain = (TURNED[text], turned) if less else (text, plain)
+        wanted = plain
         if wanted == pen:
-            return
+            return text
         if wanted[0] != pen[0]:
             self._parts.append(f"\x1b[{';'.join(c for c in ('0', *wanted) if c)}m")
         else:
             changed = [new for new, old in zip(wanted, pen, strict=True) if new != old]
             self._parts.append(f"\x1b[{';'.join(changed)}m")
         self._codes = wanted
+        return text
+
+
+def _free(text: str, wanted: Codes, pen: Codes) -> Codes:
+    """A space has no foreground, a full block no background."""
+    if text == " ":
+        return wanted[0], pen[1], wanted[2]
+    return (wanted[0], wanted[1], pen[2]) if text == "█" else wanted
+
+
+def _said(wanted: Codes, pen: Codes) -> int:
+    """How many letters it takes to change colours; attributes are the same nowhere but here."""
+    return sum(len(new) + 1 for new, old in zip(wanted, pen, strict=True) if new != old)
+
+
+@lru_cache(maxsize=8192)
+def _turned(text: str, codes: Codes) -> Codes | None:
+    """Foreground for background; None where that cannot be said or, as a space, is no picture's."""
+    attributes, fore, back = codes
+    if (
+        attributes
+        or fore[:3] != "38;"
+        or back[:3] != "48;"
+        or (text == " " and fore[1:] != back[1:])
+    ):
+        return None
+    return "", f"3{back[1:]}", f"4{fore[1:]}"
 
 
 def _cells(strip: Strip, system: ColorSystem | None) -> Iterable[Cell]:
@@ -172,12 +209,12 @@ def _cells(strip: Strip, system: ColorSystem | None) -> Iterable[Cell]:
 
 
 def _changed(new: list[Cell], old: list[Cell | None]) -> Iterable[tuple[int, int]]:
-    """Runs (first, last + 1) of cells that differ, small gaps between them included."""
+    """Runs (first, last + 1) of cells that differ, with small gaps of one colour between them."""
     first = last = -1
     for k, cell in enumerate(new):
         if cell == old[k] if k < len(old) else False:
             continue
-        if first >= 0 and k - last > GAP:
+        if first >= 0 and (k - last > GAP or any(c[1] != new[last - 1][1] for c in new[last:k])):
             yield first, last
             first = -1
         if first < 0:
