@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support import cases
 from tmtv_engine.case.folder import Case, read_case
+from tmtv_tui.review import glyphs
 from tmtv_tui.review.picture import CELLS, Placed, place
 from tmtv_tui.review.prints import Prints
 from tmtv_tui.widgets import blocks
@@ -197,7 +198,7 @@ def main() -> None:
         case = read_case(given.case) if given.case else cases.make_case(Path(name))
         print(f"{'':<26} {'whole':>10} {'':>9} {'a mark':>7}   shown, least, a dot")
         compare(case, chafa)
-    replaced = (blocks._sextants, blocks._octants, blocks._blocks)
+    replaced = (glyphs._sextants, glyphs._octants, blocks._blocks)
     print(f"lines that only draw blocks: {lines_of(*replaced)}; with chafa:", end=" ")
     print(f"{lines_of(canvas, draw, theirs)}, and one dependency more")
     assert set(CELLS) >= set(TAGS)
