@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import ExplicitVRLittleEndian
 
-from tests.fuzz.world import SHAPE, parsed, written
+from tests.fuzz.world import SHAPE, SPACING, parsed, written
 
 Files = dict[str, bytes]
 Chance = random.Random
@@ -46,7 +46,8 @@ TAGS = {
     "PatientWeight": NUMBERS, "PatientSize": NUMBERS, "RescaleSlope": NUMBERS,
     "RescaleIntercept": NUMBERS, "FrameReferenceTime": NUMBERS, "ActualFrameDuration": NUMBERS,
     "PixelSpacing": NUMBERS, "ImagePositionPatient": NUMBERS, "ImageOrientationPatient": NUMBERS,
-    "SliceThickness": NUMBERS, "NumberOfSlices": WHOLE, "ImageIndex": WHOLE,
+    "SliceThickness": NUMBERS, "SpacingBetweenSlices": NUMBERS, "SliceLocation": NUMBERS,
+    "DecayFactor": NUMBERS, "NumberOfSlices": WHOLE, "ImageIndex": WHOLE,
     "InstanceNumber": WHOLE, "NumberOfTimeSlices": WHOLE, "Rows": WHOLE, "Columns": WHOLE,
     "BitsAllocated": WHOLE, "BitsStored": WHOLE, "HighBit": WHOLE, "PixelRepresentation": WHOLE,
     "SamplesPerPixel": WHOLE, "NumberOfFrames": WHOLE,
@@ -303,7 +304,7 @@ def strangers(files: Files, chance: Chance) -> str:
     if not names:
         return "stranger nothing"
     how = chance.choice(("text", "dicomdir", "hidden", "csv", "mip", "scout", "capture", "nac",
-                         "patient", "no number", "deep"))  # fmt: skip
+                         "patient", "no number", "deep", "between", "above"))  # fmt: skip
     plain = {"text": "readme.txt", "dicomdir": "DICOMDIR", "hidden": ".DS_Store", "csv": "list.csv"}
     if how in plain:
         files[plain[how]] = b"case,pet\nx,y\n" * 9
@@ -312,7 +313,7 @@ def strangers(files: Files, chance: Chance) -> str:
         for name in names:
             files[f"a/b/{'c' * 60}/{name}"] = files.pop(name)
         return "stranger deep"
-    every = names if how in ("nac", "patient") else names[:1]
+    every = names if how in ("nac", "patient", "between", "above") else names[:1]
     for name in every:
         files[f"X{name[2:]}"] = files[name]
     own = [f"X{name[2:]}" for name in every]
@@ -332,6 +333,13 @@ def _strange(ds: Dataset, how: str) -> None:
     elif how == "nac":
         ds.SeriesInstanceUID, ds.CorrectedImage = "1.2.826.7.44", ["DECY"]
         ds.PixelData = bytes(len(ds.PixelData))
+    elif how in ("between", "above"):  # another series, under the same UID
+        place = np.array([float(v) for v in ds.ImagePositionPatient])
+        cosines = np.array([float(v) for v in ds.ImageOrientationPatient])
+        normal = np.cross(cosines[:3], cosines[3:])
+        place += normal * SPACING[0] * (0.5 if how == "between" else SHAPE[0])
+        ds.ImagePositionPatient = [f"{v:.5f}" for v in place]
+        ds.RescaleSlope = f"{float(ds.RescaleSlope) * 1.5:.9g}"
     elif how == "patient":
         ds.SeriesInstanceUID, ds.StudyInstanceUID = "1.2.826.9.2", "1.2.826.9"
         ds.PatientID = "F2"
@@ -350,19 +358,6 @@ def scans(files: Files, chance: Chance) -> str:
         del files[name]
     files.update({n.replace("PT", "CT"): d for n, d in own.items()})
     return f"CT {told}"
-
-
-BENDS: tuple[tuple[Bend, int], ...] = (
-    (header, 50), (private, 4), (drugs, 3), (moved, 8), (gone, 8), (copied, 6), (torn, 9),
-    (pixels, 6), (strangers, 5), (scans, 2),
-)  # fmt: skip
-
-
-def bent(files: Files, chance: Chance) -> list[str]:
-    """Bend once, seldom twice or thrice; what was done."""
-    kinds, weights = zip(*BENDS, strict=True)
-    often = chance.choices((1, 2, 3), (7, 2, 1))[0]
-    return [chance.choices(kinds, weights)[0](files, chance) for _ in range(often)]
 
 
 assert SHAPE[0] == 12, "slices are numbered for twelve"

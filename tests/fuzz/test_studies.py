@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fuzz.bends import Files, bent
+from tests.fuzz.bends import Files
+from tests.fuzz.choices import bent
 from tests.fuzz.judge import Tally, bend, judged
 from tests.fuzz.oracle import reading
+from tests.fuzz.sayings import FALSE, TRUE
 from tests.fuzz.world import Truth, World, worlds
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.image.volume import Volume
@@ -58,11 +60,15 @@ def one(world: World, seed: str, folder: Path, tally: Tally) -> None:
         (folder / name).write_bytes(data)
     if not files:
         folder.mkdir()
-    judged(tally, told, lambda: judge(folder, world.truth, world.counted))
+    truly = what[0].split()[0] if len(what) == 1 else ""
+    judged(tally, told, lambda: judge(folder, world.truth, world.counted, truly))
 
 
-def judge(folder: Path, truth: Truth, counted: bool) -> str:
-    """Read what lies in ``folder`` as a batch does, and compare."""
+def judge(folder: Path, truth: Truth, counted: bool, truly: str = "") -> str:
+    """Read what lies in ``folder`` as a batch does, and compare.
+
+    ``truly``: nothing was done but to say something again, which is true, or false.
+    """
     stock = take_stock([folder])
     named = [p for s in stock.studies for p in (*s.pet, *s.ct)]
     named += [f.path for f in stock.failures] + [left.path for left in stock.leftovers]
@@ -77,7 +83,11 @@ def judge(folder: Path, truth: Truth, counted: bool) -> str:
             ends.append("refused")
             continue
         codes = {n.code for n in loaded.notices} - USUAL
-        if same(loaded.suv, truth):
+        if truly == TRUE and codes:
+            ends.append(f"NEEDLESS: {sorted(codes)}")
+        elif truly == FALSE and not codes:
+            ends.append("SILENT: a contradiction")
+        elif same(loaded.suv, truth):
             ends.append("right")
         elif codes or stock.failures:
             ends.append("warned")
@@ -86,7 +96,9 @@ def judge(folder: Path, truth: Truth, counted: bool) -> str:
         else:
             ends.append("SILENT: " + _apart(loaded.suv, truth))
     ends = ends or ["refused"]
-    return min(ends, key=lambda e: ("SUTrwu".find(e[0]) + 1) or 9)
+    if truly == TRUE and "refused" in ends:
+        return "NEEDLESS: refused"
+    return min(ends, key=lambda e: ("SNUTrwu".find(e[0]) + 1) or 9)
 
 
 def _passed_over(folder: Path, named: Sequence[Path]) -> list[Path]:
