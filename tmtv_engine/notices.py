@@ -143,8 +143,9 @@ CODES: Mapping[str, Code] = MappingProxyType(
             kind="refusal",
         ),
         "spacing": Code(
-            "voxels are smaller than 0.5 mm or larger than 20 mm",
-            "Check the spacing; it is millimetres.",
+            "voxels are smaller than 0.5 mm or larger than 20 mm, or of the size that stands where "
+            "none was written",
+            "Check the spacing and the affine; they are millimetres.",
             kind="refusal",
         ),
         "slope": Code(
@@ -246,6 +247,11 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "roi-resampled": Code(
             "ROIs drawn on another grid hold another volume on the PET's voxels",
             "Draw what is thin or small on the PET itself.",
+        ),
+        "roi-spacing": Code(
+            "ROIs begin on one of the PET's voxels and have another spacing: it, or the PET's, may "
+            "be wrong",
+            "Look where they lie on the PET, and how large they are.",
         ),
         "contours-skipped": Code(
             "contours that enclose no voxel were left out",

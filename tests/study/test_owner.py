@@ -15,7 +15,8 @@ from tests.fuzz import drawings
 from tests.fuzz.world import parsed, written
 from tests.support.dicom import FACTOR, Change, codes, tags, write_series
 from tmtv_engine.errors import GeometryError, Implausible
-from tmtv_engine.image.volume import Grid
+from tmtv_engine.image.nifti import write_nifti
+from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.study.find import Study, find_studies
 from tmtv_engine.study.load import load_study
 from tmtv_engine.study.owner import Owner
@@ -217,6 +218,9 @@ def test_a_spacing_that_no_frame_keeps_is_told(
     assert [n for n in codes(rois.notices) if n == "seg-geometry"] == told
 
 
+KINDS_OF_GRID = ("seg-geometry", "roi-spacing")
+
+
 def _cut(*pixel_mm: float) -> Change:
     """A SEG of fewer rows, as some crop it: its matrix tells nothing."""
 
@@ -235,7 +239,7 @@ def _cut(*pixel_mm: float) -> Change:
 def _drawn_on(uid: str) -> Change:
     item = Dataset()
     item.SeriesInstanceUID = uid
-    return tags(ReferencedSeriesSequence=Sequence([item]))
+    return tags(ReferencedSeriesSequence=Sequence([item])) if uid else tags()
 
 
 @pytest.mark.parametrize(
@@ -244,6 +248,8 @@ def _drawn_on(uid: str) -> Change:
         ((3.0, 2.0), "1.2.3.4", []),
         ((2.5, 2.0), "1.2.3.4", ["seg-geometry"]),
         ((2.5, 2.0), "1.2.3.5", []),  # drawn on the CT, whose voxels these may be
+        ((3.0, 2.0), "", []),
+        ((2.5, 2.0), "", ["roi-spacing"]),  # nobody says on what
     ],
 )
 def test_a_seg_drawn_on_the_pet_lies_on_its_voxels(
@@ -251,4 +257,32 @@ def test_a_seg_drawn_on_the_pet_lies_on_its_voxels(
 ) -> None:
     path = _rois(tmp_path / "r.dcm", "seg", _cut(*pixel_mm), _drawn_on(series))
     rois = read_rois(path, GRID, owner=_owner(tmp_path / "pet"))
-    assert [n for n in codes(rois.notices) if n == "seg-geometry"] == told
+    assert [n for n in codes(rois.notices) if n in KINDS_OF_GRID] == told
+
+
+@pytest.mark.parametrize(
+    ("scale", "first", "size", "told"),
+    [
+        ((1, 1.5, 1.5), (2, 3, 1), (4, 5, 6), True),  # cut out, and 4.5 × 3 mm
+        ((1, 1, 1), (2, 3, 1), (4, 5, 6), False),
+        ((2, 1, 1), (2, 3, 1), (3, 5, 6), False),  # thicker
+        ((1, 0.5, 0.5), (0, 0, 0), (12, 22, 26), False),  # the whole, finer from one corner
+        ((1, 1.5, 1.5), (2, 3.3, 1), (4, 5, 6), False),  # a grid of its own
+        ((1, -1.5, 1.5), (2, 8, 1), (4, 4, 6), True),
+    ],
+)
+def test_a_mask_cut_out_of_the_pets_grid_has_its_spacing(
+    scale: tuple[float, ...],
+    first: tuple[float, ...],
+    size: tuple[int, int, int],
+    told: bool,
+    tmp_path: Path,
+) -> None:
+    affine = GRID.affine.copy()
+    affine[:3, 3] = GRID.to_mm(first)
+    affine[:3, :3] = affine[:3, :3] * np.array(scale)
+    mask = np.zeros(size, np.uint8)
+    mask[1:3, 1:4, 1:4] = 1
+    write_nifti(Volume(mask, Grid(size, affine), Unit.LABEL), tmp_path / "m.nii.gz")
+    notices = codes(read_rois(tmp_path / "m.nii.gz", GRID).notices)
+    assert ("roi-spacing" in notices) is told

@@ -23,7 +23,7 @@ MOST_PLANES = 20000
 class Segment:
     """One segment: its number, label and mask on the PET's grid, and its volume beyond that.
 
-    ``drawn_ml``: its volume on a grid of its own, None where that is the PET's.
+    ``drawn_ml``: its volume on a grid of its own, ``own``; None where that is the PET's.
     """
 
     number: int
@@ -31,6 +31,7 @@ class Segment:
     mask: Mask
     outside_ml: float = 0.0
     drawn_ml: float | None = None
+    own: Grid | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,15 +210,15 @@ def _multiples(gaps: FloatArray, step: float) -> bool:
 
 def _placed(
     frames: Sequence[tuple[FloatArray, Array]], layout: _Layout, grid: Grid, path: Path
-) -> tuple[Mask, float, float | None]:
+) -> tuple[Mask, float, float | None, Grid | None]:
     """Frames of one segment on ``grid``, the mL of them beyond it, and of all on their own grid.
 
     Directly where they lie on its voxels and are as thick, else sampled at the nearest of theirs.
     """
     if not frames:
-        return np.zeros(grid.shape, bool), 0.0, None
+        return np.zeros(grid.shape, bool), 0.0, None, None
     if all(_on_grid(layout.at(at), layout.size, grid) for at, _ in frames):
-        return *_laid(frames, layout, grid), None
+        return *_laid(frames, layout, grid), None, None
     own = _own_grid([at for at, _ in frames], layout, path)
     stack = np.zeros(own.shape, np.uint8)
     for at, image in frames:
@@ -225,7 +226,7 @@ def _placed(
     volume = Volume(stack, own, Unit.LABEL)
     mask = np.asarray(resample(volume, grid, order=0).array > 0)
     drawn_ml = float(np.count_nonzero(stack)) * own.voxel_ml
-    return mask, beyond_ml(volume, grid), drawn_ml
+    return mask, beyond_ml(volume, grid), drawn_ml, own
 
 
 def _laid(

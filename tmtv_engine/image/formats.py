@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tmtv_engine.errors import InputError
-from tmtv_engine.image.nifti import MOST_VOXELS, checked, read_nifti
+from tmtv_engine.image.nifti import MOST_VOXELS, check_sizes, checked, read_nifti
 from tmtv_engine.image.volume import Unit, Volume
 
 NIFTI = (".nii.gz", ".nii")
@@ -19,6 +19,7 @@ OTHERS = (".nrrd", ".nhdr", ".mha", ".mhd")
 SUFFIXES = (*NIFTI, *OTHERS)
 _HEADER = 1 << 16
 _CHUNK = 1 << 20
+_SCALING = ("slope", "offset")
 
 
 def suffix_of(path: Path) -> str:
@@ -37,6 +38,23 @@ def read_image(path: Path, unit: Unit) -> Volume:
     if not path.is_file():  # a FIFO would never end
         raise InputError(f"{path}: there is no such file", "Give an image.")
     return read_nifti(path, unit) if suffix_of(path) not in OTHERS else _read_itk(path, unit)
+
+
+def check_described(path: Path) -> None:
+    """Refuse an image that does not say, or says twice, how large its voxels are and where they
+    lie; raises `InputError`. `read_image` does so but for labels, which may be taken by index."""
+    if suffix_of(path) not in OTHERS:
+        check_sizes(path)
+        return
+    fields = _header(path).fields
+    nrrd = suffix_of(path) in (".nrrd", ".nhdr")
+    sizes = ("space directions", "spacings") if nrrd else ("elementspacing", "elementsize")
+    if not any(fields.get(name) for name in sizes):
+        what = f"{path}: does not say how large its voxels are ({sizes[0]})"
+        raise InputError(what, "Write it anew with their size.")
+    if nrrd and not fields.get("space directions"):
+        what = f"{path}: does not say how its voxels lie (space directions)"
+        raise InputError(what, "Write it anew with their directions.")
 
 
 def shape_of(path: Path) -> tuple[int, ...]:
@@ -117,7 +135,14 @@ def _data_file(path: Path, told: str) -> Path | None:
 def _read_itk(path: Path, unit: Unit) -> Volume:
     import SimpleITK as sitk
 
-    _check_stream(path, _header(path), _described(path))
+    header = _header(path)
+    _check_stream(path, header, _described(path))
+    if unit is not Unit.LABEL:
+        check_described(path)
+    slope, offset = (header.fields.get(f"elementtointensityfunction{k}") for k in _SCALING)
+    if not (_is(slope, 1.0) and _is(offset, 0.0)):
+        what = f"{path}: has a slope or an offset that is not read (ElementToIntensityFunction)"
+        raise InputError(what, "Write the values themselves.")
     try:
         image: Any = sitk.ReadImage(str(path))
         array = sitk.GetArrayFromImage(image)
@@ -128,6 +153,14 @@ def _read_itk(path: Path, unit: Unit) -> Volume:
     affine[:3, :3] = (turned * np.array(image.GetSpacing()[:3]))[:, ::-1]
     affine[:3, 3] = image.GetOrigin()[:3]
     return checked(path, array, affine, unit)
+
+
+def _is(text: str | None, number: float) -> bool:
+    """Whether a field is absent, or this number."""
+    try:
+        return not text or float(text) == number
+    except ValueError:
+        return False
 
 
 def _described(path: Path) -> int:

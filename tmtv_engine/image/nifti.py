@@ -17,7 +17,8 @@ _REVERSE = np.eye(4)[[2, 1, 0, 3]]  # (z, y, x) index order to NIfTI's (i, j, k)
 MOST_VOXELS = 1 << 30
 MUCH, MOST_RATIO = 1 << 29, 200  # bytes that no file may unpack to beyond so many times its own
 AGREE = 0.01
-TWO_SIZES = "Write its header anew, by the right of both."
+TWO_SIZES = "Write its header anew, with the right sform and no other."
+HALF = 0.5  # of a voxel: a qform's rounding is less
 SQUARE = 0.01  # the cosine between two axes; of rounded numbers it is less
 WHOLE = 1e-4  # how far a label that a slope went over may be from its whole number
 _CHUNK = 1 << 20
@@ -54,14 +55,15 @@ def read_nifti(path: Path, unit: Unit) -> Volume:
 
 
 def check_sizes(path: Path) -> None:
-    """Refuse a NIfTI whose header gives its voxels two sizes; raises `InputError`.
+    """Refuse a NIfTI whose header gives its voxels two sizes or places, or none; raises
+    `InputError`.
 
     `read_nifti` does so but for labels: a mask whose affine was lost may be taken by index.
     """
     import nibabel
 
     image = nibabel.load(path)
-    doubt = _two_sizes(image.affine, image.header.get_zooms()[:3])  # type: ignore[attr-defined]
+    doubt = _doubt(image)
     if doubt:
         raise InputError(f"{path}: {doubt}", TWO_SIZES)
 
@@ -69,7 +71,7 @@ def check_sizes(path: Path) -> None:
 def _read(stream: IO[bytes], packed: int | None) -> tuple[Array, Array, str]:
     """The affine and the voxels (x, y, z, …) of an open file, of either version.
 
-    Beside them what is doubtful of its voxels' size.
+    Beside them what is doubtful of its voxels' size and place.
 
     ``packed`` is how many bytes a compressed file has.
     """
@@ -90,8 +92,31 @@ def _read(stream: IO[bytes], packed: int | None) -> tuple[Array, Array, str]:
     bomb = packed is not None and size_bytes > max(MUCH, MOST_RATIO * packed)
     if voxels > MOST_VOXELS or bomb:
         raise InputError(f"says that it holds {shape} voxels", "Is the header broken?")
-    doubt = _two_sizes(image.affine, image.header.get_zooms()[:3])
-    return image.affine, np.asarray(image.dataobj), doubt
+    return image.affine, np.asarray(image.dataobj), _doubt(image)
+
+
+def _doubt(image: Any) -> str:
+    """What is doubtful of where an image's voxels lie, or ""."""
+    return _two_sizes(image.affine, image.header.get_zooms()[:3]) or _places(image)
+
+
+def _places(image: Any) -> str:
+    """That neither sform nor qform is set, or that the two disagree: programs take either."""
+    codes = [int(image.header[f"{name}_code"]) for name in ("sform", "qform")]
+    if max(codes) <= 0:
+        return "does not say how its voxels lie (neither sform nor qform is set)"
+    if min(codes) <= 0:
+        return ""
+    try:
+        one, other = image.header.get_sform(), image.header.get_qform()
+    except ValueError:  # no rotation at all: nothing takes it
+        return ""
+    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(image.shape[:3]) - 1)
+    corners = np.c_[corners, np.ones(8)]
+    apart = float(np.linalg.norm(corners @ (one - other).T, axis=1).max())
+    if not apart > HALF * np.linalg.norm(one[:3, :3], axis=0).max():
+        return ""
+    return f"lies at two places up to {apart:.4g} mm apart, by its sform and its qform"
 
 
 def _two_sizes(affine: Array, pixdim: Sequence[float]) -> str:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 import numpy as np
 
 from tmtv_engine.errors import GeometryError, InputError, TmtvError, UsageError
-from tmtv_engine.image.formats import read_image, suffix_of
-from tmtv_engine.image.nifti import check_sizes
+from tmtv_engine.image.formats import check_described, read_image, suffix_of
 from tmtv_engine.image.resample import beyond_ml, resample
 from tmtv_engine.image.volume import Grid, Mask, Unit, Volume
 from tmtv_engine.notices import Notice, notice, refuse
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["mask", "labels", "rtstruct", "seg"]
 MOST_SHARE, MOST_ML = 0.2, 0.5  # by which a ROI may change on the PET's voxels
+ALIKE = 0.02  # of a voxel: by chance one grid in 10,000 begins so near to another's voxel
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,7 @@ class _Roi:
     mask: Mask
     outside_ml: float = 0.0
     drawn_ml: float | None = None  # on a grid of its own
+    own: Grid | None = None  # where it may be the PET's, with another spacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +90,7 @@ def read_rois(
     for k in order:
         labels[filled[k].mask] = k + 1
     notices = [*read.notices, *_outside(read.rois), *_resampled(read.rois, grid)]
+    notices += _respaced(read.rois, grid)
     if np.count_nonzero(labels) < sum(size.values()):
         notices.append(notice("overlapping-rois"))
     named = tuple(roi.name for roi in filled)
@@ -113,6 +115,30 @@ def _resampled(rois: Sequence[_Roi], grid: Grid) -> list[Notice]:
     return [notice("roi-resampled", "; ".join(told[:8]))] if told else []
 
 
+def _respaced(rois: Sequence[_Roi], grid: Grid) -> list[Notice]:
+    """ROIs on a grid that begins on one of the PET's voxels and runs along them, of other spacing,
+    and not over the whole PET: cut out of an image like it, one of the two spacings is wrong."""
+    grids = [roi.own for roi in rois if roi.own is not None]
+    own = next((o for o in grids if _begins_on(o, grid)), None)
+    if own is None:
+        return []
+    sizes = (" × ".join(f"{s:.4g}" for s in g.spacing_mm) for g in (own, grid))
+    return [notice("roi-spacing", "{} mm, the PET's {} mm".format(*sizes))]
+
+
+def _begins_on(own: Grid, grid: Grid) -> bool:
+    index = grid.to_index(own.to_mm((0, 0, 0)))
+    steps = np.linalg.inv(grid.affine[:3, :3]) @ own.affine[:3, :3]
+    along = np.diag(steps)
+    straight = np.abs(steps - np.diag(along)).max() < ALIKE
+    on_voxel = np.abs(index - np.round(index)).max() < ALIKE and (index > -0.5).all()
+    across = np.abs(along[1:])
+    other = (np.abs(across - 1) > ALIKE).any()
+    short = np.abs(own.shape[1:] * across - grid.shape[1:])
+    whole = (short < np.maximum(1, across)).all()
+    return bool(straight and on_voxel and other and not whole)
+
+
 def _file(path: Path) -> Path:
     """The file of the ROIs, or the only one of its folder."""
     if path.is_dir():
@@ -134,8 +160,7 @@ def _image(path: Path, grid: Grid, names: Sequence[str] | None, accepted: Collec
             notices = by_index(labels.grid, grid, path, accepted)
             own = labels = Volume(labels.array, grid, Unit.LABEL)
         else:
-            if suffix_of(path) in (".nii", ".nii.gz"):
-                check_sizes(path)
+            check_described(path)
             check_overlap(labels.grid, grid, path)
             labels = resample(labels, grid, order=0)
     slices = (np.unique(piece).tolist() for piece in own.array)  # no sorted copy of the whole
@@ -158,7 +183,7 @@ def _labelled(label: _Label, labels: Volume, own: Volume, grid: Grid) -> _Roi:
         return _Roi(label.number, label.name, mask)
     drawn = own.with_array(own.array == label.number)
     drawn_ml = float(np.count_nonzero(drawn.array)) * own.grid.voxel_ml
-    return _Roi(label.number, label.name, mask, beyond_ml(drawn, grid), drawn_ml)
+    return _Roi(label.number, label.name, mask, beyond_ml(drawn, grid), drawn_ml, own.grid)
 
 
 def by_index(own: Grid, grid: Grid, path: Path, accepted: Collection[str]) -> tuple[Notice, ...]:
@@ -222,7 +247,11 @@ def _objects(
     found, odd = read_segments(dataset, grid, path)
     segments = _chosen(found, names, path)
     frame = str(dataset.get("FrameOfReferenceUID", ""))
-    rois = [_Roi(s.number, s.name, s.mask, s.outside_ml, s.drawn_ml) for s in segments]
+    named = drawn_on(dataset) - {""}
+    rois = [
+        _Roi(s.number, s.name, s.mask, s.outside_ml, s.drawn_ml, None if named else s.own)
+        for s in segments
+    ]
     if not odd and any(s.drawn_ml is not None for s in found):
         odd = "drawn on the PET, but not on its voxels" if drawn_on(dataset) == owner.series else ""
     told = (notice("seg-geometry", odd),) if odd else ()

@@ -20,13 +20,17 @@ SPACING_MM = (0.5, 20.0)
 
 
 def check_spacing(suv: Volume, name: object, accepted: Collection[str]) -> list[Notice]:
-    """Refuse voxels below 0.5 mm or above 20 mm, unless accepted."""
+    """Refuse voxels below 0.5 mm or above 20 mm, and an affine that nobody set (1 mm, counted from
+    0), unless accepted."""
     low, high = SPACING_MM
-    spacing = suv.grid.spacing_mm
-    if all(low <= s <= high for s in spacing):
-        return []
+    spacing, affine = suv.grid.spacing_mm, suv.grid.affine
     text = " × ".join(f"{s:g}" for s in spacing)
-    return [refuse("spacing", f"{name}: {text} mm (z, y, x)", accepted)]
+    if not all(low <= s <= high for s in spacing):
+        return [refuse("spacing", f"{name}: {text} mm (z, y, x)", accepted)]
+    unset = np.isin(np.abs(affine[:3, :3]), (0.0, 1.0)).all() and not affine[:3, 3].any()
+    if unset:
+        return [refuse("spacing", f"{name}: {text} mm, at 0, 0, 0, which is no affine", accepted)]
+    return []
 
 
 def check_suv(suv: Volume, body: Outline, name: object, accepted: Collection[str]) -> list[Notice]:
