@@ -135,15 +135,15 @@ def _distance(truly: bool, chance: Chance) -> tuple[str, Saying, set[str]]:
 def _numbers(truly: bool, chance: Chance) -> tuple[str, Saying, set[str]]:
     """InstanceNumbers that count the other way or from 0, or that repeat or are mixed."""
     how = chance.choice(("from 0", "falling", "blank") if truly else ("twice", "mixed"))
-    numbers = {
-        "from 0": lambda k: str(k),
+    numbers: dict[str, Callable[[int], str]] = {
+        "from 0": str,
         "falling": lambda k: str(12 - k),
-        "blank": lambda k: "",
+        "blank": lambda _: "",
         "twice": lambda k: str(k // 2 + 1),
         "mixed": lambda k: str(1 + (k * 5) % 12),
-    }[how]
+    }
 
     def saying(ds: Dataset, k: int) -> None:
-        ds.InstanceNumber = numbers(k)
+        ds.InstanceNumber = numbers[how](k)
 
     return f"InstanceNumber {how}", saying, {"all"}

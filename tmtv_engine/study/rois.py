@@ -134,7 +134,7 @@ def _begins_on(own: Grid, grid: Grid) -> bool:
     on_voxel = np.abs(index - np.round(index)).max() < ALIKE and (index > -0.5).all()
     across = np.abs(along[1:])
     other = (np.abs(across - 1) > ALIKE).any()
-    short = np.abs(own.shape[1:] * across - grid.shape[1:])
+    short = np.abs(np.array(own.shape[1:]) * across - np.array(grid.shape[1:]))
     whole = (short < np.maximum(1, across)).all()
     return bool(straight and on_voxel and other and not whole)
 
