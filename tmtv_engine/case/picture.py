@@ -36,6 +36,7 @@ _PAPER_HEIGHT = 1500
 _DIGIT_MM = 2.9  # the height of 8 points
 _BODY_SUV = 0.3
 _AROUND = 8  # columns beside the body, for numbers
+_LETTERS = 17
 _HALO = 2  # pixels of white around a name, to be read over dark uptake
 
 
@@ -78,16 +79,12 @@ def write_sheet(path: Path, mip: Mip, grid: Grid, marks: Sequence[Mark], text: s
     """Write a PNG: front and side projection with ``marks``, the last on top, and words."""
     from PIL import Image, ImageDraw, ImageFont
 
-    zoom = _zoom(mip, _HEIGHT)
-    font = ImageFont.load_default(size=15)
-    views = [_view(mip, grid, marks, angle, zoom, font) for angle in _angles(mip)]
-    high, wide = views[0].height, views[0].width
-    side = 330
-    sheet = Image.new("RGB", (2 * wide + side + 4 * _MARGIN, high + 2 * _MARGIN), "white")
-    for k, view in enumerate(views):
-        sheet.paste(view, (_MARGIN + k * (wide + _MARGIN), _MARGIN))
+    views = _views(mip, grid, marks, _zoom(mip, _HEIGHT), ImageFont.load_default(size=_LETTERS))
+    font, side = ImageFont.load_default(size=16), 350
+    left = _MARGIN + views.width + _MARGIN
+    sheet = Image.new("RGB", (left + side + _MARGIN, views.height + 2 * _MARGIN), "white")
+    sheet.paste(views, (_MARGIN, _MARGIN))
     draw = ImageDraw.Draw(sheet)
-    left = 2 * wide + 3 * _MARGIN
     _scale(draw, left, _MARGIN, side - 2 * _MARGIN, font)
     draw.multiline_text((left, _MARGIN + 60), text, fill="black", font=font, spacing=6)
     sheet.save(path, format="PNG")
@@ -99,24 +96,33 @@ def write_print(path: Path, mip: Mip, lesions: Lesions, rows: Sequence[LesionRow
     Accepted lesions alone have their numbers, of 8 points where the picture is as large as
     `PAPER_MM` allows; the others are outlined.
     """
-    from PIL import Image, ImageFont
+    from PIL import ImageFont
 
     marks = [
         mark if rows[k].status == Status.ACCEPTED else replace(mark, name="")
         for k, mark in zip(drawing_order(rows), marks_of(lesions, rows), strict=True)
     ]
-    zoom, angles = _zoom(mip, _PAPER_HEIGHT), _angles(mip)
-    parts = [_body(mip, lesions.grid, marks, angle) for angle in angles]
+    zoom = _zoom(mip, _PAPER_HEIGHT)
+    parts = [_body(mip, lesions.grid, marks, angle) for angle in _angles(mip)]
     wide = zoom * sum(part.stop - part.start for part in parts) + _MARGIN
-    high = zoom * mip.images.shape[1]
-    dot_mm = min(PAPER_MM[0] / wide, PAPER_MM[1] / high)
+    dot_mm = min(PAPER_MM[0] / wide, PAPER_MM[1] / (zoom * mip.images.shape[1]))
     font = ImageFont.load_default(size=math.ceil(_DIGIT_MM / dot_mm))
-    sheet, left = Image.new("RGB", (wide, high), "white"), 0
-    for angle, part in zip(angles, parts, strict=True):
-        view = _view(mip, lesions.grid, marks, angle, zoom, font, part)
-        sheet.paste(view, (left, 0))
-        left += view.width + _MARGIN
-    sheet.save(path, format="PNG")
+    _views(mip, lesions.grid, marks, zoom, font).save(path, format="PNG")
+
+
+def _views(mip: Mip, grid: Grid, marks: Sequence[Mark], zoom: int, font: Any) -> Any:
+    """Front and side projection, cropped to the body, side by side."""
+    from PIL import Image
+
+    found = [
+        _view(mip, grid, marks, angle, zoom, font, _body(mip, grid, marks, angle))
+        for angle in _angles(mip)
+    ]
+    wide = sum(view.width for view in found) + _MARGIN
+    sheet = Image.new("RGB", (wide, found[0].height), "white")
+    sheet.paste(found[0], (0, 0))
+    sheet.paste(found[1], (found[0].width + _MARGIN, 0))
+    return sheet
 
 
 def _zoom(mip: Mip, high: int) -> int:
@@ -166,7 +172,7 @@ def _view(
     angle: int,
     zoom: int,
     font: Any,
-    columns: slice = slice(0, None),
+    columns: slice,
 ) -> Any:
     from PIL import Image, ImageDraw
 
