@@ -21,6 +21,7 @@ from tmtv_engine.case.cuts import Cuts, body_surface
 from tmtv_engine.case.folder import CT, IMAGE, Case, write_case
 from tmtv_engine.case.picture import write_picture
 from tmtv_engine.case.record import (
+    SCHEMA,
     CaseRecord,
     CtInfo,
     ModelInfo,
@@ -218,7 +219,7 @@ def _record(case: str, loaded: Loaded, finder: Finder, found: Found, cuts: Cuts)
     missed = () if finder.takes_ct else ("no-ct",)
     told = (*(n for n in loaded.notices if n.code not in missed), *found.notices)
     return CaseRecord(
-        schema="tmtv.case/1",
+        schema=SCHEMA,
         case=case,
         created=utc_now(),
         **_known(loaded.info),

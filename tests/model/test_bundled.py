@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.digital_table import accepted
 from tmtv_engine.lesion.rules import vote
@@ -39,6 +40,24 @@ def test_it_finds_the_disease_of_patients_it_has_not_seen() -> None:
         truth = (patient.rois.array > 0) & (patient.suv.array > 2.5)
         scores.append(dice(taken.labels().array > 0, truth) or 0.0)
     assert np.mean(scores) > 0.4
+
+
+def test_threads_move_nothing_but_last_digits() -> None:
+    """Sums in another order: 1e-6 at most, and the same label map (README)."""
+    suv = draw_patient(1, spacing_mm=8.0).suv
+    segment, before = load_model("vnet", "cpu"), torch.get_num_threads()
+    try:
+        told = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            told.append(segment(suv))
+    finally:
+        torch.set_num_threads(before)
+    one, two = (found.probability.array for found in told)
+    assert float(np.abs(one - two).max()) <= 1e-6
+    taken = [accepted(vote(f.probability, suv), suv, f.naming).labels().array for f in told]
+    assert taken[0].any()
+    assert (taken[0] == taken[1]).all()
 
 
 def test_loading_the_network_does_not_load_torch_s_compiler() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -23,7 +23,7 @@ from tmtv_engine.lesion.measures import Amount, Count, Number, Total
 from tmtv_engine.lesion.origin import Share, Source, Status, Structure
 from tmtv_engine.notices import Notice
 
-SCHEMA = "tmtv.case/1"
+SCHEMA: Final = "tmtv.case/1"
 T = TypeVar("T")
 
 Id = Annotated[int, Meta(ge=1, lt=2**31)]
