@@ -201,6 +201,42 @@ def test_several_models_in_one_download_are_named(tmp_path: Path) -> None:
         add("x", [str(tmp_path / "nowhere.zip")])
 
 
+def test_what_is_wrong_in_a_zip_is_said_of_the_zip(tmp_path: Path) -> None:
+    unnamed = model(tmp_path / "m", channel_names={"0": "noNorm", "1": "zscore"})
+    broken, sprung = model(tmp_path / "b"), model(tmp_path / "s")
+    (broken / FINAL).write_bytes(b"PK")
+    HOSTILE["code in the weights"](sprung)
+    for name, source in (("u", unnamed), ("b", broken), ("s", sprung)):
+        given = zipped(source, tmp_path / f"{name}.zip")
+        with pytest.raises(TmtvError) as caught:
+            add("x", [str(given)])
+        assert str(given) in caught.value.what
+        assert ".part" not in str(caught.value)
+    (tmp_path / "n.zip").write_bytes(zipped(tmp_path / "nothing", tmp_path / "e.zip").read_bytes())
+    with pytest.raises(InputError, match=r"n\.zip: holds no folder of nnU-Net"):
+        add("x", [str(tmp_path / "n.zip")])
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234567\n"
+
+
+def test_what_git_leaves_without_lfs_is_told(tmp_path: Path) -> None:
+    (tmp_path / "weights.zip").write_bytes(POINTER)
+    source = model(tmp_path / "m")
+    (source / FINAL).write_bytes(POINTER)
+    for given, named in ((tmp_path / "weights.zip", "weights.zip"), (source, FINAL)):
+        with pytest.raises(InputError, match=f"{named}: is no model but Git LFS") as caught:
+            add("x", [str(given)])
+        assert "git lfs pull" in caught.value.remedy
+
+
+def test_a_zip_is_added_before_it_is_run(tmp_path: Path) -> None:
+    given = zipped(model(tmp_path / "m"), tmp_path / "m.zip")
+    with pytest.raises(InputError, match=r"m\.zip: is no folder") as caught:
+        registry.load(f"nnunet:{given}", "cpu")
+    assert "tmtv models add" in caught.value.remedy
+
+
 def test_a_set_is_of_models_that_are_kept(tmp_path: Path) -> None:
     for name in ("a", "b"):
         add(name, [str(model(tmp_path / name))])

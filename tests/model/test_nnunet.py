@@ -173,7 +173,8 @@ def test_what_nnunetv2_prints_goes_to_stderr_and_stdout_stays_the_process_s(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = ModuleType("nnunetv2.chatter")
-    exec("def talk(): print('chatter')", vars(module))
+    unasked = "perform_everything_on_device=True is only supported for cuda devices!"
+    exec(f"def talk(): print({unasked!r}); print('chatter')", vars(module))
     monkeypatch.setitem(sys.modules, module.__name__, module)
     before = sys.stdout
     _quiet()

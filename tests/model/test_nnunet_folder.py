@@ -99,7 +99,8 @@ def test_regions_have_no_background() -> None:
 def test_no_tumour_among_the_labels_is_asked_for(
     labels: dict[str, Any], wanted: str | None
 ) -> None:
-    with pytest.raises(UsageError, match="no single label is tumour") as caught:
+    told = "no single label is tumour" if wanted is None else f"no label is {wanted} among"
+    with pytest.raises(UsageError, match=told) as caught:
         heads_of({"labels": labels}, HERE, wanted)
     assert "--tumour-label" in caught.value.remedy
 

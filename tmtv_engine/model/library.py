@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tmtv_engine.errors import CaseError, InputError, UsageError
+from tmtv_engine.errors import CaseError, InputError, TmtvError, UsageError
 from tmtv_engine.files import dump_json, load_json, new_folder, utc_now
 from tmtv_engine.model.ensemble import COMBINE
-from tmtv_engine.model.nnunet_folder import Folder, read_folder
-from tmtv_engine.study.archive import is_zip, opened
+from tmtv_engine.model.nnunet_folder import Folder, no_pointer, read_folder
+from tmtv_engine.study.archive import Unpacked, is_zip, opened
 from tmtv_engine.text import clean
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
@@ -158,17 +158,22 @@ def _folder(source: Path) -> Iterator[tuple[Path, str]]:
     if source.is_dir():
         yield _results_folder(source), clean(source.name, 120)
     elif source.is_file():
+        no_pointer(source)
         with opened(source) as (folder, left):
             links = [leftover for leftover in left if "link" in leftover.why]
             if links:
                 what = f"{source}: holds a link or special file ({clean(links[0].path.name)})"
                 raise InputError(what, "A model needs none: get it from its authors.")
-            yield _results_folder(folder, source), clean(source.name, 120)
+            try:
+                yield _results_folder(folder), clean(source.name, 120)
+            except TmtvError as error:
+                Unpacked({source: folder}).rename(error)
+                raise
     else:
         raise InputError(f"{source}: is not there", "Give a zip or a folder.")
 
 
-def _results_folder(root: Path, told: Path | None = None) -> Path:
+def _results_folder(root: Path) -> Path:
     """The one folder in ``root`` that is nnU-Net's; raises `InputError` for none or several."""
     found = []
     for where, folders, names in os.walk(root):
@@ -181,7 +186,7 @@ def _results_folder(root: Path, told: Path | None = None) -> Path:
     listed = clean(", ".join(str(p.relative_to(root)) for p in found[:8]), 300)
     what = f"holds several models ({listed})" if found else "holds no folder of nnU-Net"
     remedy = "Add each folder by itself." if found else "It has plans.json and fold_0 in it."
-    raise InputError(f"{told or root}: {what}", remedy)
+    raise InputError(f"{root}: {what}", remedy)
 
 
 def _only_files(folder: Folder) -> None:

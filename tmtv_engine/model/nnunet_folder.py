@@ -23,6 +23,7 @@ NAMES = {"pet": ("pet", "pt", "suv", "fdg"), "ct": ("ct",)}
 CLICKS = {"foreground": ("fg", "foreground", "pos"), "background": ("bg", "background", "neg")}
 SCALINGS = ("nonorm", "zscore", "rescale_to_0_1")
 TUMOUR = re.compile("tumou?r|lesion|lymphoma|cancer|metasta", re.IGNORECASE)
+POINTER = b"version https://git-lfs"
 JSON_LIMIT = 64 * 2**20
 
 
@@ -79,6 +80,10 @@ def read_folder(
     Raises `InputError` for a folder that is none; `UsageError` where it is not told which
     channel or label is which.
     """
+    if path.is_file():
+        raise InputError(
+            f"{path}: is no folder", f"tmtv models add NAME {path}, then --model NAME."
+        )
     dataset, plans = read_json(path / "dataset.json"), read_json(path / "plans.json")
     try:
         kinds = channels_of(dataset, path, channels)
@@ -100,6 +105,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"{path}: is not nnU-Net's", ASK)
     return found
+
+
+def no_pointer(path: Path) -> None:
+    """Raise `InputError` for what Git leaves of a large file where git-lfs is absent."""
+    with path.open("rb") as file:
+        if file.read(len(POINTER)) == POINTER:
+            what = f"{path}: is no model but Git LFS's pointer to one"
+            raise InputError(what, "git lfs pull there, or download the file itself.")
 
 
 def checkpoints_of(path: Path) -> tuple[Path, ...]:
@@ -168,9 +181,10 @@ def heads_of(dataset: Mapping[str, Any], folder: Path, wanted: str | None = None
         chosen = [k for k, v in there.items() if k == wanted or [str(n) for n in v] == [wanted]]
     if len(chosen) != 1:
         listed = ", ".join(f"{k} ({' '.join(map(str, v))})" for k, v in there.items())
+        what = "no single label is tumour" if wanted is None else f"no label is {clean(wanted, 40)}"
         raise UsageError(
-            f"{folder}: no single label is tumour among {clean(listed or 'none', 300)}",
-            "Say which is: --tumour-label NAME or NUMBER.",
+            f"{folder}: {what} among {clean(listed or 'none', 300)}",
+            "Say which is the tumour's: --tumour-label NAME or NUMBER.",
         )
     regions = any(isinstance(v, list) and len(v) > 1 for v in labels.values())
     values = sorted({0, *(n for v in there.values() for n in v)})

@@ -29,6 +29,7 @@ from tmtv_engine.model.nnunet_windows import IntArray, part_of
 from tmtv_engine.text import clean
 
 CHATTY = ("nnunetv2", "dynamic_network_architectures", "acvl_utils", "batchgeneratorsv2")
+UNASKED = "('perform_everything_on_device=True"  # said whatever was asked, of any device but cuda
 INSTALL = "pip install 'tmtv[nnunet]'"
 DEFAULT = "resample_data_or_seg_to_shape"
 EDGE = 2  # voxels of the network's around a box, for the way back to the image's
@@ -286,7 +287,8 @@ def _quiet() -> None:
 
 
 def _aloud(*words: object, **more: Any) -> None:
-    print(*words, **{"file": sys.stderr, **more})
+    if not str(words[:1]).startswith(UNASKED):
+        print(*words, **{"file": sys.stderr, **more})
 
 
 def _import() -> None:

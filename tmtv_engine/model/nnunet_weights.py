@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from tmtv_engine.errors import InputError
+from tmtv_engine.model.nnunet_folder import no_pointer
 from tmtv_engine.model.nnunet_plans import OWN
 from tmtv_engine.text import clean
 
@@ -72,6 +73,7 @@ def _look(path: Path) -> None:
     """Refuse what is not torch's zip, or unpacks to more than it is."""
     if not path.is_file():  # a pipe would be waited for
         raise InputError(f"{path}: is no file", WHOLE)
+    no_pointer(path)
     try:
         with zipfile.ZipFile(path) as held:
             packed = [m for m in held.infolist() if m.compress_type != zipfile.ZIP_STORED]

@@ -76,6 +76,7 @@ def load(name: str | None = None, device: str = "auto", told: Told | None = None
     name = name or default_model()
     told = told or Told()
     if name == "hotspot":
+        _only_for_others(name, told)
         return Model(None, {"name": "hotspot"}, takes_ct=False)
     if name.startswith("nnunet:"):
         return _joined(name.removeprefix("nnunet:"), device, told)
@@ -84,7 +85,9 @@ def load(name: str | None = None, device: str = "auto", told: Told | None = None
         what = f"--model {name}: a folder here and a model of tmtv models are called so"
         raise UsageError(what, f"Write ./{name} for the folder.")
     if there:
-        return _loaded(_kept(there, device, told))
+        one = _kept(there, device, told)
+        _one_alone(one, told)
+        return _loaded(one)
     if name == "vnet" and not BUNDLED.is_file():
         raise UsageError("no network is bundled here", "Use --model hotspot or a run folder.")
     if name != "vnet" and not Path(name).is_dir():
@@ -94,10 +97,41 @@ def load(name: str | None = None, device: str = "auto", told: Told | None = None
         )
     from tmtv_engine.model.infer import load_model
 
+    _only_for_others(name, told)
     network = load_model(name, device=device)
     return Model(
         network, dict(network.record), network.device_name, network.warnings, network.takes_ct
     )
+
+
+def _only_for_others(name: str, told: Told) -> None:
+    asked = {
+        "--channels": told.channels,
+        "--tumour-label": told.tumour_label,
+        "--combine": told.combine,
+    }
+    for option, given in asked.items():
+        if given is not None:
+            what = f"{option} does nothing to {clean(name, 200)}"
+            raise UsageError(what, "It is for models of others (nnU-Net): leave it out.")
+
+
+def _one_alone(model: NnUnetSegmenter | Ensemble, told: Told) -> None:
+    from tmtv_engine.model.ensemble import Ensemble
+
+    if told.combine is not None and not isinstance(model, Ensemble):
+        raise UsageError("--combine joins several models, and this is one", "Leave it out.")
+
+
+def absolute(name: str) -> str:
+    """``name`` with its folders told from the root, for a worker that stands in another one."""
+    bare = name.removeprefix("nnunet:")
+    names = [name] if bare == name else folder_names(bare)
+    found = [Path(n) if bare == name else Path(n).expanduser() for n in names]
+    there = [str(p.absolute()) if p.is_dir() else n for p, n in zip(found, names, strict=True)]
+    if len(there) > 1 and any("," in one for one in there):
+        return name
+    return name.removesuffix(bare) + ",".join(there)
 
 
 def pet_only() -> tuple[str, ...]:
@@ -156,6 +190,7 @@ def _joined(folders: str, device: str, told: Told) -> Model:
 
     made = [one(name) for name in names]
     if len(made) == 1:
+        _one_alone(made[0], told)
         return _loaded(made[0])
     combine = told.combine or "mean"
     joined = "+".join(m.record["name"].removeprefix("nnunet:") for m in made)

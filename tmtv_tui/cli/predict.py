@@ -110,7 +110,7 @@ def predict(
     config = config_of(out, method, liver_sphere, told, not no_image)
     options.choice(case_name, CASE_NAMES, "--case-name")
     said: Any = {"rule": rule, "min_ml": min_ml, "split": not no_split}
-    there = str(Path(model).absolute()) if model and Path(model).is_dir() else model
+    there = model and models.absolute(model)
     told_of = models.told(channels, tumour_label, combine)
     load = partial(finders.load, there, device, told_of, **said)
     finder = finders.load(model, device, told_of, **said)
