@@ -25,8 +25,9 @@ from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.rules import paper_rule
 from tmtv_engine.model.channels import channels_of, grid_for, on_grid
 from tmtv_engine.model.infer import NetworkSegmenter, load_model
+from tmtv_engine.model.plans import PAPER
 from tmtv_engine.model.recipes import THE_PAPERS
-from tmtv_engine.model.vnet import PAPER, VNet
+from tmtv_engine.model.vnet import VNet
 from tmtv_engine.phantom.draw import draw_patient
 
 SEED = 1

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 
+from tmtv_engine.export.writers import WRITERS
+from tmtv_engine.model.recipes import RECIPES
+from tmtv_engine.phantom.vendors import VENDORS
 from tmtv_tui.cli.app import app, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +94,21 @@ def test_every_option_stands_on_a_page() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", "\n".join(p.read_text() for p in pages)))
     assert {(name, *p.opts) for name, p in OPTIONS if not named & set(p.opts)} == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "table"),
+    [
+        ("train", "--recipe", RECIPES),
+        ("phantom", "--vendor", VENDORS),
+        ("export", "--write", WRITERS),
+    ],
+)
+def test_choices_are_the_engine_s_tables(
+    command: str, option: str, table: Mapping[str, object]
+) -> None:
+    (told,) = (p.help for n, p in OPTIONS if n == command and option in p.opts)
+    assert re.findall(r"[a-z][a-z0-9-]*", told.rpartition(":")[2]) == list(table)
 
 
 def test_ways_out_exist() -> None:

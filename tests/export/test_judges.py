@@ -13,7 +13,8 @@ from tmtv_engine.export.objects import write_objects
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.model.finders import file_finder
-from tmtv_engine.phantom.dicom import VENDORS, write_patient
+from tmtv_engine.phantom.dicom import write_patient
+from tmtv_engine.phantom.vendors import VENDORS
 from tmtv_engine.pipeline import CaseConfig, run_case
 from tmtv_engine.study.find import Study, find_studies
 

@@ -50,8 +50,8 @@ def _made(folder: Path) -> dict[str, Any]:
     import torch
 
     from tmtv_engine.model.checkpoint import network_of, write_model
+    from tmtv_engine.model.plans import Architecture
     from tmtv_engine.model.recipes import RECIPES
-    from tmtv_engine.model.vnet import Architecture
 
     small = Architecture(channels=2, kernel=3, convolutions=(1, 1))
     recipe = dataclasses.replace(

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.model.body import body_grid, body_mask, laid
-from tmtv_engine.model.bodynet import BodyNet, BodyPlan
+from tmtv_engine.model.bodynet import BodyNet
 from tmtv_engine.model.infer import NetworkSegmenter
+from tmtv_engine.model.plans import BodyPlan
 from tmtv_engine.model.recipes import RECIPES
 from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.phantom.draw import draw_patient

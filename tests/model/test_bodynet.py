@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tmtv_engine.lesion.structures import STRUCTURES
-from tmtv_engine.model.bodynet import NONE, BodyNet, BodyPlan, folded, unfolded
+from tmtv_engine.model.bodynet import NONE, BodyNet, folded, unfolded
+from tmtv_engine.model.plans import BodyPlan
 from tmtv_engine.model.vnet import parameter_count
 
 SMALL = BodyPlan(3, (4, 6, 8), (1, 1, 1), (1, 1), 5)

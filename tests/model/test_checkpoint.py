@@ -12,8 +12,8 @@ from torch import nn
 
 from tmtv_engine.errors import InputError
 from tmtv_engine.model.checkpoint import network_of, read_model, recipe_of, write_model
+from tmtv_engine.model.plans import Architecture
 from tmtv_engine.model.recipes import RECIPES, Recipe
-from tmtv_engine.model.vnet import Architecture
 
 TINY = Recipe(
     "tiny", Architecture(1, 2, 3, (1, 1), True, 0.0), 8.0, (8, 8, 8), "log", "adamw", 0.01

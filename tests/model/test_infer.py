@@ -15,8 +15,8 @@ from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.model.channels import scaled, scaled_hu
 from tmtv_engine.model.checkpoint import network_of, write_model
 from tmtv_engine.model.infer import NetworkSegmenter, device_of, load_model
+from tmtv_engine.model.plans import Architecture
 from tmtv_engine.model.recipes import Recipe
-from tmtv_engine.model.vnet import Architecture
 
 RECIPE = Recipe(
     "tiny", Architecture(1, 2, 3, (1, 1, 1), True, 0.0), 8.0, (16, 16, 16), "linear", "sgd", 0.1

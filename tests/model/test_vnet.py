@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tmtv_engine.model.vnet import COARSE, PAPER, Architecture, VNet, parameter_count
+from tmtv_engine.model.plans import COARSE, PAPER, Architecture
+from tmtv_engine.model.vnet import VNet, parameter_count
 from tmtv_engine.train.loss import dice_and_entropy, soft_dice_loss
 
 SMALL = Architecture(2, 4, 3, (1, 2, 2), norm=False, dropout=0.2)

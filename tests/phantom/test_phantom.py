@@ -18,12 +18,13 @@ from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.lesion.thresholds import kept
 from tmtv_engine.phantom.canvas import Canvas
 from tmtv_engine.phantom.cohort import stream
-from tmtv_engine.phantom.dicom import VENDORS, write_patient
+from tmtv_engine.phantom.dicom import write_patient
 from tmtv_engine.phantom.disease import HEALTHY, Disease, Lesion, draw_disease
 from tmtv_engine.phantom.draw import draw_patient, draw_tensors
 from tmtv_engine.phantom.lesions import draw_lesions
 from tmtv_engine.phantom.person import person_of
 from tmtv_engine.phantom.truth import tmtv_probability
+from tmtv_engine.phantom.vendors import VENDORS
 from tmtv_engine.study.find import Study, find_studies
 from tmtv_engine.study.load import load_study
 from tmtv_engine.study.rois import read_rois

@@ -17,11 +17,10 @@ from torch import Tensor
 
 from tmtv_engine.errors import InputError, UsageError
 from tmtv_engine.lesion.structures import STRUCTURES
-from tmtv_engine.model.bodynet import BodyPlan
 from tmtv_engine.model.checkpoint import network_of, read_model
 from tmtv_engine.model.infer import load_model
+from tmtv_engine.model.plans import Architecture, BodyPlan
 from tmtv_engine.model.recipes import Recipe
-from tmtv_engine.model.vnet import Architecture
 from tmtv_engine.train.export import export
 from tmtv_engine.train.lesson import Lesson, Patient, batch_of, lessons_of, part, steps_of
 from tmtv_engine.train.loop import train

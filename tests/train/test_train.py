@@ -20,8 +20,8 @@ from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.model.checkpoint import read_model
 from tmtv_engine.model.infer import load_model
+from tmtv_engine.model.plans import Architecture
 from tmtv_engine.model.recipes import RECIPES, Recipe
-from tmtv_engine.model.vnet import Architecture
 from tmtv_engine.train.curve import read_metrics, write_curve
 from tmtv_engine.train.dataset import prepare, prepare_all, read_dataset, split_of, truth_map
 from tmtv_engine.train.lesson import Batch, Lesson, batch_of

@@ -14,36 +14,16 @@ halved by an average and doubled by linear interpolation, not by bare strides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from tmtv_engine.model.plans import BodyPlan
 
 LEAK = 0.05
 START = 0.3  # of what a residual block adds
 NONE = -20.0  # the logit of air
 FOLD = 2
-
-
-@dataclass(frozen=True)
-class BodyPlan:
-    """What a `BodyNet` is made of: channels a level, residual blocks down (``down``) and up.
-
-    ``inputs`` counts the mask of the body, which is the last channel; ``structures`` is how many
-    there are to tell apart.
-    """
-
-    inputs: int = 3
-    channels: tuple[int, ...] = (32, 64, 128)
-    down: tuple[int, ...] = (1, 2, 3)
-    up: tuple[int, ...] = (2, 1)
-    structures: int = 21
-
-    @property
-    def levels(self) -> int:
-        """How often the image is halved, its folding included."""
-        return len(self.channels)
 
 
 class Masked(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor
 from tmtv_engine.image.resample import model_grid, resample
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.model.body import body_grid, body_mask, laid
-from tmtv_engine.model.bodynet import BodyPlan
+from tmtv_engine.model.plans import BodyPlan
 
 if TYPE_CHECKING:
     from tmtv_engine.model.recipes import Recipe

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 
 from tmtv_engine.errors import InputError
 from tmtv_engine.files import make_folder, write_bytes, write_text
-from tmtv_engine.model.bodynet import BodyNet, BodyPlan
+from tmtv_engine.model.bodynet import BodyNet
+from tmtv_engine.model.plans import Architecture, BodyPlan
 from tmtv_engine.model.recipes import Recipe
-from tmtv_engine.model.vnet import Architecture, VNet
+from tmtv_engine.model.vnet import VNet
 
 SCHEMA = "tmtv.model/1"
 MOST_CHANNELS, MOST_LEVELS, MOST_VOXELS = 4096, 10, 1 << 27

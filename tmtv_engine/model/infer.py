@@ -20,10 +20,11 @@ from tmtv_engine.image.resample import Shape, ramp, resample, windows
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.redraw import redraw
 from tmtv_engine.lesion.structures import STRUCTURES
-from tmtv_engine.model.bodynet import FOLD, BodyPlan
+from tmtv_engine.model.bodynet import FOLD
 from tmtv_engine.model.channels import channels_of, grid_for, on_grid
 from tmtv_engine.model.checkpoint import network_of, read_model
 from tmtv_engine.model.naming import Naming, agreed
+from tmtv_engine.model.plans import BodyPlan
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.model.segmenter import Prediction
 from tmtv_engine.notices import Notice, notice

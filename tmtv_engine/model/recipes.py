@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-from tmtv_engine.model.bodynet import BodyPlan
-from tmtv_engine.model.vnet import COARSE, PAPER, Architecture
+from tmtv_engine.model.plans import COARSE, PAPER, Architecture, BodyPlan
 
 Scaling = Literal["linear", "log", "both"]
 

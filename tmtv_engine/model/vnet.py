@@ -13,31 +13,10 @@ layer: 11 million parameters. ``COARSE`` is a leaner one for whole bodies at 8 m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class Architecture:
-    """What a V-Net is made of; ``convolutions`` from the first level down, then the bottom."""
-
-    inputs: int = 2
-    channels: int = 8
-    kernel: int = 5
-    convolutions: tuple[int, ...] = (1, 2, 3, 3, 3)
-    norm: bool = False
-    dropout: float = 0.2
-
-    @property
-    def levels(self) -> int:
-        """How often the image is halved."""
-        return len(self.convolutions) - 1
-
-
-PAPER = Architecture()
-COARSE = Architecture(1, 8, 3, (1, 2, 2, 2, 2), norm=True, dropout=0.0)
+from tmtv_engine.model.plans import PAPER, Architecture
 
 
 class Block(nn.Module):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -14,6 +12,7 @@ from pydicom.uid import UID
 from tmtv_engine.export.job import uid_of
 from tmtv_engine.export.rtstruct import Roi, save, structure_set
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
+from tmtv_engine.phantom.vendors import VENDORS
 from tmtv_engine.suv.factor import F18_HALF_LIFE_S
 
 PET_CLASS = "1.2.840.10008.5.1.4.1.1.128"
@@ -22,14 +21,6 @@ DOSE_BQ = 2.5e8
 WAITED_S = 3600.0
 COUNTS_BQML = 1.6  # Bq/mL per count of the Philips flavour
 FRAME_MS = 120000
-
-VENDORS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "ge": ("GE MEDICAL SYSTEMS", "Discovery"),
-        "siemens": ("SIEMENS", "Biograph"),
-        "philips": ("Philips Medical Systems", "Ingenuity"),
-    }
-)
 
 
 def write_patient(

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from tmtv_engine.errors import InputError
-from tmtv_engine.model.bodynet import FOLD, BodyPlan
+from tmtv_engine.model.bodynet import FOLD
+from tmtv_engine.model.plans import BodyPlan
 
 JOINED = "tumour.weight"  # its inputs are the network's channels and then the folded image
 

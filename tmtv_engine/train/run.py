@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from tmtv_engine.errors import InputError
 from tmtv_engine.files import write_bytes
-from tmtv_engine.model.bodynet import FOLD, BodyPlan
+from tmtv_engine.model.bodynet import FOLD
 from tmtv_engine.model.checkpoint import network_of, recipe_of
+from tmtv_engine.model.plans import BodyPlan
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.train.grow import another_network, grown
 from tmtv_engine.train.lesson import Batch, Lesson, batch_of

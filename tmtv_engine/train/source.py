@@ -14,7 +14,7 @@ import torch
 from tmtv_engine.errors import UsageError
 from tmtv_engine.image.resample import BODY_SUV, SCATTER_ML
 from tmtv_engine.lesion.structures import STRUCTURES
-from tmtv_engine.model.bodynet import BodyPlan
+from tmtv_engine.model.plans import BodyPlan
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.phantom.anatomies import Anatomies
 from tmtv_engine.phantom.cohort import stream

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import typer
 
+from tmtv_engine.phantom.vendors import VENDORS
 from tmtv_tui.cli import console, options
 from tmtv_tui.cli.places import check_out
 
 FORMATS = ("dicom", "nifti")
-VENDORS = ("ge", "siemens", "philips")
 
 
 def phantom(
@@ -31,7 +31,7 @@ def phantom(
         "MOOSE's NIfTI.",
     ),
     vendor: str = typer.Option(
-        "ge", "--vendor", metavar="VENDOR", help="Header of the PET: ge, siemens, philips."
+        "ge", "--vendor", metavar="VENDOR", help=f"Header of the PET: {', '.join(VENDORS)}."
     ),
     as_json: bool = options.JSON,
     quiet: bool = options.QUIET,
@@ -45,7 +45,7 @@ def phantom(
     console.VOICE.quiet = quiet
     check_out(out)
     options.choice(form, FORMATS, "--format")
-    options.choice(vendor, VENDORS, "--vendor")
+    options.choice(vendor, tuple(VENDORS), "--vendor")
     from tmtv_engine.files import new_folder
     from tmtv_engine.phantom.anatomies import Anatomies
     from tmtv_engine.phantom.write import write_drawn, write_manifest

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import typer
 
+from tmtv_engine.model.recipes import RECIPES
 from tmtv_tui.cli import console, options
-
-RECIPES = ("coarse", "paper", "paper-8mm")
 
 
 def train(
@@ -19,7 +18,7 @@ def train(
         ..., "-o", "--out", metavar="FOLDER", help="Folder of the run, then --model's."
     ),
     recipe: str = typer.Option(
-        "coarse", "--recipe", metavar="RECIPE", help="coarse, paper or paper-8mm."
+        "coarse", "--recipe", metavar="RECIPE", help=f"{', '.join(RECIPES)}."
     ),
     epochs: int | None = typer.Option(
         None, "--epochs", metavar="N", min=1, help="Default: the recipe's."
@@ -43,7 +42,7 @@ def train(
     tmtv predict --model FOLDER then uses it.
     """
     console.VOICE.quiet = quiet
-    options.choice(recipe, RECIPES, "--recipe")
+    options.choice(recipe, tuple(RECIPES), "--recipe")
     from tmtv_engine.train.__main__ import train_dataset
 
     progress = console.Progress()
