@@ -153,6 +153,15 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "Export the series anew.",
             kind="refusal",
         ),
+        "slice-jump": Code(
+            "activity jumps between neighbouring slices: a slope may be wrong, or a slice lost",
+            "Look at those slices; compare RescaleSlope and RescaleIntercept with the scanner's.",
+        ),
+        "padding": Code(
+            "pixels hold the value that the header calls padding, which reads as uptake",
+            "Export the series without it.",
+            kind="refusal",
+        ),
         "bits-stored": Code(
             "pixels hold bits that the header does not count as stored, which were not read",
             "Compare the SUVs with another viewer's: the header may be wrong.",

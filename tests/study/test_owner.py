@@ -163,6 +163,26 @@ def test_threshold_report_and_import_ask_as_well(
     assert f"1 of 2 patients cannot be taken: b: {other}: its PatientID is not that of" in told
 
 
+@pytest.mark.parametrize(
+    ("frames", "asked", "told"),
+    [
+        (("1.2.3.9", "1.2.3.9"), None, False),
+        (("1.2.3.9", "9.9"), None, True),  # one of them was drawn in another
+        (("1.2.3.9", "9.9"), ["1"], False),
+        (("", ""), None, False),
+    ],
+)
+def test_each_roi_may_name_a_frame_of_its_own(
+    frames: tuple[str, str], asked: list[str] | None, told: bool, tmp_path: Path
+) -> None:
+    def change(ds: Dataset) -> None:
+        for roi, frame in zip(ds.StructureSetROISequence, frames, strict=True):
+            roi.ReferencedFrameOfReferenceUID = frame
+
+    rois = read_rois(_rois(tmp_path / "r.dcm", "rtstruct", change), GRID, names=asked)
+    assert codes(rois.notices) == (["frames-differ"] if told else [])
+
+
 # A SEG and its own geometry
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,10 @@ from tests.support.dicom import FACTOR, Change, codes, tags, write_series
 from tmtv_engine import read_rois
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
+from tmtv_engine.study.find import find_studies
+from tmtv_engine.study.load import load_study
 from tmtv_engine.study.rois import Kind, Rois
+from tmtv_engine.study.rois import read_rois as from_file
 from tmtv_engine.study.uptake import doubts
 from tmtv_tui.cli.app import main
 
@@ -159,6 +163,16 @@ def test_threshold_report_and_import_tell_it(
     assert COLD in (tmp_path / "out-r" / "report.html").read_text("utf-8")
     assert main(["import", str(case), str(off), "--reader", "AB"]) == 0
     assert COLD in capsys.readouterr().err
+
+
+def test_real_rois_are_told_once_they_are_moved(shared_data: Path) -> None:
+    folder = shared_data / "ge_wholebody_STS_001_raw"
+    (study,) = find_studies(folder / "image")
+    suv = load_study(study).suv  # type: ignore[arg-type]
+    rois = from_file(folder / "mask" / "1-1.dcm", suv.grid)
+    assert codes(doubts(rois, suv)) == []
+    up = np.roll(rois.labels.array, 5, 0)  # 16 mm
+    assert codes(doubts(replace(rois, labels=rois.labels.with_array(up)), suv)) == ["roi-moved"]
 
 
 def test_python_is_told_as_well(tmp_path: Path) -> None:

@@ -78,9 +78,9 @@ def read_series(
     shifts = shifts_px(slices)
     if shifts.any():
         notices.append(refuse("slices-shifted", _shifted(slices, shifts), accepted))
-    array, told = _pixels(slices, accepted)
-    array = unshifted(array, shifts) if shifts.any() else array
     header, present = whole_head(slices[0].image), len(slices)
+    array, told = _pixels(slices, accepted, _padding(header))
+    array = unshifted(array, shifts) if shifts.any() else array
     if step.missing:
         array, slices = filled(array, slices, along, step.mm)
     return Stack(
@@ -121,6 +121,11 @@ def _warned(
     late = numbered_late(slices)
     if late and not asked:
         told.append(notice("numbered-late", f"from {late}"))
+    lifted = [piece for piece in slices if piece.intercept]
+    if 0 < len(lifted) < len(slices):
+        told.append(
+            notice("slice-jump", f"RescaleIntercept of {lifted[0].path.name} and not of all")
+        )
     lost = next((piece for piece in slices if piece.image.lossy), None)
     if lost is not None:
         told.append(notice("lossy", lost.path.name))
@@ -174,8 +179,17 @@ def _shifted(slices: Sequence[Slice], shifts: Array) -> str:
     return f"{slices[k].path}: {apart:.2f} mm beside {slices[0].path.name}"
 
 
-def _pixels(slices: Sequence[Slice], accepted: Collection[str]) -> tuple[Array, list[Notice]]:
+def _padding(header: Dataset) -> int:
+    """What a PET calls padding and would read as uptake, stored; 0 for nothing."""
+    value = header.get("PixelPaddingValue")
+    return value if header.get("Modality") == "PT" and isinstance(value, int) else 0
+
+
+def _pixels(
+    slices: Sequence[Slice], accepted: Collection[str], padding: int
+) -> tuple[Array, list[Notice]]:
     """The rescaled pixels (z, y, x), each file read once and straight into its place."""
+    padded: list[Path] = []
     array = np.empty((len(slices), *slices[0].shape), np.float32)
     order = sorted(range(len(slices)), key=lambda k: str(slices[k].path))
     groups = [list(ks) for _, ks in groupby(order, key=lambda k: slices[k].path)]
@@ -191,13 +205,17 @@ def _pixels(slices: Sequence[Slice], accepted: Collection[str]) -> tuple[Array, 
                 array[k] += np.float32(piece.intercept)
             if piece.slope <= 0 and stored.any():
                 odd.append(piece.path)
+            if padding and piece.slope * padding + piece.intercept > 0:
+                padded.extend([piece.path] if (stored == padding).any() else [])
         return odd
 
     with ThreadPoolExecutor(2) as pool:
         odd = [path for paths in pool.map(place, groups) for path in paths]
-    if odd:
-        return array, [refuse("slope", str(odd[0]), accepted, tag="RescaleSlope")]
-    return array, []
+    told = [refuse("slope", str(odd[0]), accepted, tag="RescaleSlope")] if odd else []
+    if padded:
+        what = f"{min(padded)}: {padding}"
+        told.append(refuse("padding", what, accepted, tag="PixelPaddingValue"))
+    return array, told
 
 
 def header_json(head: Dataset) -> dict[str, Any]:

@@ -24,13 +24,15 @@ FURTHEST = 4096  # voxels that a contour may lie away from the PET's own
 class DrawnRoi:
     """One ROI of an RTSTRUCT: its number, name and closed contours, each (n, 3) LPS mm.
 
-    ``skipped`` counts the contours that enclose nothing, by their geometric type.
+    ``skipped`` counts the contours that enclose nothing, by their geometric type; ``frame`` is the
+    UID of the frame of reference that the ROI names, "" for none.
     """
 
     number: int
     name: str
     contours: tuple[FloatArray, ...]
     skipped: Mapping[str, int] = field(default_factory=dict)
+    frame: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +48,8 @@ class Filled:
     uneven: int = 0
 
 
-def read_contours(dataset: Dataset, path: Path) -> tuple[list[DrawnRoi], str]:
-    """The ROIs of an RTSTRUCT in its own order, and their frame of reference's UID.
+def read_contours(dataset: Dataset, path: Path) -> list[DrawnRoi]:
+    """The ROIs of an RTSTRUCT in its own order.
 
     Raises `InputError` where none of them has a closed contour.
     """
@@ -55,14 +57,16 @@ def read_contours(dataset: Dataset, path: Path) -> tuple[list[DrawnRoi], str]:
     rois = []
     for item in dataset.get("ROIContourSequence") or []:
         number = int(item.ReferencedROINumber)
-        name = clean(names[number].get("ROIName", "")) if number in names else ""
+        own = names.get(number, Dataset())
+        name = clean(own.get("ROIName", "") or "")
+        frame = str(own.get("ReferencedFrameOfReferenceUID", "") or "")
         contours, skipped = _closed(item.get("ContourSequence") or [], path)
         if contours or skipped:
-            rois.append(DrawnRoi(number, name or f"ROI {number}", tuple(contours), skipped))
+            said = name or f"ROI {number}"
+            rois.append(DrawnRoi(number, said, tuple(contours), skipped, frame))
     if not any(roi.contours for roi in rois):
         raise InputError(f"{path}: holds no closed contour", "Give an RTSTRUCT with drawn ROIs.")
-    frames = {str(r.get("ReferencedFrameOfReferenceUID", "")) for r in names.values()}
-    return rois, frames.pop() if len(frames) == 1 else ""
+    return rois
 
 
 def _closed(items: Iterable[Any], path: Path) -> tuple[list[FloatArray], dict[str, int]]:

@@ -19,6 +19,7 @@ from tmtv_engine.notices import Notice, notice
 from tmtv_engine.study.archive import unpacked
 from tmtv_engine.study.found import Study
 from tmtv_engine.study.quality import quality_of
+from tmtv_engine.suv.even import check_even
 from tmtv_engine.suv.factor import height_m, suv_factor
 from tmtv_engine.suv.overrides import Overrides
 from tmtv_engine.suv.plausible import BODY_SUV, check_spacing, check_suv
@@ -91,7 +92,8 @@ def _believed(suv: Volume, name: Path, overrides: Overrides) -> tuple[Outline, l
     body = pet_outline(suv)
     if body.mean > BODY_SUV[1]:  # a small field full of tumour is found from below
         body = pet_outline(suv, below_percent=75.0)
-    return body, told + check_suv(suv, body, name, overrides.accepted)
+    told += check_suv(suv, body, name, overrides.accepted)
+    return body, told + check_even(suv)
 
 
 def _pet_info(

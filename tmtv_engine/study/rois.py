@@ -261,9 +261,9 @@ def _objects(
 def _drawn(dataset: Dataset, grid: Grid, path: Path, names: Sequence[str] | None) -> _Read:
     from tmtv_engine.dicom.rtstruct import fill, read_contours
 
-    drawn, frame = read_contours(dataset, path)
     rois, skipped, uneven = [], [], []
-    for roi in _chosen(drawn, names, path):
+    drawn = _chosen(read_contours(dataset, path), names, path)
+    for roi in drawn:
         kinds = [f"{count} {kind}" for kind, count in roi.skipped.items()]
         if roi.contours:
             filled = fill(roi.contours, grid, path)
@@ -275,6 +275,7 @@ def _drawn(dataset: Dataset, grid: Grid, path: Path, names: Sequence[str] | None
         skipped += [f"{roi.name}: {', '.join(kinds)}"] if kinds else []
     told = [notice("contours-skipped", "; ".join(skipped[:12]))] if skipped else []
     told += [notice("uneven-planes", ", ".join(uneven[:12]))] if uneven else []
+    frame = next((r.frame for r in drawn if _frames(r.frame, grid)), "")
     return _Read(rois, "rtstruct", (*told, *_frames(frame, grid)))
 
 
