@@ -193,3 +193,31 @@ async def test_home_and_end_go_to_the_first_and_the_last_case(tmp_path: Path) ->
         for key, row in (("end", 2), ("home", 0), ("end", 2), ("k", 1)):
             await pilot.press(key)
             assert table.cursor_row == row
+
+
+async def test_a_case_that_is_moved_away_under_its_screen_ends_nothing(tmp_path: Path) -> None:
+    out, away = tmp_path / "out", tmp_path / "away"
+    out.mkdir()
+    for name in ("a", "b"):
+        make_case(out, name)
+    async with running(out, (160, 40)) as (app, pilot):
+        await opened(app, pilot)
+        await pilot.press("x")
+        await settle(app, pilot)
+        (out / "a").rename(away)
+        await pilot.press("a")
+        await settle(app, pilot)
+        assert f"{out / 'a'} is gone" in text_of(app).replace("\n", "")
+        assert not (out / "a").exists()  # no lock is left where it was
+        app.worklist.read()
+        await settle(app, pilot)
+        await pilot.press("q")
+        await settle(app, pilot)
+        assert app.screen is app.worklist
+        assert list(app.worklist.rows) == [out / "b"]
+        away.rename(out / "a")
+        app.worklist.read()
+        await settle(app, pilot)
+        assert list(app.worklist.rows) == [out / "b", out / "a"]
+        await opened(app, pilot, "a")
+        assert "rejected!" in text_of(app)

@@ -41,6 +41,18 @@ def told(screen: RepairScreen) -> dict[str, list[float]]:
     return {r[0]: [float(v) for v in r[1:5]] for r in rows if r[0] in ("41", "2.5", "4.0")}
 
 
+async def test_in_a_narrow_terminal_a_method_stays_in_one_line(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    async with running(tmp_path, (60, 20)) as (app, pilot):
+        await opened(app, pilot)
+        screen = await preview_of(app, pilot, "E")
+        await settle(app, pilot)
+        shown = text_of(app).splitlines()
+        for method, numbers in told(screen).items():
+            line = next(line for line in shown if f" {method} " in line)
+            assert line.split(f" {method} ")[1].split()[:4] == [f"{n:.1f}" for n in numbers]
+
+
 async def again(pilot: Pilot[None], screen: RepairScreen, key: str) -> None:
     await pilot.press(key)
     await until(pilot, lambda: screen.seen is not None)

@@ -103,6 +103,7 @@ def alone(case: Path) -> Iterator[None]:
     if own in held:
         yield
         return
+    _there(case)  # or a folder of a lock alone would stand where the case was
     own_folder(case, "review")
     with locked(case, LOCK):
         held.add(own)
@@ -110,6 +111,11 @@ def alone(case: Path) -> Iterator[None]:
             yield
         finally:
             held.discard(own)
+
+
+def _there(case: Path) -> None:
+    if not case.exists():
+        raise CaseError(f"{case} is gone", "Somebody moved or removed it: bring it back.")
 
 
 @dataclass
@@ -134,6 +140,7 @@ class Journal:
         """All whole lines so far. Raises `CaseError` where the chain is broken."""
         if not os.path.lexists(self.path):
             if self.lines:
+                _there(self.path.parent.parent)
                 raise CaseError(f"{self.path} is gone: {ANEW}", "Or somebody removed it.")
             return self.lines
         try:

@@ -229,14 +229,14 @@ def _lines(
     table = opened.table.after(opened.case, after.lesions, after.around, after.repaired)
     row = after.lesions.row(number)
     had = [before.lesions.row(n) for n in lesions if n in before.status]
-    head = f"{'mL':>5} {f'#{number}':>15} {'total':>17}"
-    found = [head, f"{'':>5} {'before':>7} {'after':>7} {'before':>8} {'after':>8}"]
+    head = f"{'mL':>5}{f'#{number}':>14}{'total':>14}"
+    found = [head, f"{'':>5}{'before':>7}{'after':>7}{'before':>7}{'after':>7}"]
     for key in opened.methods:
         own = opened.table.volume_ml[key][had].sum() if had else 0.0
         total = opened.table.total(key, before.accepted)[0]
         now = table.total(key, after.accepted)[0]
         found.append(
-            f"{key:>5} {own:>7.1f} {table.volume_ml[key][row]:>7.1f} {total:>8.1f} {now:>8.1f}"
+            f"{key:>5}{own:>7.1f}{table.volume_ml[key][row]:>7.1f}{total:>7.1f}{now:>7.1f}"
         )
     return tuple(found)
 

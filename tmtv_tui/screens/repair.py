@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Hidden = partial(Binding, show=False)
 STILL_S = 0.3
+NARROW = 70
 ASKED = "asking the model; Escape leaves it"
 KEYS = (
     "+ - its number   [ ] how far   % SUV or share, below or above",
@@ -110,6 +111,8 @@ class RepairScreen(ModalScreen[Decision | None]):
         self._lay()
 
     def _lay(self) -> None:
+        narrow = self.size.width < NARROW  # the numbers need 33 columns in one line
+        self.query_one("#told").styles.max_width = "70%" if narrow else "60%"
         three = self._laid == "three" and self.size.height >= THREE_LINES
         self.query_one("#flat").display = three
         self.query_one("#seen", PreviewView).turn("axial" if self._laid == "three" else self._laid)

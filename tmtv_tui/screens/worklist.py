@@ -151,7 +151,7 @@ class Worklist(Screen[None]):
     def on_case_changed(self, message: CaseChanged) -> None:
         """A decision has reached `case.json`."""
         row = message.row
-        if row == self.rows.get(row.path):
+        if row == self.rows.get(row.path, row):  # the same, or its folder is gone
             return
         self.rows[row.path] = row
         if self.app.screen is self:
@@ -162,7 +162,7 @@ class Worklist(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Draw what changed while a case was in front."""
-        for path in self._stale:
+        for path in self._stale & self.rows.keys():
             self.redraw_row(self.rows[path])
         self._stale.clear()
         if self.is_mounted:
