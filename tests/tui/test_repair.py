@@ -13,7 +13,7 @@ from textual.widgets import Static
 from tests.review.test_repairs import IMAGE, MAP, ML, SPOT_1, distance, flooded, mask_of, summed
 from tests.review.test_session import two_peaks
 from tests.support.cases import make_case
-from tests.support.drive import opened, running, until
+from tests.support.drive import opened, running, settle, text_of, until
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.review.journal import Journal
 from tmtv_engine.review.reading import reading_of
