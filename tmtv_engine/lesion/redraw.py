@@ -7,6 +7,7 @@ reader's generous ROI and cut as the paper cuts one (2.3): 41 %, 2.5, 4.0 and Ot
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from tmtv_engine.image.volume import Array, Mask, Unit, Volume
 from tmtv_engine.lesion.find import component_voxels, find_lesions
@@ -27,21 +28,28 @@ def redraw(chance: Volume, suv: Volume) -> Volume:
     most one half.
     """
     array = chance.require(Unit.PROBABILITY)
+    voxels, values = _drawn(array, chance, suv)  # and all that this takes is gone
     plain = np.minimum(array, SURE, order="C").astype(np.float32, copy=False)
-    regions = find_lesions(chance.with_array(_sure(array > EDGE, array), Unit.LABEL), suv)
-    if len(regions):
-        share = agreement(regions)
-        drawn = share >= SURE
-        row, voxels, share = regions.owner[drawn], regions.voxels[drawn], share[drawn]
-        count = np.bincount(row, minlength=len(regions))
-        total = np.bincount(row, array.reshape(-1)[voxels], minlength=len(regions))
-        mean = (total / np.maximum(count, 1))[row]
-        kept = mean >= ENOUGH
-        mask = np.zeros(array.shape, bool)
-        mask.reshape(-1)[voxels[kept]] = True
-        kept &= _sure(mask, array).reshape(-1)[voxels]
-        plain.reshape(-1)[voxels[kept]] = (1 + mean[kept] * share[kept]) / 2
+    plain.reshape(-1)[voxels] = values
     return chance.with_array(plain, Unit.PROBABILITY)
+
+
+def _drawn(
+    array: Array, chance: Volume, suv: Volume
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """The voxels that are drawn, and the chance of each."""
+    regions = find_lesions(chance.with_array(_sure(array > EDGE, array), Unit.LABEL), suv)
+    share = agreement(regions)
+    drawn = share >= SURE
+    row, voxels, share = regions.owner[drawn], regions.voxels[drawn], share[drawn]
+    count = np.bincount(row, minlength=len(regions))
+    total = np.bincount(row, array.reshape(-1)[voxels], minlength=len(regions))
+    mean = (total / np.maximum(count, 1))[row]
+    kept = mean >= ENOUGH
+    mask = np.zeros(array.shape, bool)
+    mask.reshape(-1)[voxels[kept]] = True
+    kept &= _sure(mask, array).reshape(-1)[voxels]
+    return voxels[kept], (1 + mean[kept] * share[kept]) / 2
 
 
 def _sure(mask: Mask, chance: Array) -> Mask:

@@ -96,14 +96,16 @@ class BodyNet(nn.Module):
     def _body(self, x: Tensor, masks: list[Tensor]) -> Tensor:
         skips = []
         for k, blocks in enumerate(self.down_blocks):
-            x = _through(blocks, x, masks[k])
+            for block in blocks.children():  # no name but x keeps a block's input alive
+                x = block(x, masks[k])
             if k < len(self.down):
                 skips.append(x)
                 x = self.down[k](F.avg_pool3d(x, 2), masks[k + 1])
         for k in reversed(range(len(self.up))):
-            wide = doubled(self.up[k](x, masks[k + 1]))
-            x = (wide + self.across[k](skips[k], masks[k])) * masks[k]
-            x = _through(self.up_blocks[k], x, masks[k])
+            x = doubled(self.up[k](x, masks[k + 1]))
+            x = (x + self.across[k](skips.pop(), masks[k])) * masks[k]
+            for block in self.up_blocks[k].children():
+                x = block(x, masks[k])
         return x
 
 
@@ -133,12 +135,6 @@ def _bent(x: Tensor) -> Tensor:
 
 def _blocks(channels: int, count: int) -> nn.ModuleList:
     return nn.ModuleList(Residual(channels) for _ in range(count))
-
-
-def _through(blocks: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
-    for block in blocks.children():
-        x = block(x, mask)
-    return x
 
 
 def _head(channels: int, outputs: int, bias: float) -> nn.Conv3d:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from tmtv_engine.notices import Notice, notice
 
 BUNDLED = Path(__file__).parent / "weights" / "vnet"
 ROOMIER = 2.0
+PLANES = 16
 Float = npt.NDArray[np.float32]
 
 
@@ -163,14 +164,18 @@ class NetworkSegmenter:
         net = self.net.to(device)
         shape = (image.shape[1], image.shape[2], image.shape[3])
         total, weight = np.zeros((1, *shape), np.float32), np.zeros(shape, np.float32)
-        for box in windows(shape, window):
+        boxes = windows(shape, window)
+        for box in boxes:
             part = self._answer(net, image[(slice(None), *box)][None].to(device))
             share = ramp((part.shape[1], part.shape[2], part.shape[3]))
+            part *= share
+            weight[box] += share
+            if len(boxes) == 1:  # a sum of one part needs no room of its own
+                total = part
+                break
             if len(part) > len(total):
                 total = np.zeros((len(part), *shape), np.float32)
-            part *= share
             total[(slice(None), *box)] += part
-            weight[box] += share
         total /= weight
         return total
 
@@ -185,25 +190,26 @@ class NetworkSegmenter:
         image = image.contiguous(memory_format=torch.channels_last_3d)
         with torch.autocast(image.device.type, dtype=kind, enabled=kind is torch.bfloat16):
             out = net(image)
+        del image
         tumour, names = out if isinstance(out, tuple) else (out, None)
-        answer = _probabilities(tumour, names, 0)
+        answer = torch.sigmoid(tumour[0].float())
+        if names is not None:
+            answer = torch.cat([answer, answer.new_empty((names.shape[1], *answer.shape[1:]))])
+            for planes, named in _named(names[:1]):
+                answer[1:, planes] = named
         if self.recipe.mirrored:
-            for mean, other in zip(answer, _probabilities(tumour, names, 1), strict=True):
-                mean += other.flip(-1)
-                mean /= 2
+            answer[0] = (answer[0] + torch.sigmoid(tumour[1, 0].float()).flip(-1)) / 2
+            for planes, named in _named(names[1:]) if names is not None else ():
+                answer[1:, planes] = (answer[1:, planes] + named.flip(-1)) / 2
         return np.asarray(answer.cpu().numpy(), np.float32)
 
 
-def _probabilities(tumour: Tensor, names: Tensor | None, which: int) -> Tensor:
-    """Tumour's and the structures' (1 + S, z, y, x) of one image of a batch: all would be much."""
-    chance = torch.sigmoid(tumour[which].float())
-    if names is None:
-        return chance
-    wide = F.interpolate(names[which : which + 1].float(), scale_factor=FOLD, mode="trilinear")[0]
-    answer = torch.empty((1 + len(wide), *wide.shape[1:]), dtype=wide.dtype, device=wide.device)
-    answer[:1] = chance
-    torch.softmax(wide, 0, out=answer[1:])
-    return answer
+def _named(names: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """The structures' probabilities (S, planes, y, x) of one image, some planes at a time."""
+    wide = F.interpolate(names.float(), scale_factor=FOLD, mode="trilinear")[0]
+    for first in range(0, wide.shape[1], PLANES):
+        planes = slice(first, first + PLANES)
+        yield planes, torch.softmax(wide[:, planes], 0)
 
 
 def recentred(chance: Float, threshold: float) -> Float:
