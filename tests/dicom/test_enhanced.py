@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from tests.support.dicom import FACTOR, SHAPE, pixels, save, write_series
-from tmtv_engine.errors import InputError
+from tmtv_engine.errors import GeometryError, InputError
 from tmtv_engine.study.find import Study, find_studies
 from tmtv_engine.study.load import Loaded, load_study
 
@@ -102,6 +103,39 @@ def _frames(keyword: str, **values: object) -> Callable[[Dataset], None]:
                 setattr(frame[keyword].value[0], name, value)
 
     return bend
+
+
+def _part(number: int, whole: Dataset, total: int | None) -> Dataset:
+    """The first 4 frames or the last 3, as one of the files of a concatenation."""
+    own = slice(0, 4) if number == 1 else slice(4, None)
+    ds = deepcopy(whole)
+    ds.PerFrameFunctionalGroupsSequence = Sequence(whole.PerFrameFunctionalGroupsSequence[own])
+    ds.NumberOfFrames = len(ds.PerFrameFunctionalGroupsSequence)
+    ds.PixelData = pixels()[::-1][own].astype("<i2").tobytes()
+    ds.SOPInstanceUID = f"1.2.3.77.{number}"
+    ds.ConcatenationUID, ds.InConcatenationNumber = "1.2.3.78", number
+    ds.InConcatenationTotalNumber = total
+    return ds
+
+
+@pytest.mark.parametrize(
+    ("kept", "total", "refused"), [((1, 2), 2, False), ((1,), 2, True), ((1, 2), 3, True)]
+)
+def test_a_concatenation_that_lacks_a_file_is_refused(
+    kept: tuple[int, ...], total: int, refused: bool, tmp_path: Path
+) -> None:
+    write_enhanced(tmp_path)
+    whole = dcmread(tmp_path / "enhanced.dcm")
+    (tmp_path / "enhanced.dcm").unlink()
+    for number in kept:
+        save(_part(number, whole, total), tmp_path / f"{number}.dcm")
+    (study,) = (s for s in find_studies(tmp_path) if isinstance(s, Study))
+    if refused:
+        with pytest.raises(GeometryError, match="1 missing at an end"):
+            load_study(study)
+    else:
+        found = load_study(study).suv.array
+        np.testing.assert_allclose(found, pixels() * RAMP * FACTOR, rtol=1e-5)
 
 
 def test_a_dose_in_becquerel_is_taken_as_it_is(tmp_path: Path) -> None:

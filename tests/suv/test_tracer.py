@@ -126,3 +126,24 @@ def test_a_nuclide_has_a_half_life_of_its_own() -> None:
     with pytest.raises(Implausible):
         _half_life(6586.2, "68Ga")
     assert _half_life(1.0, "Tc-99m") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "f18"),
+    [
+        ("^18^Fluorine C-111A1", True),
+        ("Fluorine 18 77004003", True),
+        ("^68^Gallium C-111A1", False),
+        ("^18^Fluorine C-131A3", False),
+        ("^11^Carbon C-111A1", False),
+        ("Fluor C-111A1", True),
+    ],
+)
+def test_a_name_and_a_code_that_mean_two_nuclides_are_refused(said: str, f18: bool) -> None:
+    assert (nuclide_of(said) == "F18") is f18
+    header = PetHeader(nuclides=(said,), tracers=("FDG",))
+    if f18:
+        assert check_tracer(header, Overrides()) == []
+    else:
+        with pytest.raises(BadTag, match="is not F-18"):
+            check_tracer(header, Overrides())

@@ -23,10 +23,24 @@ _MEASURES = ("SpacingBetweenSlices", "SliceThickness")
 
 
 def promised(images: Sequence[Image]) -> int:
-    """How many slices a static series' headers speak of: NumberOfSlices, ImageIndex; else 0."""
+    """How many slices a static series' headers speak of: NumberOfSlices, ImageIndex; else 0.
+
+    Of a concatenation (PS3.3 C.7.6.16.2.2.4) that lacks files, one slice more for each of them.
+    """
     stated = max((_whole(i.head, "NumberOfSlices") for i in images), default=0)
     index = [_whole(i.head, "ImageIndex") for i in images]
-    return max(stated, max(index) if len(set(index)) == len(index) else 0)
+    lost = _lost_parts(images)
+    counted = len(images) + lost if lost else 0
+    return max(stated, counted, max(index) if len(set(index)) == len(index) else 0)
+
+
+def _lost_parts(images: Sequence[Image]) -> int:
+    """How many files of a concatenation are not there."""
+    parts = {
+        (i.head.get("ConcatenationUID"), _whole(i.head, "InConcatenationNumber")) for i in images
+    }
+    total = max((_whole(i.head, "InConcatenationTotalNumber") for i in images), default=0)
+    return max(total - len(parts), 0)
 
 
 def numbered_late(slices: Sequence[Slice]) -> int:

@@ -53,17 +53,22 @@ _GENERIC = frozenset({"UNKNOWN", "OTHER", "NONE", "SOLUTION", "PET", "UNSPECIFIE
 
 
 def nuclide_of(text: str) -> str:
-    """The nuclide that a code or a name means (``F18``); what it says itself if nobody knows."""
+    """The nuclide that a code or a name means (``F18``); what it says itself if nobody knows, or
+    if code and name mean two."""
     letters = _letters(text)
-    for code, name in _CODES.items():
-        if code in letters:
-            return name
-    letters = _symbols(text)
+    meant = {name for code, name in _CODES.items() if code in letters}
+    for part in (text, *text.split()):  # a name may run into the code behind it
+        meant |= _named(_symbols(part))
+    return meant.pop() if len(meant) == 1 else _symbols(text)
+
+
+def _named(symbols: str) -> set[str]:
+    found = set()
     for name in HALF_LIVES_S:
         symbol, mass = name.rstrip("0123456789"), name.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-        if re.search(rf"(?<!\d){mass}{symbol}(?![A-Z])|{symbol}{mass}(?!\d)", letters):
-            return name
-    return letters
+        if re.search(rf"(?<!\d){mass}{symbol}(?![A-Z])|{symbol}{mass}(?!\d)", symbols):
+            found.add(name)
+    return found
 
 
 def is_fdg(text: str) -> bool:
