@@ -66,6 +66,13 @@ def test_each_page_is_there_and_for_each_reader_one(site: dict[Path, _Page]) -> 
     assert {f"{name}.html" for name in READERS} <= built
 
 
+def test_the_menu_names_each_page_once() -> None:
+    menu = re.findall(
+        r"- (?:[\w ]+: )?([\w/.-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M
+    )
+    assert sorted(menu) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES)
+
+
 def test_links_anchors_and_pictures_lead_somewhere(site: dict[Path, _Page]) -> None:
     followed = 0
     for path, page in site.items():
