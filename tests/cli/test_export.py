@@ -93,10 +93,13 @@ def test_nifti_cases_say_the_way_out_and_stand(
     write_nifti(suv, tmp_path / "scan" / "pet.nii.gz")
     assert predicted(tmp_path, "--write", "seg") == 1
     told = capsys.readouterr()
-    assert "was read from NIfTI, there is no DICOM to refer to" in told.err
-    assert "Export nifti or csv, or predict from the DICOM." in told.err
     case = case_in(tmp_path / "out")
+    said = f"failed: {case.name}: was read from NIfTI, there is no DICOM to refer to\n"
+    assert said in told.err
+    assert "Export nifti, csv or page, or predict from the DICOM." in told.err
     assert case.name in told.out
+    assert main(["export", str(case.path), "--write", "seg"]) == 1
+    assert said in capsys.readouterr().err
     assert main(["export", str(case.path), "--write", "nifti,csv"]) == 0
     files = [Path(line).name for line in capsys.readouterr().out.splitlines()]
     assert files == ["labels_41.nii.gz", "labels_4.0.nii.gz", "lesions.csv"]

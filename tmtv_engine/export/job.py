@@ -163,7 +163,7 @@ class Job:
         if self.source["kind"] != "dicom":
             raise CaseError(
                 f"{self.case.name}: was read from NIfTI, there is no DICOM to refer to",
-                "Export nifti or csv, or predict from the DICOM.",
+                "Export nifti, csv or page, or predict from the DICOM.",
             )
         with lenient():  # what a scanner wrote; what we write of it goes through `fitting`
             return Dataset.from_json(json.dumps(self.source["pet"]["header"]))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tmtv_engine.errors import DiskError, refusal
+from tmtv_engine.errors import DiskError, TmtvError, refusal
 from tmtv_engine.text import clean
 
 
@@ -73,6 +73,15 @@ def complain(text: str) -> None:
     """A line to stderr that even ``--quiet`` does not silence."""
     for line in text.splitlines() or [""]:
         sys.stderr.write(clean(line, _LINE) + "\n")
+
+
+def failed(error: TmtvError, name: str = "") -> None:
+    """Say which study failed, why, and what to do; its place once."""
+    there = error.what.startswith(f"{name}:") or ("/" in name and name in error.what)
+    named = name and not there
+    complain(f"failed: {name}: {error.what}" if named else f"failed: {error.what}")
+    if error.remedy:
+        complain(error.remedy)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import typer
 
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_tui.cli import console, options
-from tmtv_tui.cli.telling import complain
 
 if TYPE_CHECKING:
     from tmtv_engine.batch import Outcome
@@ -54,7 +53,7 @@ def evaluate(
     if not any(stock.studies for stock in found.values()):
         raise UsageError(f"{run}: nobody is in the set {', '.join(asked)}", "See its split.csv.")
     for failure in (f for stock in found.values() for f in stock.failures):
-        complain(failure.error, str(failure.path))
+        console.failed(failure.error, str(failure.path))
     model = models.load(str(run), device)
     progress = console.Progress(sum(len(stock.studies) for stock in found.values()))
     place = out or run / "evaluation"
@@ -63,7 +62,7 @@ def evaluate(
     def done(outcome: Outcome) -> None:
         progress.case_done(outcome.state == "done")
         if outcome.case is None:
-            complain(outcome.error or TmtvError("no reason is known"), outcome.place)
+            console.failed(outcome.error or TmtvError("no reason is known"), outcome.place)
 
     finder = finders.finder_of(model)
     how: Any = {"jobs": jobs, "fresh": fresh, "done": done}

@@ -44,7 +44,7 @@ def export(
         progress.case_done()
         if tried.unexported is not None:
             failed += 1
-            complain(folder.name, tried.unexported)
+            console.failed(tried.unexported, folder.name)
             continue
         written = tried.written or ()
         tell_empty(folder.name, kinds, written)
@@ -56,12 +56,6 @@ def export(
         if any(path.suffix == ".dcm" for path in written):
             console.say(f"{folder.name}: DICOM names the patient: readable by you only (mode 600)")
     return 1 if failed else 0
-
-
-def complain(name: str, error: TmtvError) -> None:
-    """Say which case could not be exported, why, and what to do."""
-    console.complain(f"failed: {name}: {error.what}")
-    console.complain(error.remedy)
 
 
 def tell_empty(name: str, kinds: Sequence[str], written: Sequence[Path]) -> None:

@@ -22,7 +22,7 @@ MANY = 20
 def tell_stock(stock: Stock, may_be_empty: bool = False) -> None:
     """What cannot be taken, and what is left over: all of the first, the beginning of the last."""
     for failure in stock.failures:
-        complain(failure.error, str(failure.path))
+        console.failed(failure.error, str(failure.path))
     for left in stock.leftovers[:MANY]:
         console.say(f"left over: {left.path}: {left.why}")
     more = len(stock.leftovers) - MANY
@@ -102,7 +102,7 @@ def tell(
             progress.case_done(outcome.state == "done")
             if outcome.case is None:
                 failed += 1
-                complain(outcome.error or TmtvError("no reason is known"), outcome.place)
+                console.failed(outcome.error or TmtvError("no reason is known"), outcome.place)
                 continue
             _say(outcome, outcome.case)
             failed += not _exported(outcome, outcome.case, kinds)
@@ -130,19 +130,10 @@ def _say(outcome: Outcome, case: Case) -> None:
 def _exported(outcome: Outcome, case: Case, kinds: Sequence[str]) -> bool:
     """Say what was exported; whether that went well (it does where nothing was asked for)."""
     if outcome.unexported is not None:
-        complain(outcome.unexported, f"{case.name}: export")
+        console.failed(outcome.unexported, case.name)
         return False
     if outcome.written is not None:
         tell_empty(case.name, kinds, outcome.written)
         told = f"{counted(len(outcome.written), 'file')} in {case.path / 'export'}"
         console.say(f"{case.name}: {told}")
     return True
-
-
-def complain(error: TmtvError, name: str = "") -> None:
-    """Say which study failed, why, and what to do; its place once."""
-    there = error.what.startswith(f"{name}:") or ("/" in name and name in error.what)
-    named = name and not there
-    console.complain(f"failed: {name}: {error.what}" if named else f"failed: {error.what}")
-    if error.remedy:
-        console.complain(error.remedy)

@@ -11,7 +11,7 @@ import typer
 from tmtv_engine.errors import AmbiguousInput
 from tmtv_tui.cli import console, options
 from tmtv_tui.cli.predict import CASE_NAMES, config_of, stock_of
-from tmtv_tui.cli.telling import complain, tell
+from tmtv_tui.cli.telling import tell
 
 if TYPE_CHECKING:
     from tmtv_engine.study.found import Stock, Study
@@ -72,7 +72,7 @@ def the_study(stock: Stock, pet: Path) -> Study:
     if not stock.studies and len(stock.failures) == 1:
         raise stock.failures[0].error
     for failure in stock.failures:
-        complain(failure.error, str(failure.path))
+        console.failed(failure.error, str(failure.path))
     if stock.failures or len(stock.studies) != 1:
         count = len(stock.studies) + len(stock.failures)
         raise AmbiguousInput(f"{pet} holds {count} PET studies", "Choose with --pet-series.")
