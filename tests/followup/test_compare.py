@@ -298,3 +298,9 @@ def test_other_patients_are_refused_until_someone_says_so(
     assert {"other-id", "order"} <= {w["code"] for w in found["warnings"]}
     assert found["response"]["deauville"] is None
     assert "no-reference" in {w["code"] for w in found["warnings"]}
+
+
+def test_a_case_beside_itself_is_told(pair: tuple[Path, Path]) -> None:
+    one, two = (read_case(path) for path in pair)
+    assert "same-scan" in {w["code"] for w in compared(one, one)["warnings"]}
+    assert "same-scan" not in {w["code"] for w in compared(one, two)["warnings"]}

@@ -211,6 +211,9 @@ def _warnings(baseline: Case, followup: Case, other_id: bool) -> list[Record]:
             what = f"{baseline.path} and {followup.path} are of patients with other ids"
             raise InputError(what, "Give --other-id if they are one person all the same.")
         told.append({"code": "other-id", "message": "the patients' ids differ"})
+    hashes = (one.provenance.inputs_sha256, other.provenance.inputs_sha256)
+    if baseline.path.resolve() == followup.path.resolve() or (hashes[0] and len({*hashes}) == 1):
+        told.append({"code": "same-scan", "message": "both are cases of the same images"})
     if one.study.date and other.study.date and one.study.date > other.study.date:
         told.append({"code": "order", "message": "the follow-up is dated before the baseline"})
     if one.model.sha256 != other.model.sha256 or one.model.name != other.model.name:
