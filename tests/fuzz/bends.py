@@ -210,7 +210,7 @@ def gone(files: Files, chance: Chance) -> str:
         "some": [n for n in names if chance.random() < 0.3],
     }[where]
     for name in out:
-        del files[name]
+        files.pop(name, None)  # the first may be the last
     return f"gone {where}"
 
 
@@ -355,7 +355,7 @@ def scans(files: Files, chance: Chance) -> str:
         return "no scan"
     told = bend(own, chance)
     for name in [n for n in files if n.startswith("CT")]:
-        del files[name]
+        files.pop(name, None)  # the first may be the last
     files.update({n.replace("PT", "CT"): d for n, d in own.items()})
     return f"CT {told}"
 
