@@ -355,7 +355,7 @@ def scans(files: Files, chance: Chance) -> str:
         return "no scan"
     told = bend(own, chance)
     for name in [n for n in files if n.startswith("CT")]:
-        files.pop(name, None)  # the first may be the last
+        del files[name]
     files.update({n.replace("PT", "CT"): d for n, d in own.items()})
     return f"CT {told}"
 
