@@ -99,6 +99,37 @@ async def test_g_asks_the_model_and_enter_records_what_was_previewed(tmp_path: P
     assert [c.foreground for c in slow.asked] == [(mm(place),)]
 
 
+async def test_a_point_that_is_no_tumour_is_asked_with(tmp_path: Path) -> None:
+    case, slow, place = make_case(tmp_path), Slow(), inside(FAR)
+    slow.free.set()
+    async with running(tmp_path, asked=Interactive("clicker", slow.load)) as (app, pilot):
+        screen = await opened(app, pilot)
+        at(screen, place)
+        repair = await asking(app, pilot)
+        await until(pilot, lambda: repair.seen is not None)
+        await pilot.press("x", "right", "right", "greater_than_sign")
+        await until(pilot, lambda: repair.seen is not None)
+        assert "to what is no tumour" in str(repair.query_one("#told", Static).content)
+        await pilot.press("enter")  # nothing to be recorded yet
+        assert app.screen is repair
+        assert len(slow.asked) == 1
+        await pilot.press("x")
+        await until(pilot, lambda: repair.seen is not None and repair.seen.decision is not None)
+        assert "not at 1 point" in text_of(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is screen)
+    wrong = mm((place[0] - 1, place[1], place[2] + 2))  # `>` goes to the feet
+    assert [(c.foreground, c.background) for c in slow.asked] == [
+        ((mm(place),), ()),
+        ((mm(place),), (wrong,)),
+    ]
+    line = next(x for x in Journal(case.path / "review" / "AB.jsonl").read() if x.action == "add")
+    assert line.parameters is not None
+    assert line.parameters["background"] == [list(wrong)]
+    assert line.parameters["seed"] == list(mm(place))
+    assert failures(case) == []
+
+
 async def test_a_smaller_reach_asks_nothing_and_an_suv_is_a_key_away(tmp_path: Path) -> None:
     make_case(tmp_path)
     slow, place = Slow(), inside((17, 8, 30))

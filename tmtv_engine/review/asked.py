@@ -128,6 +128,7 @@ class Interactive:
         within_mm: float,
         into: int | None,
         stop: Callable[[], bool],
+        background: Sequence[Point] = (),
     ) -> Decision:
         """As `ask`; `UsageError` too once ``stop()`` holds: nobody waits for it any more."""
         with self._lock:
@@ -135,13 +136,14 @@ class Interactive:
                 raise UsageError("the model was not asked", "Ask it again.")
             model = self._model = self._model or self._load(self.name)
             known = partial(self._known, session, model, stop)
-            return ask(session, model, point_mm, (), within_mm, into, known)
+            return ask(session, model, point_mm, background, within_mm, into, known)
 
     def _known(
         self, session: Session, model: Model, stop: Callable[[], bool], clicks: Clicks
     ) -> Mask:
         case = session.case
-        key = (case.path, case.record.provenance.prediction_sha256, clicks.foreground)
+        points = (clicks.foreground, clicks.background)
+        key = (case.path, case.record.provenance.prediction_sha256, *points)
         if self._last is None or self._last[0] != key or self._last[1] < clicks.within_mm:
             self._last = (key, clicks.within_mm, tumour_of(session, model, clicks, stop))
         return self._last[2]

@@ -15,7 +15,7 @@ from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.repairs import FLOOR_SUV, add, erase, merge
-from tmtv_engine.text import clean
+from tmtv_engine.text import clean, counted
 from tmtv_tui.review.cursor import Cursor, Index
 from tmtv_tui.review.planes import Plane
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tmtv_tui.review.opened import Opened
 
 VIEW_MM = 70.0
+LOOKING = "arrows and < > to what is no tumour, then x; Escape leaves it"
 UNREAD = "the images that this needs cannot be read"
 Pixels = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 IntArray = npt.NDArray[np.int64]
@@ -45,7 +46,8 @@ class Kind(StrEnum):
 class Draft:
     """A repair as it is asked for; ``share`` is a percent of the highest SUV near the point.
 
-    ``model``: the interactive one that can be asked, if any; ``asks``: it is.
+    ``model``: the interactive one that can be asked, if any; ``asks``: it is, with ``background``
+    as what is no tumour. While one looks for such a point, the one asked about is ``kept``.
     """
 
     kind: Kind
@@ -57,6 +59,8 @@ class Draft:
     radius_mm: float = 10.0
     model: str = ""
     asks: bool = False
+    background: tuple[Cursor, ...] = ()
+    kept: Cursor | None = None
 
     @property
     def grows(self) -> bool:
@@ -94,13 +98,22 @@ class Draft:
     def other(self) -> Draft:
         """From the model to an SUV to a share and back; below for above and back."""
         if self.asks:
-            return replace(self, asks=False, share=None)
+            back = self.kept or self.point
+            return replace(self, asks=False, share=None, point=back, kept=None, background=())
         if self.grows and self.share is not None:
             return replace(self, share=None, asks=bool(self.model))
         if self.grows:
             return replace(self, share=41.0)
         turned = {Kind.BELOW: Kind.ABOVE, Kind.ABOVE: Kind.BELOW}
         return replace(self, kind=turned.get(self.kind, self.kind))
+
+    def denied(self) -> Draft:
+        """Looking for what is no tumour; then that it is here, and the model is asked once more."""
+        if not self.asks:
+            return self
+        if self.kept is None:
+            return replace(self, kept=self.point)
+        return replace(self, point=self.kept, kept=None, background=(*self.background, self.point))
 
     def words(self) -> str:
         """What it is, with its numbers."""
@@ -109,6 +122,7 @@ class Draft:
         if self.asks:
             told.append(f"as {clean(self.model, 60)} answers at the point")
             told.append(f"within {self.reach_mm:g} mm")
+            told += [f"not at {counted(len(self.background), 'point')}"] if self.background else []
         elif self.grows:
             suv, share = f"SUV {self.suv:g}", f"{self.share or 0:g} % of the highest near"
             told.append(f"above {suv if self.share is None else share}")
@@ -193,9 +207,12 @@ def preview(
     decision, told = None, ""
     lines: tuple[str, ...] = ()
     try:
+        if draft.kept is not None:
+            raise UsageError(LOOKING)
         if draft.asks and model is not None:
             into = draft.lesions[0] if draft.lesions else None
-            decision = model(opened.session, draft.point.mm, draft.reach_mm, into, stop)
+            denied = [point.mm for point in draft.background]
+            decision = model(opened.session, draft.point.mm, draft.reach_mm, into, stop, denied)
         else:
             decision = draft.decision(opened.session.replayer.pet)
         after = opened.session.preview(decision)

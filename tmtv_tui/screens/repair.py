@@ -42,6 +42,9 @@ KEYS = (
 )
 
 
+MODEL_KEY = "x then arrows and x: a point that is no tumour; the model is asked again"
+
+
 class RepairScreen(ModalScreen[Decision | None]):
     """What a repair would do, by every method, before it is done; computed in a worker."""
 
@@ -60,6 +63,7 @@ class RepairScreen(ModalScreen[Decision | None]):
         Binding("down", "move('down', 1)", "point down"),
         Binding("less_than_sign", "move('across', -1)", "slice before"),
         Binding("greater_than_sign", "move('across', 1)", "next slice"),
+        Binding("x", "deny", "here is no tumour: ask the model again"),
         Binding("b", "planes", "three planes, axial, coronal, sagittal"),
     ]
     DEFAULT_CSS = """
@@ -97,7 +101,8 @@ class RepairScreen(ModalScreen[Decision | None]):
                         yield PreviewView("coronal", id="coronal")
                         yield PreviewView("sagittal", id="sagittal")
                 yield Static(id="told", markup=False)
-            yield Static(Content("\n".join(KEYS)), classes="dim", markup=False)
+            keys = [*KEYS, MODEL_KEY] if self.draft.model else KEYS
+            yield Static(Content("\n".join(keys)), classes="dim", markup=False)
 
     def on_mount(self) -> None:
         """Compute at once."""
@@ -125,7 +130,7 @@ class RepairScreen(ModalScreen[Decision | None]):
     def _ask(self, draft: Draft) -> None:
         self.draft, self.seen = draft, None
         self.query_one("#what", Static).update(Content(draft.words()).stylize("bold"))
-        if draft.asks:
+        if draft.asks and draft.kept is None:
             self.query_one("#told", Static).update(Content(ASKED))
         self._compute(draft)
 
@@ -133,7 +138,8 @@ class RepairScreen(ModalScreen[Decision | None]):
     def _compute(self, draft: Draft) -> None:
         worker = get_current_worker()
         model, wanted = self.app.asked, time.monotonic() + STILL_S
-        while draft.asks and time.monotonic() < wanted and not worker.is_cancelled:
+        waits = draft.asks and draft.kept is None
+        while waits and time.monotonic() < wanted and not worker.is_cancelled:
             time.sleep(0.02)  # a point that is still being moved is not asked about
         seen = preview(self._opened, draft, model, lambda: worker.is_cancelled, self.app.blind)
         if not worker.is_cancelled:
@@ -172,6 +178,11 @@ class RepairScreen(ModalScreen[Decision | None]):
     def action_other(self) -> None:
         """Share for SUV, above for below."""
         self._ask(self.draft.other())
+
+    def action_deny(self) -> None:
+        """Look for what is no tumour; or that it is here."""
+        if self.draft.asks:
+            self._ask(self.draft.denied())
 
     def action_move(self, way: str, by: int) -> None:
         """The point, one voxel as the first plane is shown: `>` to the feet, the back, the left."""
