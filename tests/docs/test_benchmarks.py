@@ -35,6 +35,7 @@ SMALLEST = {
     "whole_body": ["--runs", "1", "--model", "hotspot"],
 }
 ELSEWHERE = {
+    "card": "needs nnunetv2, and a GPU to tell of one",
     "nnunet": "needs nnunetv2: by hand, as make oracles",
     "reader": "tests/tui/test_reader.py reads with it",
     "review": "a minute by its nature; its parts are those of tests/tui",
