@@ -113,13 +113,13 @@ CONTRADICTIONS: dict[str, PetHeader] = {
     ),
     "START, the same, no factors": replace(_begun(18), series=HEADER.series, decay_factors=()),
     "START, a series' time that is no start": replace(
-        HEADER, series=Stamp.of(START - timedelta(minutes=18))
+        HEADER, series=Stamp.of(START - timedelta(minutes=14))
     ),
     "the same by factors": replace(
-        HEADER, series=Stamp.of(START - timedelta(minutes=18)), frame_reference_s=()
+        HEADER, series=Stamp.of(START - timedelta(minutes=14)), frame_reference_s=()
     ),
     "the same by frames": replace(
-        HEADER, series=Stamp.of(START - timedelta(minutes=18)), decay_factors=()
+        HEADER, series=Stamp.of(START - timedelta(minutes=14)), decay_factors=()
     ),
 }
 

@@ -147,12 +147,12 @@ def test_the_mean_of_a_frame_is_a_little_before_its_middle() -> None:
 
 
 @pytest.mark.parametrize(
-    ("series", "codes_told"), [("8:45", []), ("8:44:59", ["scan-time", "uptake-time"])]
+    ("series", "codes_told"), [("9:00", []), ("8:59:59", ["scan-time", "uptake-time"])]
 )
-def test_a_start_more_than_half_an_hour_before_the_first_bed_is_told(
+def test_a_start_more_than_a_quarter_of_an_hour_before_the_first_bed_is_told(
     series: str, codes_told: list[str]
 ) -> None:
-    injected = at("7:50") if series == "8:45" else at("7:00")
+    injected = at("7:50") if series == "9:00" else at("7:00")
     assert codes(of(series=at(series), injection=injected)) == codes_told
 
 
