@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.nnunet import make_folder
+from benchmarks.nnunet import FORBIDDEN, make_folder
+from tmtv_engine.errors import TmtvError
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
 from tmtv_engine.model.nnunet import load_model
-
-UNDO = 100.0  # what `make_folder` takes from tumour's logit, so that there is none
 
 
 def scan(shape: tuple[int, int, int], mm: float) -> tuple[Volume, Volume]:
@@ -46,7 +45,7 @@ def wide(folder: Path, features: int, mm: float) -> Path:
     held = torch.load(path, weights_only=True)
     named = held["network_weights"]
     last = max(k for k in named if k.startswith("decoder.seg_layers.") and "bias" in k)
-    named[last][-1] += UNDO
+    named[last][-1] += FORBIDDEN
     torch.save(held, path)
     return folder
 
@@ -93,4 +92,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except TmtvError as error:
+        raise SystemExit(f"error: {error}") from error

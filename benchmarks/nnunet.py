@@ -52,6 +52,7 @@ theirs.nnUNetPredictor._internal_get_sliding_window_slicers = counted
 theirs.nnUNetPredictor._internal_maybe_mirror_and_predict = few
 """
 """Put before a program: the network sees that many windows, the last ones."""
+FORBIDDEN = 100.0  # taken from tumour's logit, so that there is none
 PATCH = (112, 160, 128)
 STRIDES = [[1, 1, 1], [2, 2, 2], [2, 2, 2], [2, 2, 2], [2, 2, 2], [1, 2, 2]]
 RESAMPLING = "resample_data_or_seg_to_shape"
@@ -86,8 +87,11 @@ def architecture(features: int) -> dict[str, Any]:
 def network(features: int, labels: int) -> Any:
     """The network of `architecture`, with random weights."""
     import torch
-    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
+    try:
+        from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+    except ImportError as error:
+        raise SystemExit(f"needs nnunetv2, as make oracles installs it: {error}") from error
     torch.manual_seed(0)
     plan = architecture(features)
     called = plan["_kw_requires_import"]
@@ -95,7 +99,7 @@ def network(features: int, labels: int) -> Any:
         plan["network_class_name"], plan["arch_kwargs"], called, 2, labels, True, False
     )
     with torch.no_grad():
-        made.decoder.seg_layers[-1].bias[-1] -= 100  # the tumour's
+        made.decoder.seg_layers[-1].bias[-1] -= FORBIDDEN
     return made
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -24,16 +25,20 @@ def _asked(monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "said"),
+    ("command", "words", "status", "said"),
     [
-        (["--device", "gpu"], 2, "no device is called 'gpu'"),
-        (["--begin", "."], 1, "is no trained model"),
-        (["--begin", BUNDLED], 1, "of another network"),
-        (["--anatomies", "nowhere"], 1, "nowhere: holds no organ maps"),
-        (["--first-seed", "10"], 2, "seeds below 1000000 are for tests"),
+        (digital, ["run", *FEW, "--device", "gpu"], 2, "no device is called 'gpu'"),
+        (digital, ["run", *FEW, "--begin", "."], 1, "is no trained model"),
+        (digital, ["run", *FEW, "--begin", BUNDLED], 1, "of another network"),
+        (digital, ["run", *FEW, "--anatomies", "nowhere"], 1, "nowhere: holds no organ maps"),
+        (digital, ["run", *FEW, "--first-seed", "10"], 2, "seeds below 1000000 are for tests"),
+        (exporting, [BUNDLED, "out", "--threshold", "0"], 2, "--threshold 0 is no probability"),
+        (exporting, [BUNDLED, "out", "--yielding", "nan"], 2, "--yielding nan is no probability"),
+        (exporting, [".", "out"], 1, "is no trained model"),
     ],
 )
-def test_what_cannot_be_trained_is_one_line_and_makes_no_folder(
+def test_what_cannot_be_done_is_one_line_and_writes_nothing(
+    command: ModuleType,
     words: list[object],
     status: int,
     said: str,
@@ -42,8 +47,8 @@ def test_what_cannot_be_trained_is_one_line_and_makes_no_folder(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    _asked(monkeypatch, "run", *FEW, *words)
-    assert digital.main() == status
+    _asked(monkeypatch, *words)
+    assert command.main() == status
     told = capsys.readouterr().err
     assert told.startswith("error: ")
     assert said in told.splitlines()[0]
@@ -68,29 +73,6 @@ def test_counts_are_whole_and_above_nought(
     with pytest.raises(SystemExit, match="2"):
         digital.main()
     assert f"argument {option}: " in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("words", "status", "said"),
-    [
-        ([BUNDLED, "out", "--threshold", "0"], 2, "--threshold 0 is no probability"),
-        ([BUNDLED, "out", "--yielding", "nan"], 2, "--yielding nan is no probability"),
-        ([".", "out"], 1, "is no trained model"),
-    ],
-)
-def test_what_cannot_be_exported_is_one_line_and_writes_nothing(
-    words: list[object],
-    status: int,
-    said: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    _asked(monkeypatch, *words)
-    assert exporting.main() == status
-    assert said in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
 
 
 SLOW = """
