@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +112,27 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     for name in ("text", "cut", "link", "foreign", "absent"):
         with pytest.raises(CaseError, match=rf"{name}\.b2nd cannot be read"):
             StoredImage(tmp_path / f"{name}.b2nd")
+
+
+REFUSED = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from tmtv_engine.image.store import save_image
+from tmtv_engine.image.volume import Grid, Unit, Volume
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+suv = np.random.default_rng(0).random((64, 64, 64), np.float32)
+try:
+    save_image(Path(sys.argv[1]), Volume(suv, Grid.axial(suv.shape, (4.0, 4.0, 4.0)), Unit.SUV))
+except OSError as error:
+    print(error.strerror, error.filename)
+"""
+
+
+def test_a_disk_that_refuses_is_told_as_a_disk_and_not_as_an_array(tmp_path: Path) -> None:
+    path = tmp_path / "image.b2nd"
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED, str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == f"Input/output error {path}\n", done.stderr

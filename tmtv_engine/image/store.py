@@ -7,6 +7,9 @@ on the PET's grid. Arrays are (z, y, x).
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +91,7 @@ def whole_hu(array: Array) -> Array:
 def save_image(path: Path, image: Volume, rescale: Rescale | None = None) -> None:
     """Write ``image`` in chunks; the same bytes from the same image, whatever the machine.
 
-    A CT (`Unit.HU`) is rounded to whole HU.
+    A CT (`Unit.HU`) is rounded to whole HU. Raises `OSError` where the disk refuses.
     """
     import blosc2
 
@@ -114,15 +117,20 @@ def save_image(path: Path, image: Volume, rescale: Rescale | None = None) -> Non
     how = blosc2.CParams(codec=blosc2.Codec.ZSTD, clevel=LEVEL, filters=filters, nthreads=1)
     chunks = tuple(min(CHUNK, n) for n in stored.shape)
     blocks = tuple(min(BLOCK, n) for n in chunks)
-    blosc2.asarray(
-        stored,
-        chunks=chunks,
-        blocks=blocks,
-        cparams=how,
-        urlpath=str(path),
-        mode="w",
-        meta={"tmtv": meta},
-    )
+    try:
+        blosc2.asarray(
+            stored,
+            chunks=chunks,
+            blocks=blocks,
+            cparams=how,
+            urlpath=str(path),
+            mode="w",
+            meta={"tmtv": meta},
+        )
+    except RuntimeError as error:  # all that blosc2 says of a disk that refuses
+        full = shutil.disk_usage(path.parent).free < stored.nbytes
+        code = errno.ENOSPC if full else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 class StoredImage:
