@@ -19,6 +19,7 @@ from pydicom.sequence import Sequence
 from tests.support.cases import make_case, make_volume
 from tests.support.dicom import pixels, save, write_patient, write_series
 from tmtv_engine.batch import FAILURE_KEYS
+from tmtv_engine.dicom.read import read_series
 from tmtv_engine.errors import UsageError
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Grid, Unit, Volume
@@ -128,7 +129,43 @@ def test_a_nifti_made_of_a_dicom_study_is_left_over(
     assert "ct.nii.gz" in _told(stock)
 
 
-@pytest.mark.parametrize("change", ["voxel", "place", "mirrored"])
+@pytest.mark.parametrize("times", [0.5, 1.02, 3.0])
+def test_a_nifti_of_another_suv_than_the_dicom_fails_by_the_factor(
+    times: float, tmp_path: Path
+) -> None:
+    write_patient(tmp_path / "dicom", 10)
+    (study,) = find_studies(tmp_path / "dicom")
+    volume = load_study(study).suv  # type: ignore[arg-type]
+    (tmp_path / "n").mkdir()
+    path = tmp_path / "n" / "pet.nii.gz"
+    write_nifti(volume.with_array(volume.array * times), path)
+    write_nifti(volume, tmp_path / "n" / "ct.nii.gz")
+    stock = take_stock([tmp_path])
+    assert [s.kind for s in stock.studies] == ["dicom"]
+    (failure,) = stock.failures
+    told = f"is the PET of {study.case} times {times:g} (its SUV by the DICOM in"  # type: ignore[union-attr]
+    assert failure.path == path
+    assert told in failure.error.what
+    assert "STUDY of its own" in failure.error.remedy
+    assert failure.patient_id
+    assert list(_told(stock)) == ["ct.nii.gz"]
+    assert [s.kind for s in take_stock([path.parent]).studies] == ["nifti"]
+
+
+def test_of_a_dicom_without_an_suv_the_factor_is_of_what_it_stores(tmp_path: Path) -> None:
+    write_patient(tmp_path / "dicom", 10, bend=lambda _, ds: ds.pop("PatientWeight"))
+    grid = read_series(sorted((tmp_path / "dicom").iterdir())).grid
+    for name, times in (("a", 1.0), ("b", 0.001)):
+        (tmp_path / name).mkdir()
+        image = Volume(pixels().astype(np.float32) * times, grid, Unit.SUV)
+        write_nifti(image, tmp_path / name / "pet.nii.gz")
+    stock = take_stock([tmp_path])
+    assert [left.path.parent.name for left in stock.leftovers] == ["a"]
+    (failure,) = stock.failures
+    assert "times 0.001 (its stored values" in failure.error.what
+
+
+@pytest.mark.parametrize("change", ["voxel", "slice", "nothing", "place", "mirrored"])
 def test_another_image_of_the_same_shape_is_a_case(change: str, tmp_path: Path) -> None:
     write_patient(tmp_path / "dicom", 10)
     (study,) = find_studies(tmp_path / "dicom")
@@ -136,6 +173,10 @@ def test_another_image_of_the_same_shape_is_a_case(change: str, tmp_path: Path) 
     array, affine = volume.array.copy(), volume.grid.affine.copy()
     if change == "voxel":
         array[3, 4, 5] += 1.0
+    elif change == "slice":
+        array[3] *= 2
+    elif change == "nothing":
+        array[:] = 0
     elif change == "place":
         affine[0, 3] += 1.0
     else:
