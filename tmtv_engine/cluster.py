@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from threading import Event, Thread
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ LOCAL = "local"
 AHEAD = 2  # cases queued for each that is in work: a thousand studies cost no memory
 WAIT_S = 60.0
 LOOK_S = 2.0  # between looks for workers
+ADDRESS = "Write local, or an address such as tcp://host:8786."
+TLS = "Is its address right, and are DASK_DISTRIBUTED__COMM__TLS__… set (docs/cluster.md)?"
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -137,15 +140,16 @@ def _client(cluster: Cluster) -> Iterator[Any]:
         return
     try:
         import distributed
+
+        local = _started(cluster.jobs) if cluster.address == LOCAL else None
     except ImportError as error:
-        what = f"--scheduler needs Dask, and the module {error.name} is not here"
+        what = f"--scheduler {cluster.address} needs the module {error.name}, which is not here"
         raise UsageError(what, "Install the extra: pip install 'tmtv[cluster]'.") from error
-    local = _started(cluster.jobs) if cluster.address == LOCAL else None
     try:
         client = distributed.Client(local or cluster.address, timeout=WAIT_S, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, ValueError, TypeError, TimeoutError) as error:  # TypeError: no certificates
         what = f"--scheduler {cluster.address}: no scheduler answers: {error}"
-        raise UsageError(what, "Write local, or an address such as tcp://host:8786.") from error
+        raise UsageError(what, TLS if cluster.address.startswith("tls:") else ADDRESS) from error
     over = Event()
     try:
         if local is None:
@@ -174,6 +178,7 @@ def _started(jobs: int) -> Any:
     import dask
     import distributed
 
+    import_module("cryptography")  # without it Dask's own error tells neither its name nor ours
     with dask.config.set(OF_WORKERS):  # workers take it as it is when they are started
         return distributed.LocalCluster(
             n_workers=jobs,
