@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from tests.support.cases import make_case
@@ -61,6 +63,22 @@ def test_a_sixel_is_what_it_was_made_of(high: int) -> None:
     assert text.endswith("\x1b\\")
     drawn = unsixel(text[len(head) : -2].encode(), 35, high)
     assert np.abs(drawn.astype(int) - np.array(PALETTE)[index]).max() <= 2  # colours in per cent
+
+
+@given(st.data(), st.integers(1, 20), st.integers(1, 40), st.integers(1, 5))
+def test_sixels_drawn_again_and_again_are_each_what_they_were_made_of(
+    data: st.DataObject, high: int, wide: int, colours: int
+) -> None:
+    palette = [(51 * k, 255 - 51 * k, 0) for k in range(colours)]  # whole per cents
+    number = st.integers(0, colours - 1)
+    dots = data.draw(st.lists(number, min_size=high * wide, max_size=high * wide))
+    for rows in (high, wide, high):  # the same dots in other bands
+        index = np.array(dots, np.uint8).reshape(rows, -1)
+        head, body = sixel(index, palette).split("#", 1)
+        assert head == f'\x1bP0;1;0q"1;1;{index.shape[1]};{rows}'
+        drawn = unsixel(b"#" + body[:-2].encode(), index.shape[1], rows)
+        assert (drawn == np.array(palette)[index]).all()
+        dots[data.draw(st.integers(0, high * wide - 1))] = data.draw(number)
 
 
 def layer_of(tmp_path: Path, number: int) -> tuple[Layer, npt.NDArray[np.bool_]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from stat import S_ISDIR
 
@@ -18,15 +19,15 @@ class Watched:
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self.seen: dict[Path, Stamp] = {}
+        self.seen: dict[str, Stamp] = {}
         self._journals: dict[str, tuple[int, list[str]]] = {}
 
-    def look(self) -> tuple[list[tuple[Path, Stamp]], list[Path]]:
-        """The cases that are new or changed, by name, and those that are gone; a folder that may
-        not be looked into is a case too, which cannot be read."""
-        there = {Path(name): stamp for name, stamp in self._cases()}
+    def look(self) -> tuple[list[tuple[str, Stamp]], list[str]]:
+        """The cases (their folders) that are new or changed, by name, and those that are gone; a
+        folder that may not be looked into is a case too, which cannot be read."""
+        there = dict(self._cases())
         changed = [(path, stamp) for path, stamp in there.items() if self.seen.get(path) != stamp]
-        return sorted(changed), sorted(self.seen.keys() - there.keys())
+        return sorted(changed, key=itemgetter(0)), sorted(self.seen.keys() - there.keys())
 
     def _cases(self) -> Iterator[tuple[str, Stamp]]:
         out = str(self.out)

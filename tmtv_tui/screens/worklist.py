@@ -114,21 +114,22 @@ class Worklist(Screen[None]):
         start, told = time.thread_time(), time.monotonic()
         changed, gone = watched.look()
         self._spent_s = time.thread_time() - start
-        for path, stamp in changed:
+        for folder, stamp in changed:
             if worker.is_cancelled:
                 return
-            rows.append(case_row(path, self.app.blind_reader))
-            watched.seen[path] = stamp
+            rows.append(case_row(Path(folder), self.app.blind_reader))
+            watched.seen[folder] = stamp
             if len(watched.seen) == FIRST or time.monotonic() - told > TELL_S:
                 self.post_message(RowsRead(rows, False))
                 rows, told = [], time.monotonic()
-        for path in gone:
-            del watched.seen[path]
-        self.post_message(RowsRead(rows, True, gone))
+        for folder in gone:
+            del watched.seen[folder]
+        self.post_message(RowsRead(rows, True, [Path(folder) for folder in gone]))
 
     def on_rows_read(self, message: RowsRead) -> None:
         """Take rows in; where the order stands, only what changed is drawn. What failed under its
         screen stays broken until it is opened again."""
+        first = not self.finished
         failed = self.app.failed & self.rows.keys()
         rows = [r for r in message.rows if r.path not in failed]
         new = [r for r in rows if r.path not in self.rows]
@@ -146,7 +147,8 @@ class Worklist(Screen[None]):
         else:
             for row in rows:
                 self.redraw_row(row)
-        self._say()
+        if rows or message.gone or first:
+            self._say()
 
     def on_case_changed(self, message: CaseChanged) -> None:
         """A decision has reached `case.json`."""

@@ -6,7 +6,9 @@ import os
 import selectors
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
+from threading import Event
 from time import monotonic
+from typing import Any
 
 from textual import events
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
@@ -16,11 +18,36 @@ from textual.drivers.linux_driver import LinuxDriver
 
 from tmtv_tui.terminal.replies import Escape, Replies, Token
 
-POLL_S = 0.05
+TICK_S = 0.05  # while a sequence has begun; else the processor sleeps until there is a byte
+
+
+class Ending(Event):
+    """An event that also wakes who waits for bytes: ``heard`` is there to be read while it is
+    set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard, self._said = os.pipe()
+
+    def set(self) -> None:
+        """As an event's."""
+        if not self.is_set():
+            super().set()
+            os.write(self._said, b"\0")
+
+    def clear(self) -> None:
+        """As an event's."""
+        if self.is_set():
+            super().clear()
+            os.read(self.heard, 1)
 
 
 class QuietDriver(LinuxDriver):
     """Keys are what a reader typed; never a late answer to some program's question."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.exit_event = Ending()
 
     def run_input_thread(self) -> None:
         """Read, filter, parse, dispatch; bytes that are no UTF-8 end nothing."""
@@ -29,9 +56,10 @@ class QuietDriver(LinuxDriver):
         decode = getincrementaldecoder("utf-8")("surrogateescape").decode
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
+            selector.register(self.exit_event.heard, selectors.EVENT_READ)
             while not self.exit_event.is_set():
-                ready = selector.select(POLL_S)
-                raw = os.read(self.fileno, 4096) if ready else b""
+                ready = [key.fd for key, _ in selector.select(TICK_S if replies.waits else None)]
+                raw = os.read(self.fileno, 4096) if self.fileno in ready else b""
                 text = decode(raw, final=False)
                 now = monotonic()
                 self._dispatch(parser, replies.feed(text, now) if text else replies.tick(now))

@@ -20,7 +20,6 @@ from tmtv_tui.review.picture import GREYS, Placed, pool
 
 Index = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
-Spots = tuple[npt.NDArray[np.intp], ...]
 Colour = tuple[int, int, int]
 
 DOTS = (16, 8)  # of a cell, down and across, for kitty, which scales
@@ -104,9 +103,9 @@ def marks(layer: Layer, dots: tuple[int, int], palette: list[Colour], plain: boo
         if sign in STROKES:
             _stroke(out, (line, column), dots, STROKES[sign], _number(colour, palette, plain))
             continue
-        ink, rim, size = _stamps(sign, thick)
-        y = line * dots[0] + (dots[0] - size[0]) // 2
-        x = column * dots[1] + (dots[1] - size[1]) // 2
+        ink, rim = _stamps(sign, thick)
+        y = line * dots[0] + (dots[0] - ink.shape[0]) // 2
+        x = column * dots[1] + (dots[1] - ink.shape[1]) // 2
         _stamp(out, rim, y, x, _number("rgb(255,255,255)", palette, False))
         _stamp(out, ink, y, x, _number(colour, palette, plain))
     return out
@@ -157,28 +156,34 @@ def _grown(mask: Mask, by: int) -> Mask:
 
 
 @lru_cache
-def _stamps(sign: str, thick: int) -> tuple[Spots, Spots, tuple[int, int]]:
-    """Places (rows, cols) of a sign's strokes and of its rim, and the size of both."""
+def _stamps(sign: str, thick: int) -> tuple[Mask, Mask]:
+    """A sign's strokes (y, x) and its rim, in one box."""
     rows = GLYPHS.get(sign, GLYPHS["?"]).split()
     strokes = np.array([[c == "#" for c in row] for row in rows])
     ink = np.pad(np.kron(strokes, np.ones((thick, thick), bool)).astype(bool), thick)
-    high, wide = ink.shape
-    return np.nonzero(ink), np.nonzero(_grown(ink, thick)), (high, wide)
+    return ink, _grown(ink, thick)
 
 
-def _stamp(out: Index, spots: Spots, y: int, x: int, number: int) -> None:
-    rows, cols = spots[0] + y, spots[1] + x
-    there = (rows >= 0) & (rows < out.shape[0]) & (cols >= 0) & (cols < out.shape[1])
-    out[rows[there], cols[there]] = number
+def _stamp(out: Index, spots: Mask, y: int, x: int, number: int) -> None:
+    """A number where a stamp whose corner lies at y, x has dots, as far as the picture goes."""
+    top, left = max(0, -y), max(0, -x)
+    there = out[y + top : y + spots.shape[0], x + left : x + spots.shape[1]]
+    part = spots[top : top + there.shape[0], left : left + there.shape[1]]
+    np.copyto(there, np.uint8(number), where=part)
 
 
 def _number(colour: str, palette: list[Colour], plain: bool) -> int:
     """The palette's number of ``rgb(r,g,b)``."""
-    red, green, blue = (int(n) for n in colour[4:-1].split(","))
-    wanted = (0, 0, 0) if plain else (red, green, blue)
+    wanted = (0, 0, 0) if plain else _rgb(colour)
     if wanted not in palette[1:]:
         palette.append(wanted)
     return palette.index(wanted, 1)
+
+
+@lru_cache
+def _rgb(colour: str) -> Colour:
+    red, green, blue = (int(n) for n in colour[4:-1].split(","))
+    return red, green, blue
 
 
 def merged(layer: Layer, dots: tuple[int, int], palette: list[Colour], plain: bool) -> Index:

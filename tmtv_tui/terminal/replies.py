@@ -57,6 +57,11 @@ class Replies:
         self._late = False  # the held bracket came without its ESC
         self._pasting = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether silence will decide something."""
+        return bool(self._held)
+
     def feed(self, text: str, now: float) -> list[Token]:
         """Characters that arrived at ``now`` (s); the tokens that are complete by them."""
         found = self.tick(now)

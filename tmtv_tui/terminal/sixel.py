@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,8 @@ import numpy.typing as npt
 from tmtv_tui.terminal.pixels import Colour, Index
 
 Ints = npt.NDArray[np.int64]
-SIX = 63  # a column with all of its six rows
+NONE = 255  # no colour of a palette: the rows that the last band lacks
+KEPT = 1024  # bands that are remembered at most
 
 
 class _Words(dict[int, str]):
@@ -23,7 +25,16 @@ class _Words(dict[int, str]):
         return word
 
 
+class _Band(NamedTuple):
+    """Six rows as text, and the palette numbers in them."""
+
+    text: str
+    numbers: frozenset[int]
+
+
 WORDS = _Words()
+BANDS: dict[tuple[int, bytes], _Band] = {}
+"""Bands by their rows and all of their dots: of a picture that is sent again, most stand."""
 
 
 def sixel(index: Index, palette: Sequence[Colour]) -> str:
@@ -33,45 +44,79 @@ def sixel(index: Index, palette: Sequence[Colour]) -> str:
     saves four tenths of the bytes.
     """
     high, wide = index.shape
-    bands, numbers, dots = _planes(index, len(palette))
-    used = np.unique(index).tolist()
+    keys = [(min(6, high - y), index[y : y + 6].tobytes()) for y in range(0, high, 6)]
+    new = [k for k, key in enumerate(keys) if key not in BANDS]
+    if len(BANDS) + len(new) > KEPT:
+        BANDS.clear()
+        new = list(range(len(keys)))
+    for k, band in zip(new, _bands(index, new), strict=True):
+        BANDS[keys[k]] = band
+    bands = [BANDS[key] for key in keys]
     out = [f'\x1bP0;1;0q"1;1;{wide};{high}']
-    out += [f"#{k};2;" + ";".join(str(round(n / 2.55)) for n in palette[k]) for k in used]
-    before = 0
-    for band, number, text in zip(bands.tolist(), numbers.tolist(), _texts(dots), strict=True):
-        feed = "$" if band == before else "-"
-        out.append(f"{feed}#{number}{text}")
-        before = band
-    return "".join(out) + "\x1b\\"
+    for k in sorted(frozenset().union(*(band.numbers for band in bands))):
+        out.append(f"#{k};2;" + ";".join(str(round(n / 2.55)) for n in palette[k]))
+    return "".join(out) + "-".join(band.text for band in bands) + "\x1b\\"
 
 
-def _planes(index: Index, colours: int) -> tuple[Ints, Ints, Index]:
-    """Band, palette number and columns of dots (n, x) of each colour of each band, in order."""
+def _bands(index: Index, wanted: Sequence[int]) -> list[_Band]:
+    """Some bands of a picture, each for itself."""
+    if not wanted:
+        return []
     high, wide = index.shape
-    count = -(-high // 6)
-    bits = np.zeros((count, colours, wide), np.uint8)
-    rows, columns = np.arange(count)[:, None], np.arange(wide)
-    for k in range(6):
-        part = index[k::6]
-        bits[rows[: len(part)], part, columns] |= np.uint8(1 << k)
-    beneath = np.count_nonzero(bits[:, :, 1:] != bits[:, :, :-1], axis=2).argmax(axis=1)
-    band, number = np.nonzero(bits.any(axis=2))
-    beneath = np.where(bits[rows[:, 0], beneath].any(axis=1), beneath, index[::6].min(axis=1))
-    filled = np.full(count, SIX, np.uint8)
-    filled[-1] = (1 << (high - 6 * (count - 1))) - 1
-    bits[rows[:, 0], beneath] = filled[:, None]
-    order = np.lexsort((number, number != beneath[band], band))
-    return band[order], number[order], bits[band[order], number[order]]
+    rows = np.full((-(-high // 6) * 6, wide), NONE, np.uint8)
+    rows[:high] = index
+    six = np.ascontiguousarray(rows.reshape(-1, 6, wide)[list(wanted)].swapaxes(0, 1))
+    band, number, dots = _planes(six)
+    turns = dots[:, 1:] != dots[:, :-1]
+    beneath = _most(band, np.count_nonzero(turns, axis=1))
+    filled = ((six != NONE).any(axis=2) << np.arange(6)[:, None]).sum(axis=0).tolist()
+    found: list[list[str]] = [[] for _ in wanted]
+    for k, row in enumerate(beneath.tolist()):
+        found[k].append(f"#{number[row]}{WORDS[wide * 64 + filled[k]]}")
+    above = np.ones(len(band), bool)
+    above[beneath] = False
+    texts = _texts(dots[above], turns[above])
+    for k, colour, text in zip(band[above].tolist(), number[above].tolist(), texts, strict=True):
+        found[k].append(f"#{colour}{text}")
+    colours = np.split(number, np.flatnonzero(np.diff(band)) + 1)
+    return [
+        _Band("$".join(texts), frozenset(used.tolist()))
+        for texts, used in zip(found, colours, strict=True)
+    ]
 
 
-def _texts(dots: Index) -> list[str]:
-    """Each row's columns of dots as text; what is empty at its end is left out."""
-    turns = np.ones(dots.shape, bool)
-    turns[:, 1:] = dots[:, 1:] != dots[:, :-1]
-    at = np.flatnonzero(turns)
+def _planes(six: Index) -> tuple[Ints, Ints, Index]:
+    """Band, palette number and columns of dots (n, x) of each colour of each band, in order, of
+    rows (6, band, x)."""
+    flags = np.zeros(256, bool)
+    flags[six] = True
+    flags[NONE] = False
+    used = np.flatnonzero(flags)
+    bits = np.empty((six.shape[1], len(used), six.shape[2]), np.uint8)
+    for k, colour in enumerate(used):
+        same = (six == np.uint8(colour)).view(np.uint8)
+        for row in range(1, 6):
+            same[0] |= same[row] << np.uint8(row)
+        bits[:, k] = same[0]
+    band, at = np.nonzero(bits.any(axis=2))
+    return band, used[at], bits[band, at]
+
+
+def _most(band: Ints, turns: Ints) -> Ints:
+    """The row of each band that has most turns, the first of equals."""
+    order = np.lexsort((-turns, band))
+    return order[np.flatnonzero(np.diff(band[order], prepend=-1))]
+
+
+def _texts(dots: Index, turns: npt.NDArray[np.bool_]) -> list[str]:
+    """Each row's columns of dots as text; what is empty at its end is left out. ``turns``: where
+    a column differs from the one before it."""
+    starts = np.ones(dots.shape, bool)
+    starts[:, 1:] = turns
+    at = np.flatnonzero(starts)
     values, row = dots.reshape(-1)[at].astype(np.int64), at // dots.shape[1]
     counts = np.diff(at, append=dots.size)
     seen = (values > 0) | (np.append(row[1:], -1) == row)
-    words = [WORDS[key] for key in (counts * 64 + values)[seen].tolist()]
+    words = list(map(WORDS.__getitem__, (counts * 64 + values)[seen].tolist()))
     ends = np.cumsum(np.bincount(row[seen], minlength=len(dots))).tolist()
     return ["".join(words[a:b]) for a, b in zip([0, *ends], ends, strict=False)]
