@@ -47,7 +47,7 @@ class QuietDriver(LinuxDriver):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.exit_event = Ending()
+        self.exit_event = self._ending = Ending()
 
     def run_input_thread(self) -> None:
         """Read, filter, parse, dispatch; bytes that are no UTF-8 end nothing."""
@@ -56,7 +56,7 @@ class QuietDriver(LinuxDriver):
         decode = getincrementaldecoder("utf-8")("surrogateescape").decode
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
-            selector.register(self.exit_event.heard, selectors.EVENT_READ)
+            selector.register(self._ending.heard, selectors.EVENT_READ)
             while not self.exit_event.is_set():
                 ready = [key.fd for key, _ in selector.select(TICK_S if replies.waits else None)]
                 raw = os.read(self.fileno, 4096) if self.fileno in ready else b""
