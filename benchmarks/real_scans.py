@@ -73,16 +73,19 @@ class Change:
     seen: Mask | bool = True
 
 
-def scans(data: Path) -> Iterator[Scan]:
-    """The whole-body scan, the chest, then the crops."""
+def scans(data: Path, only: str = "") -> Iterator[Scan]:
+    """The whole-body scan, the chest, then the crops; those whose name holds ``only``."""
     folder = data / "ge_wholebody_STS_001_raw"
-    yield _scan(WHOLE, folder / "image", folder / "mask" / "1-1.dcm", "GTV_Mass")
-    yield _scan("ACRIN042", data / "ge_petct_ACRIN042" / "pet_ac")
+    if only in WHOLE:
+        yield _scan(WHOLE, folder / "image", folder / "mask" / "1-1.dcm", "GTV_Mass")
+    if only in (chest := "ACRIN042"):
+        yield _scan(chest, data / "ge_petct_ACRIN042" / "pet_ac")
     with (data / "reference_ibsi.csv").open(encoding="utf-8") as table:
         for row in csv.DictReader(table):
             folder = data / "ibsi_gml" / row["patient"]
             (roi,) = (folder / "PET" / "mask").iterdir()
-            yield _scan(f"IBSI {row['patient']}", folder, roi, row["rois"])
+            if only in (name := f"IBSI {row['patient']}"):
+                yield _scan(name, folder, roi, row["rois"])
 
 
 def _scan(name: str, images: Path, roi: Path | None = None, label: str = "") -> Scan:
@@ -280,13 +283,13 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--steady", action="store_true", help="look at no tumour and no organ")
-    parser.add_argument("--scans", type=int, default=12, help="so many of them")
+    parser.add_argument("--only", default="", metavar="WORD", help="scans whose name holds it")
     given = parser.parse_args()
     segment = registry.load(given.model, given.device).segment
     if segment is None:
         parser.error("hotspot is no network")
     moved, found, whole = [], [], []
-    for _, scan in zip(range(given.scans), scans(given.data), strict=False):
+    for scan in scans(given.data, given.only):
         told = list(answers(scan, segment))
         moved += steady(scan, told)
         if not given.steady:

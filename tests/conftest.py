@@ -3,6 +3,9 @@
 CI runs a twentieth of each count that is fixed with `count`, with fixed seeds; ``TMTV_LONG=1``
 (set by `make long`) runs all of it, twenty times the examples of each law, and what is marked
 ``only_long``. How often each was done stands at the end of the output.
+
+Tests run beside each other, so each process computes in one thread: with one a core for every
+worker torch takes twice the processor's time. A worker and what it starts inherit that.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything loads numpy or torch
 
 import pytest
 from hypothesis import is_hypothesis_test, settings

@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,15 @@ def _examples() -> list[str]:
 
 
 COMMANDS = sorted({c for page in PAGES for c in _lines(page)} | set(_examples()))
-HERE = [c for c in COMMANDS if not any(re.search(pattern, c) for pattern in (*NOT_RUN, APP))]
+
+
+def _unlike(commands: Iterable[str]) -> list[str]:
+    """Of those that only call their folder by another name the last one."""
+    named = {re.sub(r"\bRUN\b", "run", re.sub(r"(?<=demo) -o \S+", "", c)): c for c in commands}
+    return list(named.values())
+
+
+HERE = _unlike(c for c in COMMANDS if not any(re.search(p, c) for p in (*NOT_RUN, APP)))
 OPENED = [c for c in COMMANDS if re.search(APP, c)]
 
 
