@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 import subprocess
 import sys
@@ -116,3 +117,31 @@ def test_nine_functions_of_ten_have_30_lines_at_most() -> None:
 
 def test_modules_are_small_on_the_whole() -> None:
     assert statistics.median(len(p.read_text("utf-8").splitlines()) for p in MODULES) <= 150
+
+
+def _drawn() -> dict[str, str]:
+    """The rows of the drawing in docs/architecture.md by their rooms: ``tmtv_engine/image`` …"""
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8").partition("\n### Before")[0]
+    rows: dict[str, str] = {}
+    package = room = ""
+    for line in page.partition("```\n")[2].splitlines():
+        if match := re.match(r"(tmtv_\w+)/$", line):
+            package, room = match[1], ""
+        elif match := re.match(r"  (\w+)/ ", line):
+            room = f"{package}/{match[1]}"
+        elif not line.startswith("     "):
+            room = ""
+        rows[room] = rows.get(room, "") + line
+    return rows
+
+
+def test_the_drawing_names_every_module_of_every_room() -> None:
+    drawn = _drawn()
+    rooms = {str(p.parent.relative_to(ROOT)) for p in MODULES if len(p.relative_to(ROOT).parts) > 2}
+    assert rooms == drawn.keys() - {""}
+    for path in MODULES:
+        room = str(path.parent.relative_to(ROOT))
+        if room not in drawn or room == "tmtv_tui/cli" or path.stem == "__init__":
+            continue  # in cli/ a module is a command
+        name = path.stem.removeprefix("nnunet") if "_" in path.stem else path.stem
+        assert re.search(rf"(?<![a-z]){name}(?![a-z])", drawn[room]), f"{room}: {path.stem}"
