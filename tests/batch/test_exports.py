@@ -50,12 +50,26 @@ def test_a_failed_export_is_in_the_books_until_it_is_written(
     ]  # fmt: skip
     assert lines[-1]["not exported"] == 2
 
-    assert main([*asked, "--retry"]) == 1  # no export was asked for: still to be done
-    assert [r["kind"] for r in books(out)] == ["export", "export"]
-    assert "2 not exported" in capsys.readouterr().err.splitlines()[-1]
+    for more in ([], ["--retry"]):  # no export was asked for: still to be done
+        assert main([*asked, *more]) == 1
+        assert books(out) == rows
+        assert "2 not exported" in capsys.readouterr().err.splitlines()[-1]
     assert main([*asked, "--retry", "--write", "csv"]) == 0
     assert books(out) == []
     assert all((out / name / "export" / "lesions.csv").is_file() for name in ("a", "b"))
+
+
+def test_an_export_that_failed_stays_in_the_books_of_a_run_over_other_studies(
+    tmp_path: Path, asked: list[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main([*asked, "--write", "seg"]) == 1
+    (tmp_path / "in" / "b").rename(tmp_path / "c")
+    assert main(["predict", str(tmp_path / "c"), *asked[2:], "--write", "csv"]) == 1
+    assert [Path(r["path"]).parent.name for r in books(out)] == ["a", "b"]
+    (tmp_path / "c").rename(tmp_path / "in" / "b")
+    assert main([*asked, "--write", "csv"]) == 0
+    assert books(out) == []
 
 
 def test_a_case_that_fails_now_is_no_export_that_is_still_to_be_done(

@@ -74,11 +74,12 @@ def watch(asked: Asked, paths: Sequence[Path], look: Callable[[], Stock], settle
     ``look`` takes stock of ``paths``; a study is complete when none of its files, and none beside
     them, changed for ``settle_s`` seconds.
     """
-    from tmtv_engine.batch import RunLog
+    from tmtv_engine.batch import RunLog, failed_before
     from tmtv_engine.batch.watch import arrivals
     from tmtv_engine.study.found import Stock
 
-    books = Books(RunLog(asked.config.out, asked.options), Stock())
+    log = RunLog(asked.config.out, asked.options)
+    books = Books(log, Stock(), before=failed_before(asked.config.out))
     console.say(f"watching {', '.join(map(str, paths))}; Ctrl-C ends it")
     try:
         for new in arrivals(paths, look, settle_s, without=(asked.config.out,)):
@@ -130,7 +131,9 @@ def _ended(asked: Asked, books: Books, stopped: bool = False) -> int:
     waiting = len(books.stock.studies) - len(books.outcomes)
     if stopped:
         console.complain(f"stopped: {waiting} studies not done; the same command goes on there")
-    left = untried(books.before, books.stock, books.outcomes) if asked.retry or stopped else ()
+    left = untried(books.before, books.stock, books.outcomes)
+    if not (asked.retry or stopped):  # all was looked at; exports only where they were asked for
+        left = tuple(failure for failure in left if failure.kind == "export")
     close(asked.config.out, books.stock, books.outcomes, books.log.path, left)
     books.log.close(counts_of(books.stock, books.outcomes, left), "stopped" if stopped else "done")
     if stopped and (
