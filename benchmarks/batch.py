@@ -11,8 +11,7 @@ Memory is the highest sum of the processes' proportional set sizes (PSS: a page 
 counts once), looked at every 0.2 s. Dask's scheduler lives in the client's process: `first` is that
 of both, `workers` that of all below it. The network waits for what is left of ``wall × lanes``
 (a lane is a case in work) when the seconds are taken off that `case.json` tells for the network;
-start and end of the run count as waiting. Some digital bodies (three of a hundred) have a mean SUV
-that is refused: it is accepted. ``OMP_NUM_THREADS`` is 1 unless it is set.
+start and end of the run count as waiting. ``OMP_NUM_THREADS`` is 1 unless it is set.
 """
 
 from __future__ import annotations
@@ -159,7 +158,7 @@ def studies(source: Path, count: int, folder: Path) -> None:
     base = 0.0
     for number, (name, (lanes, words)) in enumerate(WAYS.items()):
         out = folder / f"out{number}"
-        asked = ["predict", str(source), "--model", "vnet", "--accept", "body-suv", "-q"]
+        asked = ["predict", str(source), "--model", "vnet", "-q"]
         cost = cost_of([*asked, "-o", str(out), *words])
         base = base or cost.wall_s
         waits = 1 - network_seconds(out) / (cost.wall_s * lanes)

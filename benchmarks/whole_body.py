@@ -28,6 +28,7 @@ SHAPE = (545, 168, 168)
 RUN = "import sys; from tmtv_tui.cli.app import main; sys.exit(main(sys.argv[1:]))"
 YARDSTICK = "import numpy, torch"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled once
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -111,20 +112,23 @@ def run_loaded(
     from tmtv_engine.image.nifti import write_nifti
 
     seconds = {} if seconds is None else seconds
-    with _stage(seconds, finder.stage, 1, config):
-        found = finder.on(loaded.source).find(loaded.suv, loaded.ct)
-        kept = {} if study is None else organs_record(study)
-        organs = _organs(loaded, study, config)
-        found = found if organs is None else _by_organs(found, organs)
-    with _stage(seconds, "measure", 2, config):
-        cuts = _cuts(found, loaded, config)
-        quality = _with_references(loaded, found, organs)
-        record = replace(_record(name, loaded, finder, found, cuts), quality=quality)
-        asked = {**finder.limits, "liver_mm": config.liver_mm, **kept}
-    with _stage(seconds, "project", 3, config):
-        mip, slices = project(loaded.suv), slices_of(loaded.suv, found.lesions)
-    with _stage(seconds, "hash", 4, config):
-        inputs = inputs_sha256(loaded.input_files) or None
+    with ThreadPoolExecutor(1) as beside:  # on another core while lesions are found
+        projected = beside.submit(project, loaded.suv)
+        hashed = beside.submit(inputs_sha256, loaded.input_files)
+        with _stage(seconds, finder.stage, 1, config):
+            found = finder.on(loaded.source).find(loaded.suv, loaded.ct)
+            kept = {} if study is None else organs_record(study)
+            organs = _organs(loaded, study, config)
+            found = found if organs is None else _by_organs(found, organs)
+        with _stage(seconds, "measure", 2, config):
+            cuts = _cuts(found, loaded, config)
+            quality = _with_references(loaded, found, organs)
+            record = replace(_record(name, loaded, finder, found, cuts), quality=quality)
+            asked = {**finder.limits, "liver_mm": config.liver_mm, **kept}
+        with _stage(seconds, "project", 3, config):
+            mip, slices = projected.result(), slices_of(loaded.suv, found.lesions)
+        with _stage(seconds, "hash", 4, config):
+            inputs = hashed.result() or None
     told = replace(record.provenance, inputs_sha256=inputs, seconds=seconds, made_with=asked)
     record = replace(record, provenance=told)
     paths = [os.path.abspath(p) for p in loaded.input_files]
@@ -138,10 +142,10 @@ def run_loaded(
         slices=slices,
         source=source,
         extras={
+            **(_images(loaded) if config.image else {}),
+            "mip.png": lambda path: write_picture(path, mip, found.lesions, record),
             "lesions.nii.gz": lambda path: write_nifti(found.lesions.labels(), path),
             "lesions.csv": lambda path: write_text(path, lesions_csv(record)),
-            "mip.png": lambda path: write_picture(path, mip, found.lesions, record),
-            **(_images(loaded) if config.image else {}),
         },
     )
 

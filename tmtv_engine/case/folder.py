@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,15 +147,15 @@ def write_case(
     replaced. Raises `CaseError` where the record holds what none can, or the disk refuses.
     """
     writers: dict[str, Writer] = {
+        **(extras or {}),
         "voxels.npz": lesions.save,
         "mip.npz": lambda path: np.savez_compressed(path, **mip.arrays()),
         "slices.npz": lambda path: np.savez_compressed(path, **slices.arrays()),
         "source.json": lambda path: dump_json(path, source, PRIVATE),
-        **(extras or {}),
     }
     with new_folder(out, record.case, _room) as folder:
-        for file, write in writers.items():
-            write(folder / file)
+        with ThreadPoolExecutor(2) as pool:  # to compress is most of it
+            list(pool.map(lambda file: writers[file](folder / file), writers))
         hashes = {file: sha256_of(folder / file) for file in sorted(writers)}
         raw = encode(record)
         raw["provenance"]["last_id"] = int(lesions.ids.max(initial=0))
