@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.support.cases import make_case
+from tests.support.work import answer, new_pages
 from tests.train.test_train import PLAN, TINY, _manifest
-from tmtv_engine.cluster import Cluster, in_order
-from tmtv_engine.errors import CaseError, InputError, TmtvError
+from tmtv_engine.cluster import Cluster, held, in_order
+from tmtv_engine.errors import CaseError, TmtvError
 from tmtv_engine.model.checkpoint import network_of, write_model
 from tmtv_engine.study.split import write_split
 from tmtv_engine.train.dataset import prepare_all, read_dataset, split_of
@@ -30,30 +32,12 @@ WHEN = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z?|\d\d? [A-Z][a-z]+ 20
 HASH = re.compile(rb"\b[0-9a-f]{12,64}\b")  # of a `case.json`, which says when it was made
 
 
-def answer(number: int) -> int:
-    """Work that refuses 5, takes its worker with it at 7 and is slow at first."""
-    import os
-    import time
-
-    if number == 0:
-        time.sleep(1.0)
-    if number == 5:
-        raise InputError("five: is no number", "Take another.")
-    if number == 7:
-        os._exit(1)
-    return number * number
-
-
-def new_pages(number: int) -> int:
-    """How many pages the system gave for ``number`` arrays of 1 MiB, one after the other."""
-    import resource
-
-    import numpy as np
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(number):
-        np.ones(2**20, np.uint8)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+@pytest.fixture(scope="module")
+def here() -> Iterator[Cluster]:
+    """Two workers, started once."""
+    with held(HERE) as cluster:
+        assert cluster is not None
+        yield cluster
 
 
 def test_a_worker_keeps_the_memory_that_the_next_array_needs() -> None:
@@ -62,17 +46,17 @@ def test_a_worker_keeps_the_memory_that_the_next_array_needs() -> None:
     assert pages < 5000
 
 
-def test_answers_come_in_order_whoever_is_done_first() -> None:
-    assert list(in_order(answer, range(5), HERE, str)) == [0, 1, 4, 9, 16]
-    assert list(in_order(answer, (), HERE, str)) == []
+def test_answers_come_in_order_whoever_is_done_first(here: Cluster) -> None:
+    assert list(in_order(answer, range(5), here, str)) == [0, 1, 4, 9, 16]
+    assert list(in_order(answer, (), here, str)) == []
 
 
-def test_what_is_refused_or_given_up_is_an_error_of_its_name() -> None:
+def test_what_is_refused_or_given_up_is_an_error_of_its_name(here: Cluster) -> None:
     with pytest.raises(TmtvError, match="five: is no number") as caught:
-        list(in_order(answer, (1, 5), HERE, str))
+        list(in_order(answer, (1, 5), here, str))
     assert caught.value.remedy == "Take another."
     with pytest.raises(CaseError, match="7: the cluster gave it up: KilledWorker"):
-        list(in_order(answer, (7,), HERE, str))
+        list(in_order(answer, (7,), here, str))
 
 
 def bytes_in(folder: Path) -> dict[str, bytes]:
@@ -99,10 +83,10 @@ def test_a_report_over_label_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert data == two[name], name
 
 
-def test_the_preparation_of_a_training(tmp_path: Path) -> None:
+def test_the_preparation_of_a_training(tmp_path: Path, here: Cluster) -> None:
     parts = split_of(read_dataset(_manifest(tmp_path / "cohort", 5)), 3)
     one = prepare_all(parts, TINY, tmp_path / "one")
-    two = prepare_all(parts, TINY, tmp_path / "two", HERE)
+    two = prepare_all(parts, TINY, tmp_path / "two", here)
     names = {key: [p.name for p in paths] for key, paths in one.items()}
     assert names == {key: [p.name for p in paths] for key, paths in two.items()}
     assert bytes_in(tmp_path / "one") == bytes_in(tmp_path / "two")
