@@ -11,6 +11,16 @@ from tmtv_engine.model.plans import BodyPlan
 from tmtv_engine.model.vnet import parameter_count
 
 SMALL = BodyPlan(3, (4, 6, 8), (1, 1, 1), (1, 1), 5)
+FINE = BodyPlan(3, (4, 6, 8), (1, 1, 1), (1, 1), 5, fine=3)
+both = pytest.mark.parametrize("plan", [SMALL, FINE], ids=["folded", "fine"])
+
+
+def _net(plan: BodyPlan) -> BodyNet:
+    """A network whose every part has something to say."""
+    net = BodyNet(plan)
+    if net.fine is not None:
+        torch.nn.init.normal_(net.fine.last.weight, 0.0, 0.5)
+    return net
 
 
 def _image() -> torch.Tensor:
@@ -21,12 +31,15 @@ def _image() -> torch.Tensor:
     return image * image[:, -1:]
 
 
-def test_it_tells_tumour_on_every_voxel_and_structures_on_voxels_twice_as_wide() -> None:
-    tumour, names = BodyNet(SMALL)(_image())
+@both
+def test_it_tells_tumour_on_every_voxel_and_structures_on_voxels_twice_as_wide(
+    plan: BodyPlan,
+) -> None:
+    tumour, names = _net(plan)(_image())
     assert tumour.shape == (2, 1, 16, 24, 8)
     assert names.shape == (2, 5, 8, 12, 4)
     with pytest.raises(ValueError, match="not multiples of 8"):
-        BodyNet(SMALL)(torch.zeros(1, 3, 16, 20, 8))
+        _net(plan)(torch.zeros(1, 3, 16, 20, 8))
 
 
 def test_the_bundled_plan_fits_the_table_and_the_package() -> None:
@@ -41,8 +54,9 @@ def test_folding_is_undone_and_keeps_neighbours_together() -> None:
     assert torch.equal(one, x[1, :, 2:4, 4:6, 6:8])
 
 
-def test_air_is_no_tumour_and_says_nothing_to_the_body() -> None:
-    image, net = _image(), BodyNet(SMALL)
+@both
+def test_air_is_no_tumour_and_says_nothing_to_the_body(plan: BodyPlan) -> None:
+    image, net = _image(), _net(plan)
     tumour, _ = net(image)
     outside = image[:, -1:] == 0
     assert (tumour[outside] == NONE).all()
@@ -52,6 +66,26 @@ def test_air_is_no_tumour_and_says_nothing_to_the_body() -> None:
     assert torch.allclose(found, tumour, atol=1e-5)
 
 
-def test_one_image_is_answered_alone_as_beside_another() -> None:
-    image, net = _image(), BodyNet(SMALL)
+@both
+def test_one_image_is_answered_alone_as_beside_another(plan: BodyPlan) -> None:
+    image, net = _image(), _net(plan)
     assert torch.allclose(net(image)[0][:1], net(image[:1])[0], atol=1e-5)
+
+
+def test_the_finer_look_tells_a_voxel_from_its_neighbours_in_the_same_folded_voxel() -> None:
+    """Uptake in one of eight voxels moves tumour's logit by what the finer look adds, there most.
+
+    Its weights are set by hand: it hands through the first channel of a voxel itself.
+    """
+    net = _net(FINE)
+    assert net.fine is not None
+    with torch.no_grad():
+        for value in net.parameters():
+            value.zero_()
+        net.fine.seen.conv.weight[0, 0, 1, 1, 1] = 2.0
+        net.fine.last.weight[0, 0] = 3.0
+    image = torch.zeros(1, 3, 8, 8, 8)
+    image[:, -1], image[0, 0, 3, 4, 5] = 1, 0.5
+    tumour, _ = net(image)
+    assert tumour[0, 0, 3, 4, 5] == 3.0
+    assert tumour.abs().sum() == 3.0

@@ -147,9 +147,11 @@ def test_a_training_begins_with_weights_that_are_there(tmp_path: Path) -> None:
     assert not differ(run.weights(), begun)
 
 
-def test_a_wider_network_begins_as_the_narrower_one() -> None:
+@pytest.mark.parametrize("fine", [0, 5])
+def test_a_wider_network_begins_as_the_narrower_one(fine: int) -> None:
     torch.manual_seed(1)
-    small, wide = (BodyPlan(3, w, (1, 1, 2), (1, 1)) for w in ((4, 6, 5), (7, 6, 9)))
+    small = BodyPlan(3, (4, 6, 5), (1, 1, 2), (1, 1))
+    wide = BodyPlan(3, (7, 6, 9), (1, 1, 2), (1, 1), fine=fine)
     narrow = network_of(small)
     for value in narrow.parameters():
         torch.nn.init.normal_(value, 0.0, 0.2)

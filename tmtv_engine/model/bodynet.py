@@ -57,13 +57,37 @@ class Residual(nn.Module):
         return out
 
 
+class Fine(nn.Module):
+    """What a voxel and its neighbours as they are add to tumour's logit.
+
+    A folded voxel is 16 mm wide, and a node of 1 mL one of its eight parts: here each part is
+    looked at for itself, with what the folded network knows of it. It begins by adding nothing.
+    """
+
+    def __init__(self, plan: BodyPlan) -> None:
+        super().__init__()
+        self.known = nn.Conv3d(plan.channels[0], FOLD**3 * plan.fine, 1)
+        self.seen = Masked(plan.inputs, plan.fine, 3)
+        self.block = Residual(plan.fine)
+        self.last = _head(plan.fine, 1, 0.0)
+        if not self.last.weight.is_meta:
+            nn.init.zeros_(self.last.weight)
+
+    def forward(self, x: Tensor, image: Tensor) -> Tensor:
+        """(B, channels, z/2, y/2, x/2) and (B, inputs, z, y, x) → (B, 1, z, y, x)."""
+        body = image[:, -1:]
+        near = self.seen(image, body) + unfolded(self.known(x)) * body
+        out: Tensor = self.last(_bent(self.block(near, body)))
+        return out
+
+
 class BodyNet(nn.Module):
     """Logits of tumour (B, 1, z, y, x) and of structures (B, S, z/2, y/2, x/2) of an image.
 
     The image is (B, inputs, z, y, x), each extent a multiple of 2^levels; its last channel is the
     body's mask. It is folded first: eight voxels are one of twice the width with eight times the
-    channels, on which all work is done; tumour is unfolded at the end, and a structure's name
-    needs no finer voxels.
+    channels, on which nearly all work is done; tumour is unfolded at the end (`Fine` looks at it
+    there), and a structure's name needs no finer voxels.
     """
 
     def __init__(self, plan: BodyPlan) -> None:
@@ -78,6 +102,7 @@ class BodyNet(nn.Module):
         self.up_blocks = nn.ModuleList(_blocks(w[k], plan.up[k]) for k in pairs)
         self.tumour = _head(w[0] + seen, FOLD**3, -3.0)  # tumour is rare: start near "none"
         self.structure = _head(w[0], plan.structures, 0.0)
+        self.fine = Fine(plan) if plan.fine else None
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Raises `ValueError` for extents that cannot be halved often enough."""
@@ -91,6 +116,8 @@ class BodyNet(nn.Module):
         seen = folded(image).contiguous(memory_format=torch.channels_last_3d)
         x = _bent(self._body(self.enter(seen, masks[0]), masks))
         tumour = unfolded(self.tumour(torch.cat([x, seen], 1)))
+        if self.fine is not None:
+            tumour = tumour + self.fine(x, image)
         return tumour * body + NONE * (1 - body), self.structure(x)
 
     def _body(self, x: Tensor, masks: list[Tensor]) -> Tensor:

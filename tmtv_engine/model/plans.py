@@ -31,7 +31,8 @@ class BodyPlan:
     """What a `BodyNet` is made of: channels a level, residual blocks down (``down``) and up.
 
     ``inputs`` counts the mask of the body, which is the last channel; ``structures`` is how many
-    there are to tell apart.
+    there are to tell apart; ``fine`` the channels that tumour is looked at with once more on
+    voxels as they are, unfolded (none: it is not).
     """
 
     inputs: int = 3
@@ -39,6 +40,7 @@ class BodyPlan:
     down: tuple[int, ...] = (1, 2, 3)
     up: tuple[int, ...] = (2, 1)
     structures: int = 21
+    fine: int = 0
 
     @property
     def levels(self) -> int:

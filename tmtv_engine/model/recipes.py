@@ -89,7 +89,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "body": Recipe(
             "body",
-            BodyPlan(channels=(48, 96, 192)),
+            BodyPlan(channels=(48, 96, 192), fine=16),
             8.0,
             (128, 32, 64),
             "both",
@@ -106,7 +106,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             batch=2,
             shows=4,
             naming=0.5,
-            lesions=0.3,
+            lesions=0.6,
             mirrored=True,
         ),
     }

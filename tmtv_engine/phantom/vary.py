@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tmtv_engine.lesion.structures import LABELS
+from tmtv_engine.phantom.build import log_uniform
 from tmtv_engine.phantom.canvas import blur
 from tmtv_engine.phantom.sample import AIR_HU, Sample
 
@@ -70,7 +71,7 @@ def cut(sample: Sample, r: np.random.Generator) -> Sample:
     elif kind < 0.3:
         low += int(r.integers(1, max(2, n // 3)))
     elif kind < 0.45:
-        length = int(r.integers(min(12, n), max(13, n * 2 // 3)))
+        length = int(log_uniform(r, min(8, n), max(9, n * 2 // 3)))
         low = int(r.integers(0, max(1, n - length)))
         high = min(n, low + length)
     return sample.each(lambda a, _: a[low:high])

@@ -1,7 +1,7 @@
 """A wider network that begins as a narrower one: the same answers, with room to learn more.
 
 What is new feeds nothing that was there (those weights begin at zero), and is drawn at random, so
-that it learns from the first step on.
+that it learns from the first step on. A part that the narrower one lacks, `Fine`, begins as it is.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from tmtv_engine.errors import InputError
 from tmtv_engine.model.bodynet import FOLD
 from tmtv_engine.model.plans import BodyPlan
 
+ADDED = "fine."
 JOINED = "tumour.weight"  # its inputs are the network's channels and then the folded image
 
 
@@ -24,10 +25,15 @@ def grown(
 
     Raises `InputError` where ``narrow`` has other layers, or more channels in one.
     """
-    if fresh.keys() != narrow.keys() or any(_exceeds(narrow[k], fresh[k]) for k in fresh):
+    added = {k for k in fresh.keys() - narrow.keys() if k.startswith(ADDED)}
+    old = fresh.keys() - added
+    if old != narrow.keys() or any(_exceeds(narrow[k], fresh[k]) for k in old):
         raise another_network()
     seen = FOLD**3 * plan.inputs
-    return {key: _placed(fresh[key], narrow[key], seen * (key == JOINED)) for key in fresh}
+    return {
+        key: new if key in added else _placed(new, narrow[key], seen * (key == JOINED))
+        for key, new in fresh.items()
+    }
 
 
 def another_network() -> InputError:
