@@ -20,6 +20,7 @@ from tmtv_engine.phantom.sample import AIR_HU, Sample
 
 BODY_SUV = 0.05
 NECK_VOXELS = 10.0
+LEAST_VOXELS = 8  # of a field, however it is cut
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def geometry(sample: Sample, r: np.random.Generator, extent: Extent) -> Sample:
     low, high = _body(sample.suv)
     size = (high - low).astype(float)
     zoom = np.exp(r.normal(0, 0.08, 3)) * np.exp(r.normal(0, 0.05))
-    margin = np.array([_margin(r, wide) for wide in (10, 8, 10)])
+    least = LEAST_VOXELS - np.ceil(size * zoom).astype(int)
+    margin = np.maximum([_margin(r, wide) for wide in (10, 8, 10)], least)
     before = np.array([r.integers(min(0, m), max(0, m) + 1) for m in margin])
     shape = np.minimum(np.ceil(size * zoom).astype(int) + margin, extent.most)
     room = np.ceil(size * zoom).astype(int) + margin - shape
@@ -71,7 +73,7 @@ def cut(sample: Sample, r: np.random.Generator) -> Sample:
     elif kind < 0.3:
         low += int(r.integers(1, max(2, n // 3)))
     elif kind < 0.45:
-        length = int(log_uniform(r, min(8, n), max(9, n * 2 // 3)))
+        length = int(log_uniform(r, min(12, n), max(13, n * 2 // 3)))
         low = int(r.integers(0, max(1, n - length)))
         high = min(n, low + length)
     return sample.each(lambda a, _: a[low:high])
