@@ -19,17 +19,28 @@ from pydicom.dataset import Dataset
 from tests.fuzz.world import Float, Truth, affine_of
 
 
-def reading(files: Sequence[Path]) -> Truth | None:
-    """SUV and place of the slices in ``files`` as their headers stand; None where they do not."""
+def reading(files: Sequence[Path], factors: Float | None = None) -> Truth | None:
+    """SUV and place of the slices in ``files`` as their headers stand; None where they do not.
+
+    ``factors`` (z,): SUV per unit, where they are known and not to be read.
+    """
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            return _reading([pydicom.dcmread(path, force=True) for path in files])
+            return _reading([pydicom.dcmread(path, force=True) for path in files], factors)
     except Exception:  # an oracle that cannot read says nothing
         return None
 
 
-def _reading(slices: list[Dataset]) -> Truth | None:
+def _reading(slices: list[Dataset], factors: Float | None) -> Truth | None:
+    affine = _affine(slices)
+    planes = np.stack([_plane(ds) for ds in slices])
+    suv = planes * (_factors(slices) if factors is None else factors)[:, None, None]
+    return Truth(suv, affine) if np.isfinite(suv).all() else None
+
+
+def _affine(slices: list[Dataset]) -> Float:
+    """Of slices, which are sorted along their normal in place."""
     cosines = [float(v) for v in slices[0].ImageOrientationPatient]
     affine = affine_of(cosines, (0, 0, 0), (1, 1, 1))
     normal = affine[:3, 0]
@@ -37,11 +48,7 @@ def _reading(slices: list[Dataset]) -> Truth | None:
     first, last = (np.array(_floats(slices[k].ImagePositionPatient)) for k in (0, -1))
     step = float(np.dot(last - first, normal)) / (len(slices) - 1)
     row, column = _floats(slices[0].PixelSpacing)
-    planes = np.stack([_plane(ds) for ds in slices])
-    suv = planes * _factors(slices)[:, None, None]
-    if not np.isfinite(suv).all():
-        return None
-    return Truth(suv, affine_of(cosines, first, (step, row, column)))
+    return affine_of(cosines, first, (step, row, column))
 
 
 def _floats(values: Any) -> list[float]:

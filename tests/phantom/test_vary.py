@@ -80,3 +80,12 @@ def test_no_image_exceeds_its_extent() -> None:
     ]
     assert np.max(shapes, axis=0).tolist() <= [20, 16, 24]
     assert all(np.array(s).min() >= 1 for s in shapes)
+
+
+def test_a_field_that_is_cut_twice_is_eight_voxels_thick_at_least() -> None:
+    """A piece of twelve slices less a margin of ten was two, which no mask of a body is made of."""
+    shapes = [
+        geometry(_marked((14, 12, 12)), np.random.default_rng(seed), Extent()).suv.shape
+        for seed in range(300)
+    ]
+    assert min(min(shape) for shape in shapes) == 8

@@ -126,9 +126,7 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
     told += check_kind(stack.header, overrides)
     scale = np.array([found.value]) if found.per_slice is None else found.per_slice
     told += check_mapping(stack.slices, scale, stack.header, overrides)
-    array = stack.array
-    array *= scale[:, None, None].astype(np.float32)
-    suv = Volume(array, stack.grid, Unit.SUV)
+    suv = Volume(_scaled(stack.array, scale, found.rule, study.path), stack.grid, Unit.SUV)
     body, believed = _believed(suv, study.path, overrides)
     notices = [*study.notices, *stack.notices, *told, *found.notices, *believed]
     ct, ct_record = load_ct(study, notices)
@@ -163,6 +161,17 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
     source = _source(study, stack, ct_record)
     inputs = (*study.pet, *study.ct)
     return Loaded(suv, ct, info, tuple(notices), source, inputs, _rescale(stack, scale))
+
+
+def _scaled(array: FloatArray, scale: FloatArray, rule: str, name: Path) -> FloatArray:
+    """``array`` (z, y, x), times the factor of each slice or of all, in place; raises `InputError`
+    where that is no number of single precision."""
+    highest = max(1.0, float(array.max()), -float(array.min())) * float(np.abs(scale).max())
+    if not highest <= float(np.finfo(np.float32).max):
+        what = f"{name}: SUV would reach {highest:.2g} by the factor {rule}"
+        raise InputError(what, "Correct the factor in the headers, or export the series again.")
+    array *= scale[:, None, None].astype(np.float32)
+    return array
 
 
 def _rescale(stack: Stack, factor: FloatArray) -> Rescale | None:
