@@ -251,3 +251,21 @@ def test_a_ct_of_another_name_under_the_same_number_is_warned_of(
     write_series(tmp_path / "pet")
     write_series(tmp_path / "ct", modality="CT", series="1.2.3.5", bend=named)
     assert codes(_one(tmp_path).notices) == told
+
+
+# A factor beyond all numbers
+
+
+@pytest.mark.parametrize("value", ["1" * 40, "1" * 36, "-" + "1" * 40])
+def test_a_factor_by_which_no_suv_is_a_number_is_refused(tmp_path: Path, value: str) -> None:
+    """1.1e39 is none in single precision, and 1.1e35 times 3,000 counts is none either."""
+
+    def philips(_: int, ds: Dataset) -> None:
+        ds.Units, ds.Manufacturer = "CNTS", "Philips Medical Systems"
+        block = ds.private_block(0x7053, "Philips PET Private Group", create=True)
+        block.add_new(0x00, "DS", value)
+
+    write_series(tmp_path, bend=philips)
+    with pytest.raises(InputError) as caught:
+        load_study(_one(tmp_path))
+    assert "(7053,1000)" in str(caught.value)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from tmtv_engine.dicom.read import Stack
 
+COUNTABLE = 1e30
+
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
@@ -165,9 +167,9 @@ def _load_dicom(study: Study, overrides: Overrides) -> Loaded:
 
 def _scaled(array: FloatArray, scale: FloatArray, rule: str, name: Path) -> FloatArray:
     """``array`` (z, y, x), times the factor of each slice or of all, in place; raises `InputError`
-    where that is no number of single precision."""
+    where single precision could not hold that, or the sum of an image of it."""
     highest = max(1.0, float(array.max()), -float(array.min())) * float(np.abs(scale).max())
-    if not highest <= float(np.finfo(np.float32).max):
+    if not highest <= COUNTABLE:
         what = f"{name}: SUV would reach {highest:.2g} by the factor {rule}"
         raise InputError(what, "Correct the factor in the headers, or export the series again.")
     array *= scale[:, None, None].astype(np.float32)
