@@ -157,6 +157,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "activity jumps between neighbouring slices: a slope may be wrong, or a slice lost",
             "Look at those slices; compare RescaleSlope and RescaleIntercept with the scanner's.",
         ),
+        "slice-order": Code(
+            "slices lie swapped, the wrong way round or twice, as the image shows",
+            "Look at those slices, and at their positions in the header.",
+        ),
         "padding": Code(
             "pixels hold the value that the header calls padding, which reads as uptake",
             "Export the series without it.",

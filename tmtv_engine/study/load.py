@@ -21,6 +21,7 @@ from tmtv_engine.study.found import Study
 from tmtv_engine.study.quality import quality_of
 from tmtv_engine.suv.even import check_even
 from tmtv_engine.suv.factor import height_m, suv_factor
+from tmtv_engine.suv.order import check_order
 from tmtv_engine.suv.overrides import Overrides
 from tmtv_engine.suv.plausible import BODY_SUV, check_spacing, check_suv
 from tmtv_engine.text import clean
@@ -95,7 +96,7 @@ def _believed(suv: Volume, name: Path, overrides: Overrides) -> tuple[Outline, l
     if body.mean > BODY_SUV[1]:  # a small field full of tumour is found from below
         body = pet_outline(suv, below_percent=75.0)
     told += check_suv(suv, body, name, overrides.accepted)
-    return body, told + check_even(suv)
+    return body, [*told, *check_even(suv), *check_order(suv)]
 
 
 def _pet_info(
