@@ -27,7 +27,7 @@ def _body(noise: float = 0.1) -> Array:
     suv = np.where(body, 1.0 + (x + z) / 60, 0.01)
     suv[(z - 8) ** 2 + (y - 12) ** 2 + (x - 20) ** 2 < 30] = 9.0
     suv[(z - 15) ** 2 + (y - 20) ** 2 + (x - 14) ** 2 < 12] = 4.0
-    return suv * np.random.default_rng(5).normal(1.0, noise, SHAPE).clip(0)
+    return np.asarray(suv * np.random.default_rng(5).normal(1.0, noise, SHAPE).clip(0))
 
 
 def _told(array: Array, spacing_mm: tuple[float, float, float] = (4.0, 3.0, 2.0)) -> str:

@@ -41,7 +41,7 @@ def check_order(suv: Volume) -> list[Notice]:
 def _rooted(slices: Array) -> FloatArray:
     """The roots of some slices' SUVs, (n, places)."""
     cut = np.clip(slices.reshape(len(slices), -1), 0.0, HIGHEST_SUV)
-    return np.sqrt(cut, dtype=np.float32)
+    return np.asarray(np.sqrt(cut, dtype=np.float32))
 
 
 def _repeated(array: Array, first: int) -> list[str]:
