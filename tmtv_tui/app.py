@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.color import ColorSystem
-from rich.console import RenderableType
 from rich.segment import Segment
 from textual import events, work
-from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.actions import ActionParseResult
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.color import Color
 from textual.dom import DOMNode
-from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
@@ -36,7 +33,7 @@ from tmtv_tui.review.rows import alias, broken_row, case_row
 from tmtv_tui.screens.case import CaseScreen
 from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.worklist import Worklist
-from tmtv_tui.terminal.thrift import Exact, ExactLayout, ExactUpdate, Shown
+from tmtv_tui.terminal.frames import FramedApp
 from tmtv_tui.widgets.canvas import Canvas
 from tmtv_tui.widgets.keybar import KeyBar, bindings_of, keys_of
 
@@ -98,7 +95,7 @@ def _painter(image: str, plain: bool) -> Painter | None:
     return painter_of(image, plain, between(os.environ))
 
 
-class ReviewApp(App[None]):
+class ReviewApp(FramedApp):
     """``tmtv review``: `out` holds the cases; every decision goes to ``reader``'s journal.
 
     ``start``: a reader whose decisions a case begins with; ``compare``: one to be put beside;
@@ -136,67 +133,18 @@ class ReviewApp(App[None]):
         self._following: set[Path] = set()
         self.failed: set[Path] = set()
         self.typed_at = 0.0
-        self._shown = Shown()
         self._painter = _painter(self.config.image, self.no_color)
         self.worklist = Worklist()
 
-    @property
-    def _background_screens(self) -> list[Screen[Any]]:
-        """Only what shows through: Textual counts the screen below an opaque one as visible and
-        repaints the whole terminal when that changes."""
-        if self._screen_stack and isinstance(self._screen_stack[-1], ModalScreen):
-            return super()._background_screens
-        return []
-
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        exact: Any = renderable
-        if type(renderable) is ChopsUpdate:
-            exact = ExactUpdate(renderable, self._shown)
-        elif type(renderable) is LayoutUpdate:
-            if self._painter is not None:  # pixels may lie where cells are thought to be
-                self._shown.forget()
-            exact = ExactLayout(renderable, self._shown)
-        if isinstance(exact, Exact) and self._idle(exact):
-            return
-        super()._display(screen, exact)
-        if self._painter is not None and isinstance(exact, ExactUpdate | ExactLayout):
-            self._paint(self._painter, exact)
-
-    def _idle(self, frame: Exact) -> bool:
-        """Whether a frame would change nothing that is seen, nor where text is typed."""
-        if self._batch_count or not self._running or self.is_headless or self._painter is not None:
-            return False
-        place = self.screen.outer_size.clamp_offset(self.cursor_position)
-        return place == self._previous_cursor_position and not frame.render_segments(self.console)
+    def pictures(self) -> Sequence[Any]:
+        """As `FramedApp`."""
+        return self.screen.query(Canvas).nodes
 
     async def on_event(self, event: events.Event) -> None:
         """Know when a key came in, which may be before what it is answered by was there."""
         if isinstance(event, events.Key):
             self.typed_at = event.time
         await super().on_event(event)
-
-    def on_resize(self) -> None:
-        """Of another size, or continued, a terminal may show anything."""
-        self._shown.forget()
-
-    def repaint(self) -> None:
-        """Write every cell again, whatever the terminal shows."""
-        self._shown.forget()
-        self.refresh(repaint=True, layout=True)
-
-    def _paint(self, painter: Painter, frame: ExactUpdate | ExactLayout) -> None:
-        """Send what changed of the pictures in pixels after a frame of text."""
-        if self._driver is None:
-            return
-        below = isinstance(self.screen, ModalScreen)
-        views: Any = None if below else self.screen.query(Canvas).nodes
-        text, torn = painter.follow(views, frame.written)
-        if text:
-            self._driver.write(text)
-            self._driver.flush()
-        if torn:
-            self._shown.forget()
-            self.call_next(self.repaint)
 
     def _refresh_notifications(self) -> None:
         """What there is to say stands in the line of the keys, where it covers nothing."""
@@ -206,19 +154,6 @@ class ReviewApp(App[None]):
                 bar.tell(told)
             if not isinstance(screen, ModalScreen):
                 return
-
-    def farewell(self) -> str:
-        """What takes the pictures in pixels off the terminal."""
-        return self._painter.farewell() if self._painter is not None else ""
-
-    def get_driver_class(self) -> type[Driver]:
-        """Textual's choice; on a terminal the one that takes replies out of the input."""
-        found = super().get_driver_class()
-        if found.__name__ == "LinuxDriver":
-            from tmtv_tui.terminal.driver import QuietDriver
-
-            return QuietDriver
-        return found
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """The app's own, last."""

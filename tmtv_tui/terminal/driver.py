@@ -16,6 +16,7 @@ from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
+from tmtv_tui.terminal.line import Line, Metered
 from tmtv_tui.terminal.replies import Escape, Replies, Token
 
 TICK_S = 0.05  # while a sequence has begun; else the processor sleeps until there is a byte
@@ -48,6 +49,13 @@ class QuietDriver(LinuxDriver):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.exit_event = self._ending = Ending()
+        self._line: Line = self._app.line  # type: ignore[attr-defined]
+        self._file: Any = Metered(self._file, self._line)
+
+    def write(self, data: str) -> None:
+        """As Textual's, counted."""
+        self._line.send(len(data))
+        super().write(data)
 
     def run_input_thread(self) -> None:
         """Read, filter, parse, dispatch; bytes that are no UTF-8 end nothing."""
