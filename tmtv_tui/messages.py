@@ -8,6 +8,7 @@ from pathlib import Path
 from textual.message import Message
 
 from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.present import Present
 from tmtv_tui.review.rows import CaseRow
 
 
@@ -55,15 +56,27 @@ class RegionDrawn(Message):
         self.first, self.last = first, last
 
 
+class CameOrWent(Message):
+    """Others opened or closed the case in front: ``told``, in words."""
+
+    def __init__(self, told: list[str]) -> None:
+        super().__init__()
+        self.told = told
+
+
 class CaseRead(Message):
     """A case is ready to be shown, or ``error`` says why not; ``told``: what to say about it;
-    ``there``: who else has it open."""
+    ``present``: who else has it open."""
 
     def __init__(
-        self, opened: Opened | None, told: list[str], error: str = "", there: Sequence[str] = ()
+        self,
+        opened: Opened | None,
+        told: list[str],
+        error: str = "",
+        present: Present | None = None,
     ) -> None:
         super().__init__()
         self.opened = opened
         self.told = told
         self.error = error
-        self.there = list(there)
+        self.present = present

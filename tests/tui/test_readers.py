@@ -114,3 +114,32 @@ async def test_the_lesions_to_settle_by_number_by_what_they_differ_in_and_by_upt
             row = screen.current()
             chosen.append(row.lesion if row is not None else None)
         assert chosen == [2, 1, 2]
+
+
+@pytest.mark.parametrize("blind", [False, True])
+async def test_who_comes_and_goes_while_a_case_is_open_is_told(tmp_path: Path, blind: bool) -> None:
+    case = make_case(tmp_path)
+    async with running(tmp_path, (160, 40), blind=blind) as (app, pilot):
+        screen = await opened(app, pilot)
+        assert "also open" not in text_of(app)
+        opening = Decision("open", text=f"pid {os.getppid()}")
+        for reader in ("CD", "AB"):
+            Session(case, reader).decide(opening)
+        screen._look()
+        await settle(app, pilot)
+        told = [n.message for n in app._notifications]
+        assert any(m.startswith("AB: another session of yours opened this case on ") for m in told)
+        assert any(m.startswith("CD opened this case on ") for m in told) != blind
+        assert ("CD@" in text_of(app)) != blind
+        for reader in ("CD", "AB"):
+            Session(case, reader).decide(Decision("close", text=opening.text))
+        screen._look()
+        await settle(app, pilot)
+        told = [n.message for n in app._notifications]
+        assert any(m.startswith("CD@") and m.endswith("closed this case") for m in told) != blind
+        assert "also open" not in text_of(app)
+        before = len(told)
+        await pilot.press("x")
+        screen._look()
+        await settle(app, pilot)
+        assert len(app._notifications) == before  # one's own decisions are no news

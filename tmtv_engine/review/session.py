@@ -283,12 +283,14 @@ def follow(case: Case) -> Case:
 
 @dataclass(frozen=True)
 class Presence:
-    """Who has a case open: since when, on which host; ``alive`` is None where it can't be told."""
+    """Who has a case open: since when, on which host, in which ``session`` (as `session_text`);
+    ``alive`` is None where it can't be told."""
 
     reader: str
     host: str
     since: str
     alive: bool | None
+    session: str | None = None
 
 
 def who_has_open(case: Path) -> list[Presence]:
@@ -302,7 +304,7 @@ def who_has_open(case: Path) -> list[Presence]:
             elif line.action == "close" and opened:
                 same = [x for x in opened if x.host == line.host and x.text == line.text]
                 opened.remove(same[-1] if same else opened[-1])
-        found += [Presence(x.reader, x.host, x.at, _alive(x)) for x in opened]
+        found += [Presence(x.reader, x.host, x.at, _alive(x), x.text) for x in opened]
     return [p for p in found if p.alive is not False]
 
 

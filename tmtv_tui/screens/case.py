@@ -16,10 +16,10 @@ from tmtv_engine.errors import TmtvError
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.reasons import Reason
-from tmtv_engine.review.session import who_has_open
-from tmtv_tui.messages import CaseRead, LesionPicked, RegionDrawn
+from tmtv_tui.messages import CameOrWent, CaseRead, LesionPicked, RegionDrawn
 from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.present import Present
 from tmtv_tui.review.rows import day
 from tmtv_tui.review.rules import region_rule
 from tmtv_tui.review.signing import rehearse
@@ -49,7 +49,7 @@ class CaseScreen(RepairingScreen):
         super().__init__()
         self.path = path
         self._asked: tuple[int, ...] = ()
-        self._there: list[str] = []
+        self._present: Present | None = None
 
     def compose(self) -> ComposeResult:
         """Pictures on the left, numbers on the right."""
@@ -90,12 +90,13 @@ class CaseScreen(RepairingScreen):
         try:
             opened = Opened.of(self.path, self.app.reader, self.app.extra_methods)
             rehearse(opened)
-            there, told = self._others()
+            present = Present(self.path, self.app.reader, self.app.blind)
+            told = present.look()
             if not self.app.read_only:
                 opened.open()
                 if self.app.start:
                     told.append(opened.start_from(self.app.start))
-            self.post_message(CaseRead(opened, [text for text in told if text], there=there))
+            self.post_message(CaseRead(opened, [text for text in told if text], present=present))
         except Exception as error:  # whatever a case's files make fail, it is that case alone
             self.app.broken(self.path, error)
             self.post_message(CaseRead(None, [], self.app.told(error)))
@@ -107,36 +108,20 @@ class CaseScreen(RepairingScreen):
             name = self.app.name_of(self.path.name)
             self.query_one("#head", Static).update(Content(f"{name}: {message.error}"))
             return
-        self.opened, self._there = message.opened, message.there
+        self.opened, self._present = message.opened, message.present
         self.app.at_work.append(message.opened)
         self._show_all()
         for text in message.told:
             self.notify(text, severity="warning", markup=False)
         self.set_interval(3.0, self._look)
 
-    def _others(self) -> tuple[list[str], list[str]]:
-        """Who has the case open, in short and in words; blind, of others nothing."""
-        there, told = [], []
-        try:
-            present = who_has_open(self.path)
-        except TmtvError as error:  # another's journal is no reason not to read
-            return [], [] if self.app.blind else [str(error)]
-        for other in present:
-            where = f"on {other.host} since {other.since[:16].replace('T', ' ')}"
-            if other.reader == self.app.reader:
-                told.append(f"{other.reader}: another session of yours has this case open {where}")
-            elif self.app.blind:
-                continue
-            else:
-                told.append(f"{other.reader} has this case open {where}")
-            there.append(f"{other.reader}@{other.host}")
-        return there, told
-
     def _look(self) -> None:
-        """Show what another session of this reader decided meanwhile."""
+        """Show what another session of this reader decided meanwhile, and who came or went."""
         o = self.opened
         if o is None:
             return
+        if self._present is not None:
+            self._look_around(self._present)
         before = o.reading
         try:
             o.refresh()
@@ -145,6 +130,17 @@ class CaseScreen(RepairingScreen):
             return
         if o.reading is not before:
             self.settle(before)
+
+    @work(thread=True, group="present", exclusive=True)
+    def _look_around(self, present: Present) -> None:
+        if told := present.look():
+            self.post_message(CameOrWent(told))
+
+    def on_came_or_went(self, message: CameOrWent) -> None:
+        """Say who opened or closed the case meanwhile."""
+        self.say()
+        for text in message.told:
+            self.notify(text, severity="warning", markup=False)
 
     def _show_all(self) -> None:
         o = self.opened
@@ -194,7 +190,8 @@ class CaseScreen(RepairingScreen):
             words += [patient.id or "", day(study.date)]
         words += [f"reader {self.app.reader}", f"{o.angle(self.angle):.0f}°"]
         words.append(f"SUV 0–{WINDOWS[self.white]:g}")
-        words += [f"also open: {' '.join(self._there)}"] if self._there else []
+        there = self._present.short if self._present is not None else []
+        words += [f"also open: {' '.join(there)}"] if there else []
         words.append(self.listed())
         self._put("#head", Content("  ·  ".join(w for w in words if w)))
         self.footer()
