@@ -317,6 +317,45 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     shutil.rmtree(source)
 
 
+@pytest.mark.parametrize(
+    ("labels", "given", "found", "words"),
+    [
+        ({"background": 0, "tumor": 1}, None, {"tumor": [1]}, "tumor 1"),
+        ({"background": 0, "spot": 1}, None, {"spot": [1]}, "spot 1"),  # the only one
+        ({"background": 0, "spleen": 1, "Lymphoma": 7}, None, {"Lymphoma": [7]}, "Lymphoma 7"),
+        ({"background": 0, "a": 1, "b": 11, "c": 2}, "11", {"b": [11]}, "b 11"),
+        (
+            {"background": 0, "organ": [1, 2], "lesion": [2, 3]},
+            None,
+            {"lesion": [2, 3]},
+            "lesion 2, 3",
+        ),
+        ({"background": 0, "tu\x1b[2Jmor": 1}, None, {"tu[2Jmor": [1]}, "tu[2Jmor 1"),
+    ],
+)
+def test_which_label_was_found_as_tumour_is_shown(
+    labels: dict[str, Any],
+    given: str | None,
+    found: dict[str, list[int]],
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = model(tmp_path / "m", labels=labels)
+    said = ["--tumour-label", given] if given else []
+    assert main(["models", "add", "a", str(source), *said]) == 0
+    capsys.readouterr()
+    assert main(["models", "show", "a", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tumour"] == found
+    assert main(["models", "show", "a"]) == 0
+    assert f"tumour\t{words}" in capsys.readouterr().out.splitlines()
+    assert main(["models", "add", "b", str(source), *said]) == 0
+    assert main(["models", "add", "both", "a", "b"]) == 0
+    capsys.readouterr()
+    assert main(["models", "show", "both"]) == 0
+    assert f"tumours\ta {words}, b {words}" in capsys.readouterr().out.splitlines()
+
+
 def test_whether_a_model_takes_clicks_is_known_before_it_is_loaded(tmp_path: Path) -> None:
     channels = {"0": "CT", "1": "PET", "2": "FG", "3": "BG"}
     clicker, plain = model(tmp_path / "c d", channel_names=channels), model(tmp_path / "m")

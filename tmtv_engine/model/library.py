@@ -147,6 +147,7 @@ def _add_set(name: str, members: Sequence[str], combine: str) -> Kept:
         raise UsageError("a set is of different models, not of sets", "Name each model once.")
     takes = dict.fromkeys(kind for one in models for kind in one.channels)
     record = {"members": list(members), "combine": combine, "channels": list(takes)}
+    record |= {"tumours": {one.name: one.record.get("tumour", {}) for one in models}}
     with new_folder(home(), name) as made:
         dump_json(made / RECORD, {"schema": "tmtv.kept/1", "added": utc_now(), **record})
     return Kept(name, home() / name, load_json(home() / name / RECORD))
@@ -232,6 +233,7 @@ def _looked_at(folder: Folder) -> dict[str, Any]:
         "licence": folder.licence,
         "channels": list(folder.channels),
         "labels": {clean(k): v for k, v in dict(folder.dataset.get("labels", {})).items()},
+        "tumour": {name: list(numbers) for name, numbers in folder.heads.label.items()},
         "folds": [path.parent.name for path in folder.checkpoints],
         "checkpoint": folder.checkpoints[0].name,
         **told,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,15 @@ JSON_LIMIT = 64 * 2**20
 class Heads:
     """What a network's outputs mean: which is ``tumour``, which are ``organs`` (by head).
 
-    ``regions``: each output is a probability of its own; else they exclude each other.
+    ``regions``: each output is a probability of its own; else they exclude each other. ``label``:
+    what the folder calls the tumour, with its number or a region's numbers.
     """
 
     tumour: int
     organs: Mapping[int, str]
     regions: bool
     count: int
+    label: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -191,4 +193,5 @@ def heads_of(dataset: Mapping[str, Any], folder: Path, wanted: str | None = None
     heads = {k: j if regions else values.index(v[0]) for j, (k, v) in enumerate(there.items())}
     tumour = heads.pop(chosen[0])
     organs = {} if regions else {head: clean(name) for name, head in heads.items()}
-    return Heads(tumour, organs, regions, len(there) if regions else len(values))
+    label = {clean(chosen[0]): tuple(there[chosen[0]])}
+    return Heads(tumour, organs, regions, len(there) if regions else len(values), label)

@@ -77,7 +77,7 @@ def add(
 def show(name: str = NAME, as_json: bool = options.JSON) -> int:
     """Tell what a model is made of.
 
-    Architecture, channels, labels, licence, hash, leftovers.
+    Architecture, channels, labels, which of them is the tumour, licence, hash, leftovers.
     """
     from tmtv_engine.model.library import kept_one
 
