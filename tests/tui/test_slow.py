@@ -38,7 +38,8 @@ def words(screen: Emulator) -> list[str]:
 
 
 def test_a_line_is_behind_until_its_file_was_flushed_and_tells_so_once() -> None:
-    line, told = Line(), []
+    line = Line()
+    told: list[bool] = []
     file = Metered(io.StringIO(), line)
     line.send(MOST)
     assert not line.behind

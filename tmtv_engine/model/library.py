@@ -146,8 +146,8 @@ def _add_set(name: str, members: Sequence[str], combine: str) -> Kept:
     if len(set(members)) < len(members) or any(one.members for one in models):
         raise UsageError("a set is of different models, not of sets", "Name each model once.")
     takes = dict.fromkeys(kind for one in models for kind in one.channels)
-    record = {"members": list(members), "combine": combine, "channels": list(takes)}
-    record |= {"tumours": {one.name: one.record.get("tumour", {}) for one in models}}
+    record: dict[str, Any] = {"members": list(members), "combine": combine, "channels": list(takes)}
+    record["tumours"] = {one.name: one.record.get("tumour", {}) for one in models}
     with new_folder(home(), name) as made:
         dump_json(made / RECORD, {"schema": "tmtv.kept/1", "added": utc_now(), **record})
     return Kept(name, home() / name, load_json(home() / name / RECORD))
