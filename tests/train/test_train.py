@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.support.orthanc import free_port
 from tmtv_engine.errors import InputError
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Grid, Unit, Volume
@@ -205,7 +206,7 @@ def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
     script.write_text(WORKER)
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
-    command += ["--master-port=29617", str(script), str(out), *map(str, files)]
+    command += [f"--master-port={free_port()}", str(script), str(out), *map(str, files)]
     done = subprocess.run(
         command, cwd=root, env={"PYTHONPATH": str(root), "PATH": ""}, capture_output=True, text=True
     )
