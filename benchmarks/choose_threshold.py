@@ -123,12 +123,13 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=24)
     parser.add_argument("--thresholds", type=float, nargs="+", default=[0.1, 0.2, 0.3, 0.5])
     parser.add_argument("--rules", nargs="+", default=list(RULES))
+    parser.add_argument("--spacing-mm", type=float, default=4.0, help="edge of the drawn voxels")
     given = parser.parse_args()
     segment = load_model(given.model, "cpu")
     anatomies = Anatomies.load(given.anatomies)
     rows: dict[tuple[str, float], list[Row]] = defaultdict(list)
     for seed in range(given.first_seed, given.first_seed + given.patients):
-        patient = draw_patient(seed, anatomies=anatomies)
+        patient = draw_patient(seed, spacing_mm=given.spacing_mm, anatomies=anatomies)
         values, grid, _ = segment.answers(patient.suv)
         answer = Answer(values, grid, segment.names)
         for rule in given.rules:

@@ -110,12 +110,15 @@ def _small(truth: Lesions, ml: npt.NDArray[np.float64], missed: Sequence[int]) -
 
 
 def evaluate(
-    segment: NetworkSegmenter, seeds: Iterable[int], anatomies: Anatomies | None = None
+    segment: NetworkSegmenter,
+    seeds: Iterable[int],
+    anatomies: Anatomies | None = None,
+    spacing_mm: float = 4.0,
 ) -> list[Row]:
     """The figures of every patient in every arm."""
     rows = []
     for seed in seeds:
-        patient = draw_patient(seed, anatomies=anatomies)
+        patient = draw_patient(seed, spacing_mm=spacing_mm, anatomies=anatomies)
         truth = from_labels(patient.rois, patient.suv)
         soft = truth_map(patient, truth)
         answer = segment.plain(patient.suv, patient.ct)
@@ -189,12 +192,13 @@ def main() -> None:
     parser.add_argument("--model", default="vnet")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--spacing-mm", type=float, default=4.0, help="edge of the drawn voxels")
     parser.add_argument("--anatomies", type=Path, help="draw in those of it never trained on")
     given = parser.parse_args()
     segment = load_model(given.model, given.device)
     anatomies = None if given.anatomies is None else Anatomies.load(given.anatomies)
     seeds = range(given.first_seed, given.first_seed + given.patients)
-    rows = evaluate(segment, seeds, anatomies)
+    rows = evaluate(segment, seeds, anatomies, given.spacing_mm)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1))
     print(table(rows))

@@ -218,9 +218,11 @@ def main() -> None:
     parser.add_argument("--model", default="vnet")
     parser.add_argument("--repairs", type=int, default=20, help="at most, a patient")
     parser.add_argument("--anatomies", help="as of tmtv phantom")
+    parser.add_argument("--spacing-mm", type=float, default=4.0, help="as of tmtv phantom")
     parser.add_argument("--folder", type=Path, help="keep patients and cases there, for a rerun")
     given = parser.parse_args()
     more = ["--anatomies", given.anatomies] if given.anatomies else []
+    more += ["--spacing-mm", str(given.spacing_mm)]
     with tempfile.TemporaryDirectory() as name:
         home = given.folder or Path(name)
         drawn, out = home / "patients", home / "out"

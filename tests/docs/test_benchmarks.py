@@ -16,13 +16,14 @@ from tmtv_engine.image.nifti import write_nifti
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "benchmarks").glob("*.py"))
 ANATOMIES = ROOT.parent / "shared" / "data" / "organ_maps"
+COARSE = ("--spacing-mm", "8")
 SMALLEST = {
     "batch": ["--studies", "0", "--small", "2"],
     "choose_threshold": [
-        *("vnet", "--patients", "1", "--anatomies", str(ANATOMIES)),
+        *("vnet", "--patients", "1", "--anatomies", str(ANATOMIES), *COARSE),
         *("--thresholds", "0.3", "--rules", "some"),
     ],
-    "digital_table": ["--patients", "1"],
+    "digital_table": ["--patients", "1", *COARSE],
     "export": ["--small"],
     "lesions": ["--small"],
     "memory": ["--small"],
@@ -32,7 +33,7 @@ SMALLEST = {
     "phantom": ["--patients", "2"],
     "read_series": ["--runs", "1"],
     "real_scans": ["--only", "STS_002", "--steady"],
-    "repairs": ["-n", "1", "--repairs", "1"],
+    "repairs": ["-n", "1", "--repairs", "1", *COARSE],
     "report": ["--cases", "1"],
     "resources": ["study", "--by", "hot spots"],
     "startup": ["--runs", "1"],
