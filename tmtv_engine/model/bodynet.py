@@ -39,8 +39,8 @@ class Masked(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, inputs, z, y, x) → (B, channels, z, y, x)."""
-        out: Tensor = self.conv(x) * mask
-        return out
+        out: Tensor = self.conv(x) if self.conv.padding[0] else mixed(self.conv, x)
+        return out.mul_(mask)
 
 
 class Residual(nn.Module):
@@ -53,8 +53,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, channels, z, y, x), the same out."""
-        out: Tensor = x + self.share * self.second(_bent(self.first(_bent(x), mask)), mask)
-        return out
+        more = self.second(F.leaky_relu_(self.first(_bent(x), mask), LEAK), mask)
+        return torch.addcmul(x, self.share, more)
 
 
 class Fine(nn.Module):
@@ -76,9 +76,8 @@ class Fine(nn.Module):
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
         """(B, channels, z/2, y/2, x/2) and (B, inputs, z, y, x) → (B, 1, z, y, x)."""
         body = image[:, -1:]
-        near = self.seen(image, body) + unfolded(self.known(x)) * body
-        out: Tensor = self.last(_bent(self.block(near, body)))
-        return out
+        near = self.seen(image, body).addcmul_(unfolded(mixed(self.known, x)), body)
+        return mixed(self.last, _bent(self.block(near, body)))
 
 
 class BodyNet(nn.Module):
@@ -115,10 +114,10 @@ class BodyNet(nn.Module):
             masks.append(F.max_pool3d(masks[-1], 2))
         seen = folded(image).contiguous(memory_format=torch.channels_last_3d)
         x = _bent(self._body(self.enter(seen, masks[0]), masks))
-        tumour = unfolded(self.tumour(torch.cat([x, seen], 1)))
+        tumour = unfolded(mixed(self.tumour, torch.cat([x, seen], 1)))
         if self.fine is not None:
             tumour = tumour + self.fine(x, image)
-        return tumour * body + NONE * (1 - body), self.structure(x)
+        return tumour * body + NONE * (1 - body), mixed(self.structure, x)
 
     def _body(self, x: Tensor, masks: list[Tensor]) -> Tensor:
         skips = []
@@ -150,10 +149,15 @@ def folded(x: Tensor) -> Tensor:
 
 
 def unfolded(x: Tensor) -> Tensor:
-    """(B, 8 C, z, y, x) → (B, C, 2 z, 2 y, 2 x): undoes `folded`."""
+    """(B, 8 C, z, y, x) → (B, C, 2 z, 2 y, 2 x), channels last: undoes `folded`."""
     b, c, z, y, w = x.shape
-    parts = x.reshape(b, c // 8, 2, 2, 2, z, y, w).permute(0, 1, 5, 2, 6, 3, 7, 4)
-    return parts.reshape(b, c // 8, 2 * z, 2 * y, 2 * w)
+    parts = x.movedim(1, -1).reshape(b, z, y, w, c // 8, 2, 2, 2).permute(0, 1, 5, 2, 6, 3, 7, 4)
+    return parts.reshape(b, 2 * z, 2 * y, 2 * w, c // 8).movedim(-1, 1)
+
+
+def mixed(conv: nn.Conv3d, x: Tensor) -> Tensor:
+    """``conv``, of 1×1×1, as the matrix product that it is: of channels last, without a copy."""
+    return F.linear(x.movedim(1, -1), conv.weight.flatten(1), conv.bias).movedim(-1, 1)
 
 
 def _bent(x: Tensor) -> Tensor:
