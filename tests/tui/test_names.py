@@ -178,7 +178,7 @@ def test_sites_are_counted_above_below_and_beside(tmp_path: Path) -> None:
     assert Sites((), (), (), 2).words() == ""
     both = Sites(("left neck",), ("left leg", "pelvis"), ("lung",), 1)
     assert both.words() == (
-        "sites (suggests IV?): 1 above, 2 below the diaphragm; extranodal lung; 1 of no known place"
+        "sites (suggests IV?): 1 above, 2 below diaphragm; extranodal lung; 1 of no known place"
     )
     one = Opened.of(make_case(tmp_path, "s", known=((spleen, "left abdomen"),) * 3).path, "AB")
     one.decide(Decision("accept", (1,)))
@@ -189,8 +189,8 @@ async def test_the_stage_is_a_suggestion_under_the_totals(tmp_path: Path) -> Non
     named(tmp_path)
     async with running(tmp_path, (120, 40)) as (app, pilot):
         await opened(app, pilot)
-        assert "sites (suggests I): 1 above, 0 below the diaphragm" in text_of(app)
+        assert "sites (suggests I): 1 above, 0 below diaphragm" in text_of(app)
         await pilot.press("z", "end", "a")
         await settle(app, pilot)
         assert "2 of" not in text_of(app)
-        assert "sites (suggests II): 2 above, 0 below the diaphragm" in text_of(app)
+        assert "sites (suggests II): 2 above, 0 below diaphragm" in text_of(app)

@@ -24,8 +24,9 @@ class Column:
     """A column: its ``header`` and what its ``cell`` says of (case, method shown, lesion's number).
 
     ``right``: numbers stand at the right; ``width``: fixed, else that of the longest cell, which
-    shrinks to ``least`` where volume and SUVmax would not be seen; ``there``: where the case has
-    such a column at all.
+    shrinks to ``least`` where volume and SUVmax would not be seen; ``short``: what then is left of
+    a cell in ``least``; ``last``: goes altogether where that is not enough; ``there``: where the
+    case has such a column at all.
     """
 
     header: str
@@ -33,6 +34,8 @@ class Column:
     right: bool = False
     width: int | None = None
     least: int | None = None
+    short: Callable[[str], str] | None = None
+    last: bool = False
     there: Callable[[Opened], bool] = _always
 
 
@@ -71,6 +74,11 @@ def _status(o: Opened, method: str, number: int) -> str:
     return f"{status.glyph} {status}{'' if o.reading.decided_by[number] is None else '!'}"
 
 
+def _glyph(status: str) -> str:
+    """What is left of a status; nothing of the header."""
+    return "" if status.isalpha() else status[:1] + "!" * status.endswith("!")
+
+
 def _chance(o: Opened, method: str, number: int) -> str:
     known = o.rows.get(number)
     return "" if known is None or known.probability is None else f"{known.probability:.2f}"
@@ -94,32 +102,52 @@ def _region(o: Opened, method: str, number: int) -> str:
 
 
 def widths_of(columns: list[Column], rows: list[list[str]], room: int) -> list[int]:
-    """The columns' widths over ``rows`` (header and cells): words shrink until the numbers up to
-    SUVmax stand within ``room``."""
+    """The columns' widths over ``rows`` (header and cells), until the numbers up to SUVmax stand
+    within ``room``: words shrink, then go; 0 is a column that is not drawn."""
     widths = [c.width or max(len(row[k]) for row in rows) for k, c in enumerate(columns)]
     last = next((k for k, c in enumerate(columns) if c.header == "SUVmax"), len(columns) - 1)
     over = sum(widths[: last + 1]) + last - room
     for k, column in enumerate(columns):
-        if column.least is not None and over > 0:
+        if column.least is not None and column.short is None and over > 0:
             less = min(over, max(0, widths[k] - column.least))
             widths[k] -= less
             over -= less
+    for k, column in enumerate(columns):
+        if over > 0 and (column.short is not None or column.last):
+            least = 0 if column.last else column.least or 0
+            over -= widths[k] - least
+            widths[k] = least
     return widths
+
+
+def fitted(column: Column, cell: str, width: int) -> str:
+    """A cell in its column's width; a word that is cut says so."""
+    if column.right:
+        return cell.rjust(width)
+    if len(cell) > width and column.short is not None:
+        return column.short(cell)[:width].ljust(width)
+    return (cell if len(cell) <= width else cell[: max(0, width - 1)] + "…").ljust(width)
 
 
 OTHERS = Column("", lambda o, method, number: "")
 """Stands for the volumes by the methods that are not shown first."""
 COLUMNS: tuple[Column, ...] = (
     Column("", lambda o, method, number: ""),  # the mark
-    Column("status", _status, width=12),
+    Column("status", _status, width=12, least=2, short=_glyph),
     Column("#", lambda o, method, number: str(number), right=True),
     Column(
         "structure",
         _structure,
-        least=12,
+        least=11,
         there=lambda o: any(row.structure is not None for row in o.rows.values()),
     ),
-    Column("region", _region, least=8, there=lambda o: any(r.region for r in o.rows.values())),
+    Column(
+        "region",
+        _region,
+        least=8,
+        last=True,
+        there=lambda o: any(r.region for r in o.rows.values()),
+    ),
     Column(
         "mL {method}",
         lambda o, method, number: f"{o.table.volume_ml[method][_row(o, number)]:.1f}",

@@ -49,7 +49,7 @@ class Sites:
         """One line for the screen, whose end may be cut off; nothing where nothing is known."""
         if not (self.above or self.below or self.extranodal):
             return ""
-        parts = [f"{len(self.above)} above, {len(self.below)} below the diaphragm"]
+        parts = [f"{len(self.above)} above, {len(self.below)} below diaphragm"]
         if self.extranodal:
             parts.append(f"extranodal {', '.join(self.extranodal)}")
         if self.unknown:

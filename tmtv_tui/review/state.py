@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tmtv_tui.review.opened import Opened
 
 TOTALS_HEADER = " mL   predicted → reviewed    change   TLG g    n"
+SHORT_HEADER = " mL predicted → reviewed   change"
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,12 +128,15 @@ def difference(before: float, after: float) -> str:
     return f"{'+' if after > before else '−'}{abs(after - before):.1f}"
 
 
-def total_line(opened: Opened, method: str) -> str:
-    """One method's predicted → reviewed mL, their difference, TLG g and lesions."""
+def total_line(opened: Opened, method: str, short: bool = False) -> str:
+    """One method's predicted → reviewed mL and their difference; unless ``short`` TLG g and
+    lesions too."""
     volume, tlg, count = opened.table.total(method, opened.reading.accepted)
     before = opened.before[method][0]
-    told = f"{method:>5} {before:>9.1f} → {volume:>8.1f} {difference(before, volume):>9}"
-    return f"{told} {tlg:>7.0f} {count:>4}"
+    change = difference(before, volume)
+    if short:
+        return f"{method:>5} {before:>7.1f} → {volume:>8.1f} {change:>8}"
+    return f"{method:>5} {before:>9.1f} → {volume:>8.1f} {change:>9} {tlg:>7.0f} {count:>4}"
 
 
 def describe(line: Any) -> str:

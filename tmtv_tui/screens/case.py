@@ -24,7 +24,7 @@ from tmtv_tui.review.rows import day
 from tmtv_tui.review.rules import region_rule
 from tmtv_tui.review.signing import rehearse
 from tmtv_tui.review.sites import sites_of
-from tmtv_tui.review.state import TOTALS_HEADER, total_line
+from tmtv_tui.review.state import SHORT_HEADER, TOTALS_HEADER, total_line
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, fit
 from tmtv_tui.screens.keys import CASE_KEYS, DIGITS
 from tmtv_tui.screens.pictures import WINDOWS
@@ -34,6 +34,9 @@ from tmtv_tui.widgets.canvas import Canvas
 from tmtv_tui.widgets.keybar import KeyBar
 from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.mip import MipView
+
+ROOM_FOR_TOTALS = 132
+"""Columns of a terminal whose part beside slices holds the whole lines."""
 
 if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
@@ -83,6 +86,12 @@ class CaseScreen(RepairingScreen):
             view.signs = self.app.no_color
         self.query_one(LesionTable).focus()
         self.load()
+
+    def lay_views(self) -> None:
+        """As the screens below, and the totals in the columns that there are then."""
+        super().lay_views()
+        if self.opened is not None:
+            self._put("#totals", self._totals(self.opened))
 
     @work(thread=True, exclusive=True)
     def load(self) -> None:
@@ -185,13 +194,13 @@ class CaseScreen(RepairingScreen):
             words.append("SIGNED (S re-opens)")
         if self.app.read_only:
             words.append("READ ONLY")
+        there = self._present.short if self._present is not None else []
+        words += [f"also open: {' '.join(there)}"] if there else []
         if not self.app.blind:
             patient, study = o.case.record.patient, o.case.record.study
             words += [patient.id or "", day(study.date)]
         words += [f"reader {self.app.reader}", f"{o.angle(self.angle):.0f}°"]
         words.append(f"SUV 0–{WINDOWS[self.white]:g}")
-        there = self._present.short if self._present is not None else []
-        words += [f"also open: {' '.join(there)}"] if there else []
         words.append(self.listed())
         self._put("#head", Content("  ·  ".join(w for w in words if w)))
         self.footer()
@@ -218,9 +227,10 @@ class CaseScreen(RepairingScreen):
 
     def _totals(self, o: Opened) -> Content:
         key = self.app.method_of(o)
-        lines = [Content(f" {TOTALS_HEADER}").stylize("bold")]
+        short = self.slices and self.size.width < ROOM_FOR_TOTALS
+        lines = [Content(f" {SHORT_HEADER if short else TOTALS_HEADER}").stylize("bold")]
         for method in o.table.volume_ml:
-            line = Content(f"{'▸' if method == key else ' '}{total_line(o, method)}")
+            line = Content(f"{'▸' if method == key else ' '}{total_line(o, method, short)}")
             lines.append(line.stylize("bold") if method == key else line)
         sites = sites_of(o).words()
         return Content("\n").join(lines + ([Content(sites)] if sites else []))

@@ -18,7 +18,7 @@ from textual.strip import Strip
 from tmtv_engine.lesion.lists import altered
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.reading import Reading
-from tmtv_tui.review.cells import Column, columns_of, header_of, widths_of
+from tmtv_tui.review.cells import Column, columns_of, fitted, header_of, widths_of
 from tmtv_tui.review.names import fold_line, folded
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.order import FOLD, Order, arranged, undecided
@@ -254,15 +254,13 @@ class LesionTable(ScrollView, can_focus=True):
 
     def _text(self, cells: list[str]) -> str:
         parts = [
-            cell.rjust(width) if column.right else _cut(cell, width).ljust(width)
-            for cell, width, column in zip(cells, self._widths, self._columns, strict=True)
+            fitted(column, cell, width)
+            for k, (cell, width, column) in enumerate(
+                zip(cells, self._widths, self._columns, strict=True)
+            )
+            if width or not k  # the first is the mark's
         ]
         return " ".join(parts) + "  "
-
-
-def _cut(word: str, width: int) -> str:
-    """A word, and that it is longer."""
-    return word if len(word) <= width else word[: max(0, width - 1)] + "…"
 
 
 def _told(reading: Reading, number: int) -> tuple[object, ...]:
