@@ -202,7 +202,7 @@ class CaseScreen(RepairingScreen):
         words += [f"reader {self.app.reader}", f"{o.angle(self.angle):.0f}°"]
         words.append(f"SUV 0–{WINDOWS[self.white]:g}")
         words.append(self.listed())
-        self._put("#head", Content("  ·  ".join(w for w in words if w)))
+        self._put("#head", Content(" · ".join(w for w in words if w)))
         self.footer()
         self._put("#totals", self._totals(o))
         self._put("#hint", Content(self._hint(o)))

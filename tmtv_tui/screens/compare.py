@@ -109,7 +109,7 @@ class CompareScreen(Screen[int | None]):
             words.append(f"by {self.by}")
         if self.opened.reading.signed:
             words.append("SIGNED")
-        self.query_one("#head", Static).update(Content("  ·  ".join(words)))
+        self.query_one("#head", Static).update(Content(" · ".join(words)))
         lines = [Content(f"     mL {mine[:20]:>20} {theirs[:20]:>20}").stylize("bold")]
         for key in self.opened.table.volume_ml:
             a = self.opened.table.total(key, self.opened.reading.accepted)[0]

@@ -259,7 +259,7 @@ class Worklist(Screen[None]):
         words += ["READ ONLY"] if self.app.read_only else []
         words += ["BLIND"] if self.app.blind else []
         words.append(f"reader {self.app.reader}")
-        self.query_one("#head", Static).update(Content("  ·  ".join(w for w in words if w)))
+        self.query_one("#head", Static).update(Content(" · ".join(w for w in words if w)))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter."""

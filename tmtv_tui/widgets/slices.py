@@ -178,18 +178,17 @@ class SliceView(Canvas, can_focus=True):
         lines, columns = placed.cells
         left, right, above, below = scene.plane.letters
         middle = (lines // 2, columns // 2)
+        count, length = scale_bar(placed, scene.plane)
+        told = f"{length:.0f}mm"
+        bar = "━" * count + told if lines > 4 and count + len(told) <= middle[1] else ""
         for at, letter in (
             ((middle[0], 0), left),
             ((middle[0], columns - 1), right),
             ((0, middle[1]), above),
-            ((lines - 1, middle[1]), below),
+            ((lines - 1, middle[1] + (len(bar) == middle[1])), below),  # never 100mmF
+            *(((lines - 1, k), glyph) for k, glyph in enumerate(bar)),
         ):
             self._glyphs[at] = (letter, LETTERS)
-        count, length = scale_bar(placed, scene.plane)
-        told = f"{length:.0f}mm"
-        if lines > 4 and count + len(told) <= columns // 2:
-            for k, glyph in enumerate("━" * count + told):
-                self._glyphs[lines - 1, k] = (glyph, LETTERS)
 
 
 def _same_picture(one: Scene | None, two: Scene) -> bool:
