@@ -11,6 +11,7 @@ from tests.support.cases import make_case
 from tests.support.drive import opened, running, settle, text_of
 from tmtv_engine.lesion.origin import Structure
 from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.reasons import Reason
 from tmtv_engine.review.session import Session
 from tmtv_tui.review.cells import Column, widths_of
 from tmtv_tui.widgets.lesions import LesionTable
@@ -54,7 +55,10 @@ def test_words_shrink_then_the_status_is_a_sign_then_the_place_goes() -> None:
         column("region", least=8, last=True),
         column("SUVmax", right=True),
     ]
-    rows = [["+ accepted", "lesion 0.94 of", "pelvis, midline", "7.9"], ["status", "", "", "SUVmax"]]
+    rows = [
+        ["+ accepted", "lesion 0.94 of", "pelvis, midline", "7.9"],
+        ["status", "", "", "SUVmax"],
+    ]
     for room, widths in (
         (50, [12, 14, 15, 6]),
         (47, [12, 11, 15, 6]),
@@ -72,3 +76,47 @@ async def test_who_else_is_there_stands_before_what_may_be_cut_off(tmp_path: Pat
     async with running(tmp_path, (80, 24)) as (app, pilot):
         await opened(app, pilot)
         assert "also open: CD@" in text_of(app).splitlines()[0][:60]
+
+
+async def test_help_tells_what_the_marks_mean_first_and_that_there_is_more(tmp_path: Path) -> None:
+    make_case(tmp_path)
+    async with running(tmp_path, (80, 24)) as (app, pilot):
+        await pilot.press("question_mark")
+        await settle(app, pilot)
+        assert "predicted → reviewed" in text_of(app)
+        await pilot.press("q")
+        await opened(app, pilot)
+        await pilot.press("question_mark")
+        await settle(app, pilot)
+        shown = text_of(app)
+        assert "orange (+)" in shown
+        assert "more: j k" in shown
+        assert "a          accept" in shown
+        assert "erase a sphere" not in shown
+        await pilot.press(*"j" * 30)
+        await settle(app, pilot)
+        assert "erase a sphere" in text_of(app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 50), (200, 60)])
+async def test_every_reason_that_is_offered_is_seen(tmp_path: Path, size: tuple[int, int]) -> None:
+    make_case(tmp_path)
+    async with running(tmp_path, size) as (app, pilot):
+        screen = await opened(app, pilot)
+        await pilot.press("x")
+        await settle(app, pilot)
+        x, y, wide, high = screen.query_one("#hint").region
+        lines = text_of(app).splitlines()[y : y + high]
+        shown = " ".join(" ".join(line[x : x + wide] for line in lines).split())
+        offered = zip("1234567890", Reason, strict=False)
+        assert " ".join(f"{key} {reason}" for key, reason in offered) in shown
+        assert shown.endswith("t type")
+
+
+async def test_the_key_that_signs_is_seen_however_many_methods_there_are(tmp_path: Path) -> None:
+    make_case(tmp_path, methods=("41", "2.5", "4.0", "otsu", "prob", "raw", "mv2", "mv3", "a50p"))
+    async with running(tmp_path, (80, 24)) as (app, pilot):
+        await opened(app, pilot)
+        await pilot.press("x", "x", "S")
+        await settle(app, pilot)
+        assert "Enter: do it" in text_of(app)

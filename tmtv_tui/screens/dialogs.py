@@ -113,7 +113,9 @@ class Page(ModalScreen[None]):
     """A page of text: help, warnings, the decision log."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,enter,w,l", "close", "close")
+        Binding("escape,q,question_mark,enter,w,l", "close", "close"),
+        Binding("j", "scroll(1)", show=False),
+        Binding("k", "scroll(-1)", show=False),
     ]
 
     def __init__(self, title: str, lines: list[str]) -> None:
@@ -126,9 +128,23 @@ class Page(ModalScreen[None]):
             yield Static(Content(self._title).stylize("bold"), markup=False)
             yield Static(Content("\n".join(self._lines) or "nothing"), markup=False)
 
+    def on_mount(self) -> None:
+        """Say where there is more than is seen."""
+        self.call_after_refresh(more, self.query_one(VerticalScroll))
+
+    def action_scroll(self, lines: int) -> None:
+        """As in every list."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
     def action_close(self) -> None:
         """Back."""
         self.dismiss(None)
+
+
+def more(lines: VerticalScroll) -> None:
+    """A word on the border of what is longer than the screen."""
+    if lines.max_scroll_y:
+        lines.border_subtitle = "more: j k PgDn PgUp"
 
 
 def help_lines(screen: Screen[Any]) -> list[str]:

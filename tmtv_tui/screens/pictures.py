@@ -98,7 +98,7 @@ class PictureScreen(Screen[None]):
 
     def action_help(self) -> None:
         """The keys."""
-        self.app.push_screen(Page("Case", [*help_lines(self), "", *LEGEND]))
+        self.app.push_screen(Page("Case", [*LEGEND, "", *help_lines(self)]))
 
     def action_redraw(self) -> None:
         """Paint everything again."""

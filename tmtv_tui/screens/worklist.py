@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 SORTS = ("name", "status", "TMTV", "change")
 FIRST, TELL_S = 60, 1.0
+LEGEND = (
+    "One line a case. Lesions 11 +4?: 11 count, 4 candidates do not.",
+    "mL by the method that the top line names: predicted → reviewed",
+    "(difference). Reader: who decided; open: who has it before them.",
+)
 
 
 class Worklist(Screen[None]):
@@ -335,7 +340,7 @@ class Worklist(Screen[None]):
 
     def action_help(self) -> None:
         """The keys."""
-        self.app.push_screen(Page("Worklist", help_lines(self)))
+        self.app.push_screen(Page("Worklist", [*LEGEND, "", *help_lines(self)]))
 
     def action_redraw(self) -> None:
         """Paint everything again."""
