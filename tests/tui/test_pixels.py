@@ -287,6 +287,29 @@ def test_tmux_is_asked_whether_it_passes_kittys_commands_on(answer: str | None, 
     assert "cannot be asked" in before[0]
 
 
+@pytest.mark.parametrize(
+    ("told", "comes"),
+    [
+        ("kitty(0.26.5)", False),
+        ("kitty(0.27.1)", False),
+        ("kitty(0.28.0)", True),
+        ("kitty(0.35.2)", True),
+        ("kitty(1.0.0)", True),
+        ("WezTerm 20240203", True),
+        ("", True),
+        (None, True),
+    ],
+)
+def test_a_kitty_that_knows_no_placeholders_is_refused_in_tmux(
+    told: str | None, comes: bool
+) -> None:
+    env = {"TMUX": "/tmp/tmux-0/default,1,0", "TERM": "tmux-256color"}
+    found = stopped("kitty", env, lambda: "on", lambda: told)
+    assert (found is None) is comes
+    assert found is None or (told and told in found[0] and "0.28" in found[1])
+    assert stopped("kitty", {"TERM": "xterm-kitty"}, None, lambda: told) is None
+
+
 class View:
     """A widget that shows one layer, or nothing."""
 

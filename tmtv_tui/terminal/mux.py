@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 
 TMUX_SIXEL = (3, 4)  # the first tmux that can draw sixel itself
+KITTY_CELLS = (0, 28)  # the first kitty that knows placeholders; before, it draws boxes for them
 ASKED_S = 3.0
 LEAVE = "Use --image half, or leave it"
 
@@ -18,11 +19,15 @@ def between(env: Mapping[str, str]) -> bool:
 
 
 def stopped(
-    image: str, env: Mapping[str, str], ask: Callable[[], str | None] | None = None
+    image: str,
+    env: Mapping[str, str],
+    ask: Callable[[], str | None] | None = None,
+    terminal: Callable[[], str | None] | None = None,
 ) -> tuple[str, str] | None:
     """Why pictures in pixels stop before the terminal, and the way out; None: they reach it.
 
-    ``ask`` says what tmux has for allow-passthrough: `passing`.
+    ``ask`` says what tmux has for allow-passthrough: `passing`; ``terminal`` what tmux's own
+    terminal calls itself: `named`.
     """
     if not between(env):
         return None
@@ -41,6 +46,9 @@ def stopped(
     if found is None:
         return "tmux does not answer what it passes on", f"{LEAVE}."
     if found in ("on", "all", ""):
+        told = re.match(r"kitty\((\d+)\.(\d+)[\d.]*\)", (terminal or named)() or "")
+        if told is not None and (int(told[1]), int(told[2])) < KITTY_CELLS:
+            return f"{told[0]} knows no placeholders", f"{LEAVE}, or take kitty from 0.28 on."
         return None
     return "tmux passes nothing on", "First: tmux set -p allow-passthrough on"
 
@@ -48,9 +56,20 @@ def stopped(
 def passing() -> str | None:
     """What the tmux around this pane has for allow-passthrough; "" where it knows no such option,
     as before 3.3, when it passed all on; None where it does not answer."""
-    words = ["tmux", "show-options", "-Apqv", "allow-passthrough"]
+    return _asked("show-options", "-Apqv", "allow-passthrough")
+
+
+def named() -> str | None:
+    """What the terminal of tmux's client calls itself, as ``kitty(0.26.5)``; "" where it has not
+    told tmux; None where tmux does not answer."""
+    return _asked("display-message", "-p", "#{client_termtype}")
+
+
+def _asked(*words: str) -> str | None:
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=ASKED_S, check=False)
+        done = subprocess.run(
+            ["tmux", *words], capture_output=True, text=True, timeout=ASKED_S, check=False
+        )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
