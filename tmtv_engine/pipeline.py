@@ -112,14 +112,14 @@ def run_loaded(
     from tmtv_engine.image.nifti import write_nifti
 
     seconds = {} if seconds is None else seconds
-    with ThreadPoolExecutor(1) as beside:  # on another core while lesions are found
-        projected = beside.submit(project, loaded.suv)
+    with ThreadPoolExecutor(1) as beside:
         hashed = beside.submit(inputs_sha256, loaded.input_files)
         with _stage(seconds, finder.stage, 1, config):
             found = finder.on(loaded.source).find(loaded.suv, loaded.ct)
             kept = {} if study is None else organs_record(study)
             organs = _organs(loaded, study, config)
             found = found if organs is None else _by_organs(found, organs)
+        projected = beside.submit(project, loaded.suv)  # not earlier: a network needs the memory
         with _stage(seconds, "measure", 2, config):
             cuts = _cuts(found, loaded, config)
             quality = _with_references(loaded, found, organs)
@@ -143,9 +143,9 @@ def run_loaded(
         source=source,
         extras={
             **(_images(loaded) if config.image else {}),
+            "lesions.csv": lambda path: write_text(path, lesions_csv(record)),
             "mip.png": lambda path: write_picture(path, mip, found.lesions, record),
             "lesions.nii.gz": lambda path: write_nifti(found.lesions.labels(), path),
-            "lesions.csv": lambda path: write_text(path, lesions_csv(record)),
         },
     )
 

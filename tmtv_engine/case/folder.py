@@ -147,15 +147,16 @@ def write_case(
     replaced. Raises `CaseError` where the record holds what none can, or the disk refuses.
     """
     writers: dict[str, Writer] = {
-        **(extras or {}),
         "voxels.npz": lesions.save,
         "mip.npz": lambda path: np.savez_compressed(path, **mip.arrays()),
         "slices.npz": lambda path: np.savez_compressed(path, **slices.arrays()),
         "source.json": lambda path: dump_json(path, source, PRIVATE),
+        **(extras or {}),
     }
+    longest_first = sorted(writers, key=lambda file: file not in (IMAGE, CT))
     with new_folder(out, record.case, _room) as folder:
         with ThreadPoolExecutor(2) as pool:  # to compress is most of it
-            list(pool.map(lambda file: writers[file](folder / file), writers))
+            list(pool.map(lambda file: writers[file](folder / file), longest_first))
         hashes = {file: sha256_of(folder / file) for file in sorted(writers)}
         raw = encode(record)
         raw["provenance"]["last_id"] = int(lesions.ids.max(initial=0))

@@ -44,7 +44,7 @@ def find_lesions(
     Every voxel of the mask belongs to exactly one lesion, but for components below ``min_ml``.
     Lesions are numbered by component, then by the raster index of their maximum.
     """
-    whole = from_voxels(suv, *component_voxels(mask.array != 0))
+    whole = from_voxels(suv, *component_voxels(mask.array.astype(bool, copy=False)))
     voxel_ml = suv.grid.voxel_ml
     if min_ml > 0:
         whole = whole.take(np.flatnonzero(whole.counts * voxel_ml >= min_ml * (1 - NOISE)))

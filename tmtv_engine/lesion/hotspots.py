@@ -32,6 +32,7 @@ def hotspots(suv: Volume, *, core_ml: float = CORE_ML, lesions: Lesions | None =
         box = box_of(hot, _reach(suv.grid.spacing_mm))
         near, taken = np.ascontiguousarray(image[box]), _held(lesions, box, image.shape)
         cores = components(hot[box])
+        del hot
         if lesions is not None and len(lesions):
             cores = _left_out(cores, near, taken)
         cores = _large(cores, core_ml / suv.grid.voxel_ml)
@@ -47,11 +48,14 @@ def hotspots(suv: Volume, *, core_ml: float = CORE_ML, lesions: Lesions | None =
 
 
 def _held(lesions: Lesions | None, box: Box, shape: tuple[int, ...]) -> Mask:
-    """Which voxels of a box lesions hold."""
-    held = np.zeros(shape, bool)
+    """Which voxels of a box of an image of ``shape`` lesions hold."""
+    sides = [side.indices(n) for side, n in zip(box, shape, strict=True)]
+    low, high = np.array([side[:2] for side in sides]).T
+    held = np.zeros(high - low, bool)
     if lesions is not None:
-        held.reshape(-1)[lesions.voxels] = True
-    return held[box]
+        index = lesions.index()
+        held[tuple(index[np.all((index >= low) & (index < high), axis=1)].T - low[:, None])] = True
+    return held
 
 
 def _reach(spacing_mm: Sequence[float]) -> list[int]:

@@ -53,10 +53,9 @@ def _drawn(
 
 
 def _sure(mask: Mask, chance: Array) -> Mask:
-    """The components of a mask whose chance exceeds 0.5 somewhere."""
+    """The components of a mask whose chance exceeds 0.5 somewhere, in the mask itself."""
     voxels, number = component_voxels(mask)
     sure = np.zeros(int(number.max(initial=0)) + 1, bool)
     sure[number[chance.reshape(-1)[voxels] > SURE]] = True
-    found = np.zeros(mask.shape, bool)
-    found.reshape(-1)[voxels] = sure[number]
-    return found
+    mask.reshape(-1)[voxels] = sure[number]
+    return mask

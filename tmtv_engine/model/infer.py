@@ -131,6 +131,7 @@ class NetworkSegmenter:
         if ct is not None and self.takes_ct:
             hu = torch.from_numpy(on_grid(ct, grid, self.recipe))
         seen = torch.from_numpy(on_grid(suv, grid, self.recipe))
+        _give_back_memory()
         answer, notices = self._somewhere(channels_of(seen, hu, self.recipe))
         _give_back_memory()
         return answer, grid, notices
