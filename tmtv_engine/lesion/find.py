@@ -79,7 +79,7 @@ def component_voxels(mask: npt.NDArray[np.bool_]) -> tuple[IntArray, npt.NDArray
     voxels = np.flatnonzero(mask)
     if not len(voxels):
         return voxels, np.zeros(0, np.uint32)
-    part = np.ascontiguousarray(mask[box_of(mask)])
+    part = mask[box_of(mask)].copy()  # cc3d takes no read-only one
     return voxels, _in_raster_order(cc3d.connected_components(part)[part])
 
 

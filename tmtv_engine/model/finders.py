@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -111,9 +109,7 @@ class _Network:
     split: bool = True
 
     def __call__(self, suv: Volume, ct: Volume | None) -> Found:
-        with ThreadPoolExecutor(1) as beside:  # what comes next needs it; scikit-image is lazy
-            beside.submit(lambda: import_module("skimage.segmentation").watershed)
-            found = self.segment(suv, ct)
+        found = self.segment(suv, ct)
         chance = found.probability
         mask = vote(chance, suv) if self.rule == "vote" else paper_rule(chance)
         over_ml = SPLIT_OVER_ML if self.split else math.inf
