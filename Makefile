@@ -15,7 +15,9 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 demo: $(VENV)/.installed
 	$(BIN)/tmtv demo -o tmtv-demo
 
+# Compiled once first: where PYTHONDONTWRITEBYTECODE is set, every program that a test starts would.
 test: $(VENV)/.installed-dev
+	$(BIN)/python -m compileall -q tmtv_engine tmtv_tui
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -264,16 +265,15 @@ def _known(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    found = {d: metadata.version(d) for d in PACKAGES if _installed(d)}
-    return found
+    return {name: version for name in PACKAGES if (version := _version(name))}
 
 
-def _installed(name: str) -> bool:
+@cache  # reading a package's metadata takes milliseconds
+def _version(name: str) -> str | None:
     try:
-        metadata.version(name)
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return False
-    return True
+        return None
 
 
 @contextmanager

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from tmtv_engine.case.folder import Case
+from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.case.tables import update_summary
 from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.lists import Lesions, from_labels
@@ -24,6 +26,7 @@ from tmtv_engine.study.load import Loaded
 SHAPE = (21, 33, 39)
 SPACING_MM = (4.0, 3.0, 2.0)
 ORIGIN_MM = (-40.0, -60.0, 100.0)
+KEPT: dict[str, TemporaryDirectory[str]] = {}  # gone with the process
 SPOTS = (  # centre (z, y, x), radii in voxels, SUV at the centre, accepted at first
     ((5, 9, 9), (3, 4, 5), 9.0, True),
     ((13, 20, 25), (3, 4, 6), 6.0, True),
@@ -73,6 +76,20 @@ def make_case(
     finder = _finder(labels, hotspots)
     finder = _named(finder, known) if known else finder
     case = run_loaded(name, make_loaded(suv, info, source), finder, config)
+    update_summary(tmp_path, case.record)
+    return case
+
+
+def copied_case(tmp_path: Path, name: str = "case-1", **how: Any) -> Case:
+    """What `make_case` writes, made once a process and copied: where writing is not the point."""
+    if (tmp_path / name).exists():
+        return make_case(tmp_path, name, **how)
+    asked = f"{name} {sorted(how.items())}"
+    if asked not in KEPT:
+        KEPT[asked] = TemporaryDirectory()
+        make_case(Path(KEPT[asked].name), name, **how)
+    shutil.copytree(Path(KEPT[asked].name) / name, tmp_path / name)
+    case = read_case(tmp_path / name)
     update_summary(tmp_path, case.record)
     return case
 

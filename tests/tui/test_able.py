@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.terminal import review
 from tmtv_engine.errors import UsageError
 from tmtv_tui.terminal.able import refuse_unable
@@ -58,7 +58,7 @@ def test_what_cannot(
 
 @pytest.mark.parametrize(("term", "size"), [("dumb", (80, 24)), ("xterm", (50, 12))])
 def test_a_refusal_writes_no_escape(tmp_path: Path, term: str, size: tuple[int, int]) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     with review(tmp_path, size=size, TERM=term) as terminal:
         terminal.until("--plain")
         terminal.wait(terminal.gone)

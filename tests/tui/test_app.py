@@ -12,7 +12,7 @@ import pytest
 from textual.widgets import DataTable, Input, Static
 
 from tests.review.test_session import two_peaks
-from tests.support.cases import SPACING_MM, make_case, snapshot, tmtv_ml
+from tests.support.cases import SPACING_MM, copied_case, snapshot, tmtv_ml
 from tests.support.drive import opened, running, settle, shown, text_of, until
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.review.journal import Decision, Journal
@@ -34,7 +34,7 @@ def shown_total(screen: CaseScreen, method: str) -> float:
 
 
 async def test_decisions_change_every_total_and_undo_brings_them_back(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         screen = await opened(app, pilot)
         for keys, accepted in (
@@ -58,7 +58,7 @@ async def test_decisions_change_every_total_and_undo_brings_them_back(tmp_path: 
 
 
 async def test_a_restart_finds_everything_and_undoes_on(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         await opened(app, pilot)
         await pilot.press("x", "1", "f")
@@ -73,7 +73,7 @@ async def test_a_restart_finds_everything_and_undoes_on(tmp_path: Path) -> None:
 
 
 async def test_signing_closes_the_reading(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         screen = await opened(app, pilot)
         await pilot.press("S", "enter", "x")
@@ -85,7 +85,7 @@ async def test_signing_closes_the_reading(tmp_path: Path) -> None:
 
 
 async def test_marks_ranges_and_rules(tmp_path: Path) -> None:
-    make_case(tmp_path, hotspots=True)
+    copied_case(tmp_path, hotspots=True)
     async with running(tmp_path) as (app, pilot):
         screen = await opened(app, pilot)
         assert screen.opened is not None
@@ -103,7 +103,7 @@ async def test_marks_ranges_and_rules(tmp_path: Path) -> None:
 
 
 async def test_any_method_can_be_typed(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         screen = await opened(app, pilot)
         for typed in ("3.3", "70"):
@@ -122,7 +122,7 @@ async def test_any_method_can_be_typed(tmp_path: Path) -> None:
 
 
 async def test_picture_and_table_choose_for_each_other(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         screen = await opened(app, pilot)
         view, table = screen.query_one("#front", MipView), screen.query_one(LesionTable)
@@ -139,7 +139,7 @@ async def test_picture_and_table_choose_for_each_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 50), (200, 60), (60, 16), (30, 8)])
 async def test_every_size(tmp_path: Path, size: tuple[int, int]) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path, size) as (app, pilot):
         screen = await opened(app, pilot)
         await pilot.press("x")
@@ -155,14 +155,14 @@ async def test_every_size(tmp_path: Path, size: tuple[int, int]) -> None:
 
 
 async def test_the_worklist_shows_broken_and_new_cases(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "case.json").write_text("{")
     async with running(tmp_path) as (app, pilot):
         table = app.worklist.query_one(DataTable)
         assert table.row_count == 2
         assert "broken" in text_of(app)
-        make_case(tmp_path, "case-0")
+        copied_case(tmp_path, "case-0")
         app.worklist.read()
         await settle(app, pilot)
         assert table.row_count == 3
@@ -182,7 +182,7 @@ async def test_the_worklist_shows_broken_and_new_cases(tmp_path: Path) -> None:
 
 async def test_the_next_case_and_back(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        make_case(tmp_path, name)
+        copied_case(tmp_path, name)
     async with running(tmp_path) as (app, pilot):
         await opened(app, pilot)
         await pilot.press("x", "right_square_bracket")
@@ -199,7 +199,7 @@ async def test_the_next_case_and_back(tmp_path: Path) -> None:
 
 
 async def test_read_only_writes_nothing(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     before = snapshot(case.path)
     async with running(tmp_path, read_only=True) as (app, pilot):
         await opened(app, pilot)
@@ -210,7 +210,7 @@ async def test_read_only_writes_nothing(tmp_path: Path) -> None:
 
 
 async def test_blind_shows_no_identity(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path, blind=True, order_seed=3) as (app, pilot):
         assert "P1" not in text_of(app)
         await opened(app, pilot)
@@ -246,7 +246,7 @@ print(*(m for m in sys.modules if m in ("tmtv_tui.terminal.pixels", "tmtv_tui.te
 
 def test_review_imports_nothing_heavy(tmp_path: Path) -> None:
     """From the command line on, with a split tried, a slice, a method, a comparison."""
-    make_case(tmp_path)
+    copied_case(tmp_path)
     arguments = [sys.executable, "-c", LIGHT, str(tmp_path)]
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -302,7 +302,7 @@ async def test_a_lesion_that_runs_into_the_bladder_is_split_and_the_part_rejecte
 
 
 async def test_a_stale_label_map_is_refused_and_said(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     record(case, Decision("reject", (1,)), "AB")
     path = case.path / "lesions.nii.gz"
     raw = bytearray(gzip.decompress(path.read_bytes()))

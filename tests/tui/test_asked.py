@@ -16,7 +16,7 @@ from textual.widgets import Static
 from tests.review.test_asked import CHANCE, FAR, expected, inside
 from tests.review.test_asked import model as clicker
 from tests.review.test_repairs import IMAGE, MAP, failures, flooded, mask_of, mm
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, running, text_of, until
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.errors import CaseError
@@ -70,7 +70,7 @@ async def asking(app: ReviewApp, pilot: Pilot[None]) -> RepairScreen:
 
 
 async def test_g_asks_the_model_and_enter_records_what_was_previewed(tmp_path: Path) -> None:
-    case, slow, place = make_case(tmp_path), Slow(), inside(FAR)
+    case, slow, place = copied_case(tmp_path), Slow(), inside(FAR)
     async with running(tmp_path, asked=Interactive("clicker", slow.load)) as (app, pilot):
         screen = await opened(app, pilot)
         assert slow.loaded == 0
@@ -100,7 +100,7 @@ async def test_g_asks_the_model_and_enter_records_what_was_previewed(tmp_path: P
 
 
 async def test_a_point_that_is_no_tumour_is_asked_with(tmp_path: Path) -> None:
-    case, slow, place = make_case(tmp_path), Slow(), inside(FAR)
+    case, slow, place = copied_case(tmp_path), Slow(), inside(FAR)
     slow.free.set()
     async with running(tmp_path, asked=Interactive("clicker", slow.load)) as (app, pilot):
         screen = await opened(app, pilot)
@@ -131,7 +131,7 @@ async def test_a_point_that_is_no_tumour_is_asked_with(tmp_path: Path) -> None:
 
 
 async def test_a_smaller_reach_asks_nothing_and_an_suv_is_a_key_away(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     slow, place = Slow(), inside((17, 8, 30))
     slow.free.set()
     async with running(tmp_path, asked=Interactive("clicker", slow.load)) as (app, pilot):
@@ -161,7 +161,7 @@ async def test_a_smaller_reach_asks_nothing_and_an_suv_is_a_key_away(tmp_path: P
 
 
 async def test_nobody_waits_for_a_model(tmp_path: Path) -> None:
-    case, slow, place = make_case(tmp_path), Slow(), inside(FAR)
+    case, slow, place = copied_case(tmp_path), Slow(), inside(FAR)
     async with running(tmp_path, asked=Interactive("clicker", slow.load)) as (app, pilot):
         screen = await opened(app, pilot)
         at(screen, place)
@@ -183,7 +183,7 @@ async def test_nobody_waits_for_a_model(tmp_path: Path) -> None:
 
 
 async def test_what_the_model_cannot_is_said(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
 
     def load(name: str) -> Model:
         raise CaseError("/secret/place: is not what was added as clicker")
@@ -205,7 +205,7 @@ async def test_what_the_model_cannot_is_said(tmp_path: Path) -> None:
 def test_without_a_model_the_keys_are_as_they_were(tmp_path: Path) -> None:
     from tmtv_tui.review.repair import Draft, Kind
 
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     draft = Draft(Kind.ADD, Cursor(case.voxels().grid, FAR))
     assert draft.other().share == 41
     assert draft.other().other() == draft
@@ -218,7 +218,7 @@ def test_a_model_that_takes_no_clicks_is_refused_before_anything_is_shown(
     from tmtv_tui.cli.app import main
 
     monkeypatch.setenv("TMTV_MODELS", str(tmp_path / "models"))
-    make_case(tmp_path)
+    copied_case(tmp_path)
     assert main(["review", str(tmp_path), "--model", name]) != 0
     said = capsys.readouterr().err
     assert "takes clicks" in said or "cannot be read" in said

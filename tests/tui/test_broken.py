@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import DataTable
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, read, running, settle, shown, text_of, until
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.review.session import Decision, Session
@@ -68,7 +68,7 @@ def _fifo(path: Path) -> None:
 
 
 async def test_what_cannot_be_read_is_a_row_that_says_so(tmp_path: Path) -> None:
-    make_case(tmp_path, "a-good")
+    copied_case(tmp_path, "a-good")
     for name, damage in UNREADABLE.items():
         shutil.copytree(tmp_path / "a-good", tmp_path / name)
         damage(tmp_path / name)
@@ -88,7 +88,7 @@ async def test_what_cannot_be_read_is_a_row_that_says_so(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", UNOPENED)
 async def test_what_does_not_open_is_a_row_too(tmp_path: Path, name: str) -> None:
-    make_case(tmp_path, "a-good")
+    copied_case(tmp_path, "a-good")
     shutil.copytree(tmp_path / "a-good", tmp_path / "b-bad")
     UNOPENED[name](tmp_path / "b-bad")
     async with running(tmp_path, (160, 40)) as (app, pilot):
@@ -112,7 +112,7 @@ async def test_what_does_not_open_is_a_row_too(tmp_path: Path, name: str) -> Non
 async def test_what_a_case_raises_under_its_screen_closes_that_screen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
 ) -> None:
-    make_case(tmp_path, "a-good")
+    copied_case(tmp_path, "a-good")
     shutil.copytree(tmp_path / "a-good", tmp_path / "b-bad")
 
     def fail(*_: object, **__: object) -> None:
@@ -141,7 +141,7 @@ async def test_what_a_case_raises_under_its_screen_closes_that_screen(
 async def test_a_folder_that_may_not_be_entered_is_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_case(tmp_path, "a-good")
+    copied_case(tmp_path, "a-good")
     shut = tmp_path / "shut"
     shutil.copytree(tmp_path / "a-good", shut)
     stat = os.stat
@@ -160,7 +160,7 @@ async def test_a_folder_that_may_not_be_entered_is_a_row(
 async def test_one_that_cannot_be_followed_does_not_keep_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good, bad = make_case(tmp_path, "good"), make_case(tmp_path, "bad")
+    good, bad = copied_case(tmp_path, "good"), copied_case(tmp_path, "bad")
     app = ReviewApp(tmp_path, reader="AB")
     done: list[str] = []
 
@@ -177,7 +177,7 @@ async def test_one_that_cannot_be_followed_does_not_keep_the_others(
 
 
 def test_a_copied_folder_is_told_from_its_case(tmp_path: Path) -> None:
-    case = make_case(tmp_path, "case-1")
+    case = copied_case(tmp_path, "case-1")
     shutil.copytree(case.path, tmp_path / "copy [b]")
     assert case_row(case.path).name == "case-1"
     assert case_row(tmp_path / "copy [b]").name == "copy [b] (case case-1)"
@@ -187,7 +187,7 @@ def test_a_copied_folder_is_told_from_its_case(tmp_path: Path) -> None:
 
 async def test_home_and_end_go_to_the_first_and_the_last_case(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
-        make_case(tmp_path, name)
+        copied_case(tmp_path, name)
     async with running(tmp_path) as (app, pilot):
         table = app.worklist.query_one(DataTable)
         for key, row in (("end", 2), ("home", 0), ("end", 2), ("k", 1)):
@@ -199,7 +199,7 @@ async def test_a_case_that_is_moved_away_under_its_screen_ends_nothing(tmp_path:
     out, away = tmp_path / "out", tmp_path / "away"
     out.mkdir()
     for name in ("a", "b"):
-        make_case(out, name)
+        copied_case(out, name)
     async with running(out, (160, 40)) as (app, pilot):
         await opened(app, pilot)
         await pilot.press("x")

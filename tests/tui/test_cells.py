@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, running, text_of
 from tmtv_engine.lesion.origin import Structure
 from tmtv_tui.review import cells
@@ -20,7 +20,7 @@ def headers(one: Opened, method: str) -> list[str]:
 
 
 def test_the_list_of_a_case_without_structures(tmp_path: Path) -> None:
-    one = Opened.of(make_case(tmp_path).path, "AB")
+    one = Opened.of(copied_case(tmp_path).path, "AB")
     assert headers(one, "2.5") == [
         *("", "status", "#", "mL 2.5", "SUVmax", "SUVpeak", "TLG g", "p", "source"),
         *("where LPS mm", "mL 41", "mL 4.0", "why"),
@@ -33,7 +33,7 @@ def test_the_list_of_a_case_without_structures(tmp_path: Path) -> None:
 
 
 def test_structure_and_region_are_shown_where_they_are_known(tmp_path: Path) -> None:
-    one = Opened.of(make_case(tmp_path).path, "AB")
+    one = Opened.of(copied_case(tmp_path).path, "AB")
     bladder = Structure("bladder", 0.97, "network")
     one.rows[3] = replace(one.rows[3], structure=bladder, region="pelvis\x1b[31m")
     at = headers(one, "41").index("structure")
@@ -43,7 +43,7 @@ def test_structure_and_region_are_shown_where_they_are_known(tmp_path: Path) -> 
 
 
 async def test_an_added_column_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     added = Column("voxels", lambda o, method, n: f"{o.rows[n].voxels} vx", right=True)
     monkeypatch.setattr(cells, "COLUMNS", (*COLUMNS[:3], added, *COLUMNS[3:]))
     async with running(tmp_path) as (app, pilot):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, running, settle, until
 from tmtv_engine.lesion.origin import Structure
 from tmtv_tui.widgets.lesions import LesionTable
@@ -13,7 +13,7 @@ KNOWN = [(Structure("lesion", 0.85, "network"), "pelvis, midline")] * 3
 
 
 async def test_a_scrollbar_hides_no_digit_and_a_cut_word_says_so(tmp_path: Path) -> None:
-    make_case(tmp_path, known=KNOWN)
+    copied_case(tmp_path, known=KNOWN)
     async with running(tmp_path, (80, 24)) as (app, pilot):
         screen = await opened(app, pilot)
         assert screen.opened is not None

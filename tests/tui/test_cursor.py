@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.cases import make_case, make_lesions
+from tests.support.cases import copied_case, make_lesions
 from tests.support.drive import opened, running
 from tmtv_engine.image.volume import Grid
 from tmtv_tui.review.cursor import Cursor
@@ -46,7 +46,7 @@ def test_a_lesion_s_maximum() -> None:
 
 
 async def test_the_cursor_follows_the_table(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         screen = await opened(app, pilot)
         assert screen.cursor is not None

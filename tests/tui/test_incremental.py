@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, running, settle, text_of
 from tests.tui.test_repair import preview_of
 from tmtv_engine.case.folder import Case
@@ -42,7 +42,7 @@ def thinned(lesions: Lesions, keep: list[bool]) -> Lesions:
 
 
 def test_which_lesions_differ(tmp_path: Path) -> None:
-    lesions = make_case(tmp_path).voxels()
+    lesions = copied_case(tmp_path).voxels()
     assert altered(lesions, lesions) == set()
     assert altered(lesions, lesions.take([0, 1, 2])) == set()
     assert altered(lesions, lesions.take([0, 2])) == {2}
@@ -81,13 +81,13 @@ KEPT: dict[str, Case] = {}
 def made(factory: object) -> Case:
     """One case for all examples."""
     if "case" not in KEPT:
-        KEPT["case"] = make_case(factory.mktemp("one"))  # type: ignore[attr-defined]
+        KEPT["case"] = copied_case(factory.mktemp("one"))  # type: ignore[attr-defined]
     return KEPT["case"]
 
 
 def test_the_opened_case_measures_what_its_reading_holds(tmp_path: Path) -> None:
     """A background that a repair of a neighbour changes is followed too."""
-    make_case(tmp_path)
+    copied_case(tmp_path)
     opened_case = Opened.of(tmp_path / "case-1", "AB", METHODS)
     lesions = opened_case.reading.lesions
     top = Cursor.on_peak(lesions, 1).mm
@@ -110,7 +110,7 @@ def test_the_opened_case_measures_what_its_reading_holds(tmp_path: Path) -> None
 
 
 async def test_the_screen_after_a_repair_is_the_screen_drawn_anew(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path, (140, 40)) as (app, pilot):
         screen = await opened(app, pilot)
         for keys in (["E", "minus"], ["T"], ["g"]):

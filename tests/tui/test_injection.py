@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, running, settle, text_of
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.session import record
@@ -40,7 +40,7 @@ def hostile_case(out: Path, payloads: tuple[str, ...]) -> None:
         "patient": {"id": joined, "sex": "F", "weight_kg": 70.0, "height_m": 1.7, "age_years": 5},
         "study": {"uid": "1.2", "date": payloads[0]},
     }
-    case = make_case(out, info=info)
+    case = copied_case(out, info=info)
     for payload in payloads:
         record(case, Decision("reject", (1,), reason=payload), "CD")
         record(case, Decision("note", text=payload), "CD")

@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, running, settle, text_of, until
 from tests.tui.test_injection import CONTROL, VISIBLE
 from tmtv_engine.lesion.origin import Structure
@@ -25,7 +25,7 @@ BLADDER = (Structure("bladder", 0.9, "network"), None)
 
 def hostile(out: Path, payloads: tuple[str, ...]) -> None:
     """A case whose places, reasons and warnings are payloads, with a named candidate."""
-    case = make_case(out, known=[(None, None), (None, None), BLADDER])
+    case = copied_case(out, known=[(None, None), (None, None), BLADDER])
     for payload in payloads:
         record(case, Decision("reject", (1, 2), reason=payload), "CD")
     path = case.path / "case.json"

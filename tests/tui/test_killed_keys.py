@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.terminal import Terminal, review
 from tests.tui.test_killed import SIZE, failures
 from tmtv_engine.case.folder import read_case
@@ -140,7 +140,7 @@ def test_killed_within_the_keys_of_a_decision(
     for turn in range(turns):
         out = tmp_path / str(turn // 13)
         if turn % 13 == 0:
-            make_case(out, known=NAMED)
+            copied_case(out, known=NAMED)
             sure = 0
         what = names[(turn + turn // 13) % len(names)]
         keys = DECISIONS[what]

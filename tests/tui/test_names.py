@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, Static
 
-from tests.support.cases import make_case, tmtv_ml
+from tests.support.cases import copied_case, tmtv_ml
 from tests.support.drive import opened, running, settle, shown, text_of
 from tests.tui.test_app import shown_total
 from tmtv_engine.case.folder import Case
@@ -29,7 +29,7 @@ KNOWN = ((LESION, "left neck"), (BLADDER, "pelvis, midline"), (FAT, "right neck"
 
 
 def named(out: Path) -> Case:
-    return make_case(out, known=KNOWN)
+    return copied_case(out, known=KNOWN)
 
 
 def ml(label: int) -> str:
@@ -150,7 +150,7 @@ def test_the_words_of_a_rule() -> None:
 
 def test_what_a_reader_decided_stays_and_one_half_is_enough_for_a_name(tmp_path: Path) -> None:
     known = ((UNSURE, None), (BLADDER, "pelvis"), (FAT, None))
-    one = Opened.of(make_case(tmp_path, known=known).path, "AB")
+    one = Opened.of(copied_case(tmp_path, known=known).path, "AB")
     assert folded(one) == [2, 3]
     assert dict(to_reject(one)) == {"bladder": (2,), "brown fat": (3,)}
     one.decide(Decision("accept", (2,)))
@@ -172,7 +172,7 @@ def test_sites_are_counted_above_below_and_beside(tmp_path: Path) -> None:
         (((lung, "left chest"), (None, None), (None, None)), "I E or IV?", 1),
     )
     for k, (known, suggests, unknown) in enumerate(cases):
-        one = Opened.of(make_case(tmp_path, f"c{k}", known=known).path, "AB")
+        one = Opened.of(copied_case(tmp_path, f"c{k}", known=known).path, "AB")
         found = sites_of(one)
         assert (found.suggests, found.unknown) == (suggests, unknown), known
     assert Sites((), (), (), 2).words() == ""
@@ -180,7 +180,7 @@ def test_sites_are_counted_above_below_and_beside(tmp_path: Path) -> None:
     assert both.words() == (
         "sites (suggests IV?): 1 above, 2 below diaphragm; extranodal lung; 1 of no known place"
     )
-    one = Opened.of(make_case(tmp_path, "s", known=((spleen, "left abdomen"),) * 3).path, "AB")
+    one = Opened.of(copied_case(tmp_path, "s", known=((spleen, "left abdomen"),) * 3).path, "AB")
     one.decide(Decision("accept", (1,)))
     assert sites_of(one) == Sites((), ("left abdomen",), (), 0)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.terminal import Terminal, review
 from tmtv_engine.lesion.origin import Structure
 from tmtv_engine.review.journal import Journal
@@ -33,7 +33,7 @@ def open_case(terminal: Terminal) -> None:
 
 @pytest.mark.parametrize("key", DIALOGS)
 def test_a_burst_opens_the_dialog_and_confirms_nothing(tmp_path: Path, key: str) -> None:
-    make_case(tmp_path, known=NAMED)
+    copied_case(tmp_path, known=NAMED)
     with review(tmp_path, size=SIZE) as terminal:
         open_case(terminal)
         terminal.type(f"{key}\r\n")
@@ -45,7 +45,7 @@ def test_a_burst_opens_the_dialog_and_confirms_nothing(tmp_path: Path, key: str)
 
 
 def test_a_bracketed_paste_is_no_key(tmp_path: Path) -> None:
-    make_case(tmp_path, known=NAMED)
+    copied_case(tmp_path, known=NAMED)
     with review(tmp_path, size=SIZE) as terminal:
         open_case(terminal)
         terminal.type("\x1b[200~S\nN\nA\nxxaaX\n\x1b[201~")

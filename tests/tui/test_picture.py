@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.style import Style
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tmtv_engine.errors import UsageError
 from tmtv_engine.image.projections import Mip
 from tmtv_tui.review.glyphs import BLOCKS, BRAILLE
@@ -45,7 +45,7 @@ def test_grey_is_linear_in_suv_and_dark_where_hot() -> None:
 
 
 def test_outlines_lie_outside_the_lesion_and_clicks_find_it(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     mip, lesions = case.mip(), case.voxels()
     for angle in (0, 6):
         prints = footprints(lesions, mip, angle)

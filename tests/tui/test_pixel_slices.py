@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.support.cases import make_case, make_volume
+from tests.support.cases import copied_case, make_volume
 from tests.support.drive import opened, running, settle
 from tmtv_tui.config import Config
 from tmtv_tui.review.cursor import Cursor
@@ -56,7 +56,7 @@ def test_strokes_go_through_their_cell() -> None:
 
 async def test_a_slice_in_pixels_says_what_one_in_blocks_says(tmp_path: Path) -> None:
     """Lesion 3, a candidate, and beside it lesion 1 as chosen, in the coronal plane of both."""
-    make_case(tmp_path)
+    copied_case(tmp_path)
     seen = {}
     for image in ("kitty", "half"):
         async with running(tmp_path, (160, 50), config=Config(image=image)) as (app, pilot):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.outer import KITTY, Kitty
 from tests.support.sixel import Rgb, unsixel
 from tests.support.terminal import review
@@ -83,7 +83,7 @@ def test_sixels_drawn_again_and_again_are_each_what_they_were_made_of(
 
 def layer_of(tmp_path: Path, number: int) -> tuple[Layer, npt.NDArray[np.bool_]]:
     """A case's front view of 17 lines, one lesion chosen, and its footprint in the box."""
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     mip = case.mip()
     prints, box = footprints(case.voxels(), mip, 0), body_box(mip)
     placed = place(mip.suv(0), box, 40, 17, 10.0)
@@ -138,7 +138,7 @@ def test_the_picture_has_its_own_pixels_and_every_maximum(tmp_path: Path) -> Non
 
 
 def test_a_toggle_sends_the_marks_alone_and_dialogs_take_pictures_away(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     with review(tmp_path, "--image", "kitty", size=(160, 50)) as terminal:
         enter(terminal)
         kitty = Kitty()
@@ -191,7 +191,7 @@ def sixels(raw: bytes) -> list[tuple[int, int, Rgb]]:
 
 
 def test_sixels_show_the_case_and_come_again_after_a_dialog(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     with review(tmp_path, "--image", "sixel") as terminal:
         enter(terminal)
         _, _, front = sixels(terminal.out)[-1]
@@ -223,7 +223,7 @@ def laid(parts: list[tuple[int, int, Rgb]], onto: Rgb, cell: tuple[int, int]) ->
 
 
 def test_where_a_cells_pixels_are_told_what_changed_alone_is_sent(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     cell, empty = (20, 10), np.zeros((50 * 20, 100 * 10, 3), np.uint8)
     with review(tmp_path, "--image", "sixel", cell=cell, TMTV_ADVANCE="false") as terminal:
         enter(terminal)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, running
 from tests.support.emulator import Emulator
 from tests.support.outer import PROGRAM, Kitty, Outer
@@ -70,7 +70,7 @@ def shown(screen: Emulator, images: Mapping[int, Image.Image]) -> Rgb:
 @needs_tmux
 async def test_kittys_pictures_are_placeholders_in_tmux(tmp_path: Path) -> None:
     out = tmp_path / "cases"
-    make_case(out)
+    copied_case(out)
     tmux = Outer(
         out, tmp_path / "socket", "--image", "kitty", settings=["set -wg allow-passthrough on"]
     )
@@ -135,7 +135,7 @@ async def test_kittys_pictures_are_placeholders_in_tmux(tmp_path: Path) -> None:
 @needs_tmux
 async def test_tmux_draws_the_sixels_that_it_is_sent(tmp_path: Path) -> None:
     out = tmp_path / "cases"
-    make_case(out)
+    copied_case(out)
     if stopped("sixel", {"TMUX": "1", "TERM_PROGRAM": "tmux", "TERM_PROGRAM_VERSION": version()}):
         pytest.skip(f"tmux {version()} draws no sixel; TMTV_TMUX names another")
     settings = ["set -g terminal-features xterm*:256:sixel"]
@@ -177,7 +177,7 @@ def close(one: Rgb, two: Rgb) -> bool:
 @needs_tmux
 def test_what_tmux_does_not_pass_on_is_said_with_the_way_out(tmp_path: Path) -> None:
     out = tmp_path / "cases"
-    make_case(out)
+    copied_case(out)
     for settings, words in (
         ([], ("tmux passes nothing on", "tmux set -p allow-passthrough on")),
         (["set -wg allow-passthrough on"], ("case-1",)),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cases import make_case, tmtv_ml
+from tests.support.cases import copied_case, tmtv_ml
 from tests.tui.test_names import KNOWN
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.review.journal import Journal
@@ -32,7 +32,7 @@ def ml(*labels: int) -> str:
 
 
 def test_a_reading_in_words(tmp_path: Path) -> None:
-    case = make_case(tmp_path, known=KNOWN)
+    case = copied_case(tmp_path, known=KNOWN)
     said = spoken(tmp_path, "open 1", "names", "undo", "accept 1", "totals", "sign yes", "reject 1")
     first = f"lesion 1, accepted, undecided, lesion 93 percent, left neck, {ml(1)} mL by 41"
     assert said[:4] == [
@@ -58,7 +58,7 @@ def test_a_reading_in_words(tmp_path: Path) -> None:
 
 
 def test_every_command_is_heard_and_none_ends_it(tmp_path: Path) -> None:
-    make_case(tmp_path, "a", known=KNOWN)
+    copied_case(tmp_path, "a", known=KNOWN)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     (tmp_path / "b" / "voxels.npz").write_bytes(b"no")
     for name in sorted(set(COMMANDS) - {"quit"}):
@@ -76,7 +76,7 @@ def test_every_command_is_heard_and_none_ends_it(tmp_path: Path) -> None:
 
 
 def test_read_only_records_nothing_and_blind_names_nobody(tmp_path: Path) -> None:
-    make_case(tmp_path, "SMITH_ANNA", known=KNOWN)
+    copied_case(tmp_path, "SMITH_ANNA", known=KNOWN)
     said = spoken(tmp_path, "open 1", "accept 1", "note x", read_only=True)
     assert [x for x in said if "error" in x] == ["error: read only: nothing is recorded"] * 2
     assert not list((tmp_path / "SMITH_ANNA").glob("review/*"))
@@ -87,7 +87,7 @@ def test_read_only_records_nothing_and_blind_names_nobody(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("text", ["[/nope]", "\x1b[2J", "\u202eabc", "a\x9b31m", "\x00"])
 def test_hostile_words_are_said_clean(tmp_path: Path, text: str) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     said = spoken(tmp_path, "open 1", f"reject 1 {text}", f"note {text} x", "log", f"rule {text}")
     assert not [x for x in said if not x.isprintable()]
     if text == "[/nope]":
@@ -95,7 +95,7 @@ def test_hostile_words_are_said_clean(tmp_path: Path, text: str) -> None:
 
 
 def test_without_a_terminal_from_the_command_line(tmp_path: Path) -> None:
-    make_case(tmp_path, known=KNOWN)
+    copied_case(tmp_path, known=KNOWN)
     command = [
         sys.executable,
         "-c",

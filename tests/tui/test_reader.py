@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import reader
 from tests.support import tmux
-from tests.support.cases import make_case, make_volume
+from tests.support.cases import copied_case, make_volume
 from tests.support.reader import Mask
 from tmtv_engine.lesion.origin import Structure
 
@@ -27,8 +27,8 @@ def truth() -> Mask:
 
 def test_a_reader_settles_a_case(tmp_path: Path) -> None:
     named = [(None, None), (None, None), (Structure("bladder", 0.9, "network"), "pelvis")]
-    make_case(tmp_path, "another")
-    make_case(tmp_path, "case-1", known=named)
+    copied_case(tmp_path, "another")
+    copied_case(tmp_path, "case-1", known=named)
     told = reader.read(tmp_path, "case-1", truth(), 3, (100, 50))
     assert told.dice[0] < told.dice[1] < told.dice[2]
     assert told.dice[2] > 0.9

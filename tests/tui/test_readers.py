@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cases import make_case, make_volume
+from tests.support.cases import copied_case, make_volume
 from tests.support.drive import opened, running, settle, text_of
 from tmtv_engine.errors import UsageError
 from tmtv_engine.review.journal import Decision
@@ -18,7 +18,7 @@ from tmtv_tui.screens.compare import SORTS, CompareScreen
 
 
 async def test_an_adjudicator_settles_two_readers(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     record(case, Decision("reject", (1,), reason="brain"), "CD")
     record(case, Decision("accept", (3,)), "CD")
     record(case, Decision("reject", (2,), reason="bladder"), "EF")
@@ -49,7 +49,7 @@ async def test_an_adjudicator_settles_two_readers(tmp_path: Path) -> None:
 
 
 async def test_a_second_session_of_a_reader_is_told_and_sees_the_first(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     first = Session(case, "AB")
     first.decide(Decision("open", text=f"pid {os.getppid()}"))
     other = Session(case, "CD")
@@ -68,7 +68,7 @@ async def test_a_second_session_of_a_reader_is_told_and_sees_the_first(tmp_path:
 
 
 async def test_a_reader_can_be_named_and_a_blind_reading_names_none(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     record(case, Decision("reject", (1,)), "CD")
     async with running(tmp_path) as (app, pilot):
         await opened(app, pilot)
@@ -93,7 +93,7 @@ async def test_the_lesions_to_settle_by_number_by_what_they_differ_in_and_by_upt
         own = suv.array[labels.array == number]
         ml[number] = int((own > 0.41 * own.max()).sum())
     assert ml[2] > ml[1]
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     record(case, Decision("reject", (1, 2)), "CD")
     async with running(tmp_path, (140, 40), compare="CD") as (app, pilot):
         await opened(app, pilot)

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from tests.review.test_repairs import IMAGE, MAP, ML, SPOT_1, distance, flooded, mask_of, summed
 from tests.review.test_session import two_peaks
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, running, settle, text_of, until
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.review.journal import Journal
@@ -42,7 +42,7 @@ def told(screen: RepairScreen) -> dict[str, list[float]]:
 
 
 async def test_in_a_narrow_terminal_a_method_stays_in_one_line(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path, (60, 20)) as (app, pilot):
         await opened(app, pilot)
         screen = await preview_of(app, pilot, "E")
@@ -59,7 +59,7 @@ async def again(pilot: Pilot[None], screen: RepairScreen, key: str) -> None:
 
 
 async def test_a_sphere_is_previewed_erased_and_undone(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         case = await opened(app, pilot)
         screen = await preview_of(app, pilot, "E")
@@ -101,7 +101,7 @@ async def test_a_sphere_is_previewed_erased_and_undone(tmp_path: Path) -> None:
 
 
 async def test_escape_leaves_all_as_it_was(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         case = await opened(app, pilot)
         await preview_of(app, pilot, "T")
@@ -112,7 +112,7 @@ async def test_escape_leaves_all_as_it_was(tmp_path: Path) -> None:
 
 
 async def test_a_lesion_is_added_at_the_cursor_above_what_the_method_says(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         case = await opened(app, pilot)
         await pilot.press("j", "j")  # the candidate
@@ -138,7 +138,7 @@ async def test_a_lesion_is_added_at_the_cursor_above_what_the_method_says(tmp_pa
 
 async def test_a_reach_goes_down_to_one_voxel(tmp_path: Path) -> None:
     """By 5 mm to 10, then by 1 to 1, where it stays: less than any voxel's edge."""
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         case = await opened(app, pilot)
         await pilot.press("j", "j")  # the candidate
@@ -157,7 +157,7 @@ async def test_a_reach_goes_down_to_one_voxel(tmp_path: Path) -> None:
 
 
 async def test_what_cannot_be_is_said_and_enter_does_nothing(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         case = await opened(app, pilot)
         await until(pilot, lambda: case.opened is not None)
@@ -176,7 +176,7 @@ async def test_what_cannot_be_is_said_and_enter_does_nothing(tmp_path: Path) -> 
 
 
 async def test_marked_lesions_are_merged(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         case = await opened(app, pilot)
         await pilot.press("space", "space")
@@ -214,7 +214,7 @@ async def test_splitting_and_previews_never_hold_the_screen_up(
 
 
 async def test_nothing_is_repaired_where_nothing_is_recorded(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         case = await opened(app, pilot)
         app.read_only = True
@@ -226,7 +226,7 @@ async def test_nothing_is_repaired_where_nothing_is_recorded(tmp_path: Path) -> 
 
 async def test_the_point_moves_as_each_plane_is_shown(tmp_path: Path) -> None:
     """Right, down and > are: to the left, back, feet; left, feet, back; back, feet, left."""
-    make_case(tmp_path)
+    copied_case(tmp_path)
     ways = {  # LPS axis and direction of right, down, >
         "axial": ((0, 1), (1, 1), (2, -1)),
         "coronal": ((0, 1), (2, -1), (1, 1)),

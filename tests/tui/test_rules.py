@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from textual.widgets import Input, Static
 
-from tests.support.cases import make_case, make_volume
+from tests.support.cases import copied_case, make_volume
 from tests.support.drive import opened, running, settle, until
 from tmtv_engine.review.reading import reading_of
 from tmtv_tui.review.opened import Opened
@@ -29,7 +29,7 @@ def hits(case: Opened, rule: str) -> list[int]:
 
 
 def test_positions_are_those_of_the_maximum(tmp_path: Path) -> None:
-    case = Opened.of(make_case(tmp_path, hotspots=True).path, "AB")
+    case = Opened.of(copied_case(tmp_path, hotspots=True).path, "AB")
     for number in (1, 2, 3):
         assert case.table.top_mm[number - 1] == pytest.approx(top_mm(number))
     for axis, name in enumerate("xyz"):
@@ -46,7 +46,7 @@ def test_positions_are_those_of_the_maximum(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("angle", [0, 3, 6, 12, 20])
 def test_a_region_takes_what_it_shows(tmp_path: Path, angle: int) -> None:
-    case = Opened.of(make_case(tmp_path, hotspots=True).path, "AB")
+    case = Opened.of(copied_case(tmp_path, hotspots=True).path, "AB")
     from tmtv_tui.review.prints import footprints
 
     peaks = footprints(case.reading.lesions, case.mip, angle).peaks
@@ -59,7 +59,7 @@ def test_a_region_takes_what_it_shows(tmp_path: Path, angle: int) -> None:
 
 
 async def test_a_box_drawn_in_the_picture_asks_and_rejects(tmp_path: Path) -> None:
-    case = make_case(tmp_path, hotspots=True)
+    case = copied_case(tmp_path, hotspots=True)
     async with running(tmp_path, (140, 50)) as (app, pilot):
         screen = await opened(app, pilot)
         view = screen.query_one("#front", MipView)

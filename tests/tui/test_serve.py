@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tmtv_engine.errors import UsageError
 from tmtv_tui.cli.serve import serve
 
@@ -65,7 +65,7 @@ def status(url: str, **headers: str) -> int:
 
 
 def test_only_who_has_the_key_at_the_machine_itself(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     with served(tmp_path) as (port, url):
         here = f"http://127.0.0.1:{port}"
         key = re.fullmatch(rf"{here}/\?key=([\w-]{{22}})", url)
@@ -101,7 +101,7 @@ def _address() -> str:
 
 async def test_the_browser_drives_the_app(tmp_path: Path) -> None:
     aiohttp = pytest.importorskip("aiohttp")
-    make_case(tmp_path)
+    copied_case(tmp_path)
     with served(tmp_path) as (port, url):
         key = url.partition("key=")[2]
         seen = b""

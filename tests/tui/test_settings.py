@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, read, running, settle, shown, text_of, until
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.errors import UsageError
@@ -20,7 +20,7 @@ from tmtv_tui.widgets.mip import MipView
 
 
 async def test_keys_can_be_chosen(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     keys = {"accept": "y", "reject": "d", "zoom_in": "z"}
     async with running(tmp_path, config=Config(keys=keys, advance=False)) as (app, pilot):
         screen = await opened(app, pilot)
@@ -38,7 +38,7 @@ async def test_keys_can_be_chosen(tmp_path: Path) -> None:
 
 
 async def test_every_screen_has_help_and_the_palette_knows_its_commands(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     record(case, Decision("reject", (1,)), "CD")
     async with running(tmp_path, (100, 50), compare="CD") as (app, pilot):
         for entering, words in ((None, "next to do"), ("enter", "split"), ("c", "take theirs")):
@@ -91,7 +91,7 @@ def test_settings_come_from_file_and_environment(
 
 async def test_a_blind_reading_sees_the_prediction_and_its_own_doing_only(tmp_path: Path) -> None:
     for name in ("Doe_John", "0123456789ab", "b", "c"):
-        case = make_case(tmp_path, name)
+        case = copied_case(tmp_path, name)
         record(case, Decision("reject", (1,), reason="brain"), "CD")
         record(case, Decision("sign"), "CD")
     record(case, Decision("flag"), "EF")
@@ -109,7 +109,7 @@ async def test_a_blind_reading_sees_the_prediction_and_its_own_doing_only(tmp_pa
         assert not [secret for secret in ("Doe", "P1", "2020-", "CD") if secret in seen]
         await pilot.press("escape", "q")
         await until(pilot, lambda: app.worklist.rows[tmp_path / "Doe_John"].state == "partial")
-        make_case(tmp_path, "newcomer")
+        copied_case(tmp_path, "newcomer")
         app.worklist.read()
         await until(pilot, lambda: len(app.worklist.shown) == 5)
         assert [p.name for p in app.worklist.shown if p.name != "newcomer"] == order
@@ -126,7 +126,7 @@ def test_a_blind_row_says_nothing_of_what_is_wrong(tmp_path: Path) -> None:
 
 
 async def test_the_worklist_shows_who_has_a_case_open(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     async with running(tmp_path, reader="CD") as (other, theirs):
         await opened(other, theirs)
         assert case_row(case.path).open_by == ("CD",)
@@ -138,7 +138,7 @@ async def test_the_worklist_shows_who_has_a_case_open(tmp_path: Path) -> None:
 
 
 async def test_all_methods_stand_in_the_worklist_and_warnings_in_full(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path, (160, 30)) as (app, pilot):
         assert "mL 41" in text_of(app)
         assert "mL 4.0" in text_of(app)
@@ -151,7 +151,7 @@ async def test_all_methods_stand_in_the_worklist_and_warnings_in_full(tmp_path: 
 
 @pytest.mark.parametrize("image", ["half", "quad", "sextant", "octant", "braille", "ascii"])
 async def test_pictures_of_every_kind_choose_by_a_click(tmp_path: Path, image: str) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path, config=Config(image=image)) as (app, pilot):
         screen = await opened(app, pilot)
         view = screen.query_one("#front", MipView)
@@ -170,7 +170,7 @@ async def test_flags_from_the_worklist_leave_the_event_loop_free(
     import threading
 
     for name in ("a", "b", "c"):
-        make_case(tmp_path, name)
+        copied_case(tmp_path, name)
     gate = threading.Event()
 
     def slow(path: Path) -> object:
@@ -187,7 +187,7 @@ async def test_flags_from_the_worklist_leave_the_event_loop_free(
 
 async def test_the_case_after_this(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        make_case(tmp_path, name)
+        copied_case(tmp_path, name)
     async with running(tmp_path) as (app, pilot):
         await opened(app, pilot)
         await pilot.press("right_square_bracket")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.support.cases import SHAPE, make_case, make_volume
+from tests.support.cases import SHAPE, copied_case, make_volume
 from tests.support.drive import opened, running, settle, text_of, until
 from tmtv_engine.case.folder import Case, read_case
 from tmtv_engine.errors import CaseError
@@ -120,7 +120,7 @@ def test_what_is_shown_at_first_is_the_whole_body() -> None:
 
 
 def test_slices_read_from_the_file_are_the_array_s(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     hu, (suv, _) = with_ct(case), make_volume()
     images = Images.of(read_case(case.path), case.voxels(), lambda text: None)
     assert images.kinds == ("pet", "ct")
@@ -132,7 +132,7 @@ def test_slices_read_from_the_file_are_the_array_s(tmp_path: Path) -> None:
 
 
 def test_an_image_of_another_prediction_is_refused(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     suv, _ = make_volume()
     other = suv.array.copy()
     other[5, 9, 9] += 1
@@ -170,7 +170,7 @@ def where(screen: CaseScreen) -> str:
 
 
 async def test_the_cursor_walks_through_planes_that_show_the_array(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     hu, (suv, _) = with_ct(case), make_volume()
     async with running(tmp_path, (120, 50)) as (app, pilot):
         screen = await opened(app, pilot)
@@ -222,7 +222,7 @@ async def test_the_cursor_walks_through_planes_that_show_the_array(tmp_path: Pat
 
 
 async def test_a_click_and_the_wheel_move_the_cursor(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path, (120, 50)) as (app, pilot):
         screen = await opened(app, pilot)
         await pilot.press("i", "b")
@@ -242,7 +242,7 @@ async def test_a_click_and_the_wheel_move_the_cursor(tmp_path: Path) -> None:
 
 
 async def test_a_distance_is_that_of_the_voxels_middles(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path, (120, 50)) as (app, pilot):
         screen = await opened(app, pilot)
         await pilot.press("i", "d", *["right"] * 6, *["down"] * 3, "less_than_sign")
@@ -257,7 +257,7 @@ async def test_a_distance_is_that_of_the_voxels_middles(tmp_path: Path) -> None:
 
 
 async def test_ct_beside_fused_and_alone(tmp_path: Path) -> None:
-    hu = with_ct(make_case(tmp_path))
+    hu = with_ct(copied_case(tmp_path))
     async with running(tmp_path, (160, 50)) as (app, pilot):
         screen = await opened(app, pilot)
         await pilot.press("i", "b", "C")
@@ -290,7 +290,7 @@ async def test_ct_beside_fused_and_alone(tmp_path: Path) -> None:
 
 
 async def test_without_ct_that_is_said(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path) as (app, pilot):
         screen = await opened(app, pilot)
         await pilot.press("i")
@@ -302,7 +302,7 @@ async def test_without_ct_that_is_said(tmp_path: Path) -> None:
 
 
 async def test_without_an_image_kept_slices_are_shown_and_the_rest_is_said(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     (case.path / "image.b2nd").unlink()
     async with running(tmp_path, (120, 50)) as (app, pilot):
         screen = await opened(app, pilot)
@@ -322,7 +322,7 @@ async def test_without_an_image_kept_slices_are_shown_and_the_rest_is_said(tmp_p
 
 @pytest.mark.parametrize("blind", [False, True])
 async def test_a_damaged_image_is_a_word_in_its_place(tmp_path: Path, blind: bool) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     (case.path / "image.b2nd").write_bytes(b"[/nope]\x1b]0;x\x07")
     (case.path / "slices.npz").write_bytes(b"none")
     async with running(tmp_path, (120, 50), blind=blind) as (app, pilot):
@@ -339,7 +339,7 @@ async def test_a_damaged_image_is_a_word_in_its_place(tmp_path: Path, blind: boo
 
 @pytest.mark.parametrize("image", ["half", "sextant", "braille", "ascii"])
 async def test_zoom_stays_around_the_cursor(tmp_path: Path, image: str) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path, (120, 50), config=Config(image=image)) as (app, pilot):
         screen = await opened(app, pilot)
         await pilot.press("i", "b", "plus", "plus", "j")
@@ -361,7 +361,7 @@ async def test_zoom_stays_around_the_cursor(tmp_path: Path, image: str) -> None:
 
 async def test_outlines_follow_decisions_the_table_and_the_key(tmp_path: Path) -> None:
     """Green the chosen one, orange what counts, blue a candidate; what is rejected has none."""
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path, (120, 50)) as (app, pilot):
         screen = await opened(app, pilot)
         await pilot.press("i", "b")

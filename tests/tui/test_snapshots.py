@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.style import Style
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, running, settle
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.session import record
@@ -86,8 +86,8 @@ def compare(app: ReviewApp, name: str) -> None:
 
 def two_readers(out: Path) -> None:
     """Two cases, one read by another, and a broken one."""
-    case = make_case(out)
-    make_case(out, "case-2")
+    case = copied_case(out)
+    copied_case(out, "case-2")
     record(case, Decision("reject", (2,), reason="bladder"), "CD")
     record(case, Decision("accept", (3,)), "CD")
     (out / "case-3").mkdir()

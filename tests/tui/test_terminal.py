@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.terminal import Terminal, review
 from tests.support.tmux import THERE, Tmux
 from tests.tui.test_replies import REPLIES
@@ -44,7 +44,7 @@ def enter(terminal: Terminal) -> None:
 
 
 def test_late_replies_decide_nothing_on_a_real_pty(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     raw = [r.encode("utf-8", "surrogateescape") for r in REPLIES.values()]
     with review(tmp_path) as terminal:
         enter(terminal)
@@ -71,7 +71,7 @@ def test_late_replies_decide_nothing_on_a_real_pty(tmp_path: Path) -> None:
 @pytest.mark.parametrize("colour", ["", "truecolor"])
 @pytest.mark.parametrize(("advance", "budget"), [("false", 2048), ("true", 2048)])
 def test_a_toggle_is_small(tmp_path: Path, colour: str, advance: str, budget: int) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     settings = tmp_path / ".config" / "tmtv" / "config.toml"
     settings.parent.mkdir(parents=True)
     settings.write_text(f"advance = {advance}\n")
@@ -99,7 +99,7 @@ def test_a_toggle_is_small(tmp_path: Path, colour: str, advance: str, budget: in
     ],
 )
 def test_every_term(tmp_path: Path, term: str, env: dict[str, Any], colours: bool) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     with review(tmp_path, size=(80, 24), TERM=term, **env) as terminal:
         enter(terminal)
         indexed = [int(n) for n in INDEXED.findall(terminal.out)]
@@ -115,7 +115,7 @@ def test_every_term(tmp_path: Path, term: str, env: dict[str, Any], colours: boo
 
 @pytest.mark.skipif(not THERE, reason="tmux is not installed")
 def test_end_to_end_in_tmux(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     tmux = Tmux(tmp_path, tmp_path / "socket", "--reader", "AB", size=(100, 40))
     try:
         tmux.until("case-1")

@@ -13,7 +13,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, running, settle, text_of
 from tests.support.emulator import Emulator
 from tmtv_tui.app import ReviewApp
@@ -25,7 +25,7 @@ async def test_what_is_sent_is_what_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a", "b"):
-        make_case(tmp_path, name)
+        copied_case(tmp_path, name)
     emulator, shown = Emulator(), Shown()
 
     def send(app: ReviewApp, screen: Any, update: Any) -> None:
