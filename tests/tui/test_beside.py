@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cases import make_case
+from tests.support.cases import copied_case
 from tests.support.drive import opened, running, settle, text_of
 from tmtv_engine.lesion.origin import Structure
 from tmtv_engine.review.journal import Decision
@@ -23,7 +23,7 @@ KNOWN = [(Structure("lesion", 0.85, "network"), "pelvis, midline")] * 3
 async def test_volume_uptake_and_change_are_seen_beside_slices(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
-    make_case(tmp_path, known=KNOWN)
+    copied_case(tmp_path, known=KNOWN)
     async with running(tmp_path, size) as (app, pilot):
         screen = await opened(app, pilot)
         assert screen.opened is not None
@@ -71,7 +71,7 @@ def test_words_shrink_then_the_status_is_a_sign_then_the_place_goes() -> None:
 
 
 async def test_who_else_is_there_stands_before_what_may_be_cut_off(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     Session(case, "CD").decide(Decision("open", text=f"pid {os.getppid()}"))
     async with running(tmp_path, (80, 24)) as (app, pilot):
         await opened(app, pilot)
@@ -79,7 +79,7 @@ async def test_who_else_is_there_stands_before_what_may_be_cut_off(tmp_path: Pat
 
 
 async def test_help_tells_what_the_marks_mean_first_and_that_there_is_more(tmp_path: Path) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path, (80, 24)) as (app, pilot):
         await pilot.press("question_mark")
         await settle(app, pilot)
@@ -100,7 +100,7 @@ async def test_help_tells_what_the_marks_mean_first_and_that_there_is_more(tmp_p
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 50), (200, 60)])
 async def test_every_reason_that_is_offered_is_seen(tmp_path: Path, size: tuple[int, int]) -> None:
-    make_case(tmp_path)
+    copied_case(tmp_path)
     async with running(tmp_path, size) as (app, pilot):
         screen = await opened(app, pilot)
         await pilot.press("x")
@@ -114,7 +114,7 @@ async def test_every_reason_that_is_offered_is_seen(tmp_path: Path, size: tuple[
 
 
 async def test_the_key_that_signs_is_seen_however_many_methods_there_are(tmp_path: Path) -> None:
-    make_case(tmp_path, methods=("41", "2.5", "4.0", "otsu", "prob", "raw", "mv2", "mv3", "a50p"))
+    copied_case(tmp_path, methods=("41", "2.5", "4.0", "otsu", "prob", "raw", "mv2", "mv3", "a50p"))
     async with running(tmp_path, (80, 24)) as (app, pilot):
         await opened(app, pilot)
         await pilot.press("x", "x", "S")

@@ -118,7 +118,7 @@ async def test_the_lesions_to_settle_by_number_by_what_they_differ_in_and_by_upt
 
 @pytest.mark.parametrize("blind", [False, True])
 async def test_who_comes_and_goes_while_a_case_is_open_is_told(tmp_path: Path, blind: bool) -> None:
-    case = make_case(tmp_path)
+    case = copied_case(tmp_path)
     async with running(tmp_path, (160, 40), blind=blind) as (app, pilot):
         screen = await opened(app, pilot)
         assert "also open" not in text_of(app)
