@@ -236,6 +236,11 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "the body's outlines in PET and CT do not fit",
             "Look at both; what the model takes from the CT may be wrong.",
         ),
+        "body-mirrored": Code(
+            "the liver lies to the left, by the network's names: the image may be mirrored, or the "
+            "organs are (situs inversus)",
+            "Compare with the CT or the report; sides and places would be the wrong ones.",
+        ),
         "overlapping-rois": Code(
             "ROIs overlap; a voxel belongs to the smallest of them",
             "Choose ROIs by --roi, or draw them apart.",

@@ -27,6 +27,7 @@ from tmtv_engine.model.naming import Naming, agreed
 from tmtv_engine.model.plans import BodyPlan
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.model.segmenter import Prediction
+from tmtv_engine.model.upright import side_of_liver
 from tmtv_engine.notices import Notice, notice
 
 BUNDLED = Path(__file__).parent / "weights" / "vnet"
@@ -115,6 +116,7 @@ class NetworkSegmenter:
             joint = agreed(chance, answer[1:], self.names, given)
             chance = np.minimum(chance, 1 - Naming(joint, self.names, grid).physiologic())
             naming = Naming(joint, self.names, grid, claimed=chance > 0.5)
+            notices = (*notices, *side_of_liver(naming))
         del answer  # as much as all that follows
         found = resample(Volume(chance, grid, Unit.PROBABILITY), suv.grid)
         return Prediction(found, naming, notices)
