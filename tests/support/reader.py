@@ -23,7 +23,7 @@ from tmtv_engine.case.folder import read_case
 
 CUT = 4.0
 TOTAL = re.compile(r"(\S+) +(\d+\.\d) → +(\d+\.\d)")
-ROW = re.compile(r"(?:accepted|candidate|rejected)!? +(\d+)(?: |$)")
+ROW = re.compile(r"(?:accepted|candidate|rejected|[+x?])!? +(\d+)(?: |$)")
 RADII_MM = (4, 6, 8, 10, 13, 17, 22)
 REACHES_MM = (1, 4, 6, 8, 10, 15, 25, 40, 60)
 Mask = npt.NDArray[np.bool_]
