@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import Input, Static
 
 from tests.support.cases import copied_case, tmtv_ml
-from tests.support.drive import opened, running, settle, shown, text_of
+from tests.support.drive import opened, running, settle, shown, text_of, until
 from tests.tui.test_app import shown_total
 from tmtv_engine.case.folder import Case
 from tmtv_engine.errors import UsageError
@@ -194,3 +194,17 @@ async def test_the_stage_is_a_suggestion_under_the_totals(tmp_path: Path) -> Non
         await settle(app, pilot)
         assert "2 of" not in text_of(app)
         assert "sites (suggests II): 2 above, 0 below diaphragm" in text_of(app)
+
+
+async def test_slices_are_there_where_all_is_folded(tmp_path: Path) -> None:
+    """With no lesion to choose they begin in the middle of the field; they were empty."""
+    copied_case(tmp_path, known=((BLADDER, "pelvis, midline"), (BLADDER, ""), (FAT, "right neck")))
+    async with running(tmp_path, (110, 40)) as (app, pilot):
+        screen = await opened(app, pilot)
+        assert "▸ 3 physiologic" in text_of(app)
+        assert screen.query_one(LesionTable).current() is None
+        await pilot.press("i")
+        await until(pilot, lambda: "axial " in text_of(app))
+        assert screen.cursor is not None
+        z, y, x = screen.cursor.grid.shape
+        assert screen.cursor.index == (z // 2, y // 2, x // 2)

@@ -36,6 +36,12 @@ class Cursor:
         z, y, x = (int(n) for n in lesions.index(row)[best])
         return cls(lesions.grid, (z, y, x), number)
 
+    @classmethod
+    def amid(cls, grid: Grid) -> Cursor:
+        """The voxel in the middle of the field, where there is no lesion to begin with."""
+        z, y, x = grid.shape
+        return cls(grid, (z // 2, y // 2, x // 2))
+
     @property
     def mm(self) -> tuple[float, float, float]:
         """Where it lies, (x, y, z) in LPS mm."""

@@ -110,6 +110,8 @@ class SliceScreen(ImageScreen):
         if self.opened is not None and self.slices and not self._asked_for:
             self._asked_for = True
             self.load_images()
+        if self.cursor is None and self.opened is not None:  # no lesion is in the list, or open
+            self.cursor = Cursor.amid(self.opened.reading.lesions.grid)
         if self.cursor is not None:
             self.point_at(self.cursor)
         self.call_after_refresh(self.draw_slices)
