@@ -7,7 +7,7 @@ VENV ?= .venv
 ORACLES ?= .venv-oracles
 BIN := $(VENV)/bin
 # Three workers on CI's two cores: many tests wait for a terminal, an archive or a lock.
-PYTEST_ARGS ?= -n 4 --dist worksteal
+PYTEST_ARGS ?= -n 3 --dist worksteal
 TORCH := $(shell grep '^torch==' constraints.txt)
 
 .PHONY: demo test lint long mutants oracles dist docs clean

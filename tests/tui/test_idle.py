@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -95,3 +96,15 @@ def test_an_escape_by_itself_is_still_told_by_time(tmp_path: Path) -> None:
         terminal.wait(lambda: "Worklist" in terminal.screen.text(100, 50))
         terminal.type("\x1b")
         terminal.wait(lambda: "Worklist" not in terminal.screen.text(100, 50))
+
+
+def test_an_app_whose_terminal_is_gone_ends(tmp_path: Path) -> None:
+    """Nobody sends it a hang-up here, as this is not its controlling terminal; it read nothing, for
+    ever, at a core's whole cost."""
+    folder(tmp_path, "a")
+    with review(tmp_path) as terminal:
+        terminal.until("reader AB")
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, terminal.handle)  # closes our end
+        os.close(nothing)
+        assert terminal.process.wait(20) == -signal.SIGHUP

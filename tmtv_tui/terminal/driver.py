@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from threading import Event
@@ -67,7 +68,7 @@ class QuietDriver(LinuxDriver):
             selector.register(self._ending.heard, selectors.EVENT_READ)
             while not self.exit_event.is_set():
                 ready = [key.fd for key, _ in selector.select(TICK_S if replies.waits else None)]
-                raw = os.read(self.fileno, 4096) if self.fileno in ready else b""
+                raw = self._read() if self.fileno in ready else b""
                 text = decode(raw, final=False)
                 now = monotonic()
                 self._dispatch(parser, replies.feed(text, now) if text else replies.tick(now))
@@ -76,6 +77,18 @@ class QuietDriver(LinuxDriver):
                 pass
         except (EOFError, ParseError):
             pass
+
+    def _read(self) -> bytes:
+        """What was typed. Where the terminal is gone there is nothing any more, at once and for
+        ever: the app then ends as by the hang-up that not every terminal sends."""
+        try:
+            raw = os.read(self.fileno, 4096)
+        except OSError:
+            raw = b""
+        if not raw:
+            os.kill(os.getpid(), signal.SIGHUP)
+            self.exit_event.set()
+        return raw
 
     def stop_application_mode(self) -> None:
         """Pictures go before the terminal is another's: at the end, suspended or broken."""
