@@ -107,4 +107,4 @@ def test_an_app_whose_terminal_is_gone_ends(tmp_path: Path) -> None:
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, terminal.handle)  # closes our end
         os.close(nothing)
-        assert terminal.process.wait(20) == -signal.SIGHUP
+        assert terminal.process.wait(20) == -signal.SIGTERM

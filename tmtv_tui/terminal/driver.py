@@ -80,13 +80,13 @@ class QuietDriver(LinuxDriver):
 
     def _read(self) -> bytes:
         """What was typed. Where the terminal is gone there is nothing any more, at once and for
-        ever: the app then ends as by the hang-up that not every terminal sends."""
+        ever: the app then ends, also where a hang-up is not sent or (nohup) not heard."""
         try:
             raw = os.read(self.fileno, 4096)
         except OSError:
             raw = b""
         if not raw:
-            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
             self.exit_event.set()
         return raw
 
