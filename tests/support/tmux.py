@@ -64,6 +64,12 @@ class Tmux:
                 raise AssertionError(f"waited {limit_s} s in vain for {holds!r}:\n{found}")
             time.sleep(0.03)
 
+    def enter(self, holds: str) -> None:
+        """Open ``case-1``, the first of the list, until its screen shows a text."""
+        self.until("case-1")
+        self.press("Enter")
+        self.until(holds)
+
     def end(self) -> None:
         """Kill what is left of it."""
         subprocess.run(

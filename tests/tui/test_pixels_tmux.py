@@ -92,9 +92,7 @@ async def test_kittys_pictures_are_placeholders_in_tmux(tmp_path: Path) -> None:
                 assert images[n].size == (int(told["c"]) * CELL[1], int(told["r"]) * CELL[0])
             return shown(screen, images)
 
-        tmux.until("case-1")
-        tmux.press("Enter")
-        tmux.until(PLACEHOLDER)
+        tmux.enter(PLACEHOLDER)
         assert np.array_equal(looked(), await expected(out, "kitty", CELL))
         first = set(kitty.images)
         tmux.read()
@@ -141,9 +139,7 @@ async def test_tmux_draws_the_sixels_that_it_is_sent(tmp_path: Path) -> None:
     settings = ["set -g terminal-features xterm*:256:sixel"]
     tmux = Outer(out, tmp_path / "socket", "--image", "sixel", settings=settings)
     try:
-        tmux.until("case-1")
-        tmux.press("Enter")
-        tmux.until("SUVpeak")
+        tmux.enter("SUVpeak")
         tmux.read(1.0)
         if not SIXEL.search(tmux.out):
             pytest.skip("this tmux was built without sixel")

@@ -118,9 +118,7 @@ def test_end_to_end_in_tmux(tmp_path: Path) -> None:
     copied_case(tmp_path)
     tmux = Tmux(tmp_path, tmp_path / "socket", "--reader", "AB", size=(100, 40))
     try:
-        tmux.until("case-1")
-        tmux("send-keys", "Enter")
-        tmux.until("TLG g")
+        tmux.enter("TLG g")
         tmux("send-keys", "x", "4")
         tmux("send-keys", "k")
         tmux.until("#1: bladder")

@@ -113,14 +113,9 @@ def _twin(scan: Study, image: Volume) -> _Twin | None:
     if turned is None:
         return None
     suv = _suv_of(scan, stack)
-    units = (
-        [("stored values", stack.array)]
-        if suv is None
-        else [
-            ("SUV", suv),
-            ("stored values", stack.array),
-        ]
-    )
+    units = [("stored values", stack.array)]
+    if suv is not None:
+        units.insert(0, ("SUV", suv))
     told = [(times, unit) for unit, array in units if (times := _times(turned, array))]
     if not told:
         return None
