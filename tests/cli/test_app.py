@@ -109,7 +109,7 @@ def test_json_is_one_case_a_line_and_nothing_else(
 
 
 def test_totals_piped_are_tab_separated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    show.totals([make_case(tmp_path).record])
+    show.totals(make_case(tmp_path).record)
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert rows[0] == list(show.HEADER)
     assert [row[:3] for row in rows[1:]] == [

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,18 +12,22 @@ from tmtv_engine.batch.outcome import Outcome
 from tmtv_engine.case.record import CaseRecord
 from tmtv_engine.case.tables import write_summary
 from tmtv_engine.case.timepoints import Seat, seats
-from tmtv_engine.errors import MissingTag, TmtvError
-from tmtv_engine.files import PRIVATE, load_json, make_folder, write_text
+from tmtv_engine.errors import CaseError, InputError, MissingTag, TmtvError
+from tmtv_engine.files import PRIVATE, load_json, locked, make_folder, write_text
 from tmtv_engine.study.found import Failure, place_of
-from tmtv_engine.text import cell_text, clean, csv_text
+from tmtv_engine.study.manifest import read_table
+from tmtv_engine.text import clean, csv_text
 
 if TYPE_CHECKING:
+    from tmtv_engine.case.folder import Case
     from tmtv_engine.study.found import Leftover, Stock, Study
 
 FAILURES = "failures.csv"
 CASES = "cases.csv"
 CASE_KEYS = ("case", "patient_id", "study_date", "timepoint", "subject", "source")
-FAILURE_KEYS = ("path", "patient_id", "study_date", "what", "tag", "way_out", "kind")
+FAILURE_KEYS = ("path", "patient_id", "study_date", "what", "tag", "way_out", "kind", "case")
+MEND = "Save it as CSV in UTF-8, or delete it: a run without --retry tries all again."
+_LOCK = ".summary.lock"
 _CELL = 2000
 
 
@@ -54,13 +58,7 @@ def _source(folder: Path) -> str:
 
 
 def failed_before(out: Path) -> list[Failure]:
-    """What `failures.csv` says failed; nothing where it is not there."""
-    path = out / FAILURES
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = [{k: cell_text(v or "") for k, v in row.items() if k in FAILURE_KEYS}
-                for row in csv.DictReader(stream)]  # fmt: skip
+    """What `failures.csv` says failed, if it is there; raises `CaseError` where it is broken."""
     return [
         Failure(
             Path(row["path"]),
@@ -68,16 +66,46 @@ def failed_before(out: Path) -> list[Failure]:
             row["patient_id"],
             row["study_date"],
             kind="export" if row["kind"] == "export" else "failure",
+            case=row["case"],
         )
-        for row in rows
-        if row.get("kind") in ("failure", "export")
+        for row in _rows_of(out / FAILURES)
+        if row["kind"] in ("failure", "export")
     ]
+
+
+def _rows_of(path: Path) -> list[dict[str, str]]:
+    """The rows of a `failures.csv`, of an earlier version too; none where it is not there.
+
+    Raises `CaseError` where somebody left it so that a row would be lost.
+    """
+    if not path.is_file():
+        return []
+    try:
+        rows = read_table(path, ("path", "kind")).rows
+    except InputError as error:
+        raise CaseError(error.what, MEND) from error
+    for row in rows:
+        if row.fault:
+            raise CaseError(f"{path}:{row.line}: {row.fault}", MEND)
+    return [{key: row.get(key) for key in FAILURE_KEYS} for row in rows]
+
+
+def exported_now(case: Case) -> None:
+    """Take the failed export of ``case`` out of the `failures.csv` beside it: it is written now."""
+    out = case.path.resolve().parent
+    if not (out / FAILURES).is_file():
+        return
+    with locked(out, _LOCK):
+        rows = _rows_of(out / FAILURES)
+        left = [r for r in rows if (r["kind"], r["case"]) != ("export", case.name)]
+        if len(left) < len(rows):
+            _write(out / FAILURES, [list(row.values()) for row in left])
 
 
 def to_retry(out: Path, stock: Stock) -> Stock:
     """Of ``stock`` the studies that failed before, wherever in them the failure was told of."""
-    failed = failed_before(out)
-    studies = (s for s in stock.studies if any(_about(f.path, _places(s)) for f in failed))
+    failed = _Around(f.path for f in failed_before(out))
+    studies = (s for s in stock.studies if any(place in failed for place in _places(s)))
     return replace(stock, studies=tuple(studies))
 
 
@@ -94,9 +122,9 @@ def untried(
         own = _places(outcome.study) if outcome.study else []
         places += own
         tried = outcome.written is not None or outcome.unexported is not None
-        exports += own if tried or outcome.case is None else []
-    looked = {"failure": places, "export": exports}
-    return tuple(f for f in before if not _about(f.path, looked[f.kind]))
+        exports += own if tried or outcome.state == "failed" else []
+    looked = {"failure": _Around(places), "export": _Around(exports)}
+    return tuple(f for f in before if f.path not in looked[f.kind])
 
 
 def _places(study: Study) -> list[Path]:
@@ -104,11 +132,21 @@ def _places(study: Study) -> list[Path]:
     return [study.path, *study.archives, *([study.row] if study.row else [])]
 
 
-def _about(failed: Path, places: Sequence[Path]) -> bool:
-    """Whether a failure was in one of the places, above it or below it."""
-    one = Path(clean(failed.absolute(), _CELL))
-    others = [Path(clean(p.absolute(), _CELL)) for p in places]
-    return any(one.is_relative_to(p) or p.is_relative_to(one) for p in others)
+class _Around:
+    """Some places, and what lies above or below one of them, by whatever links it is called."""
+
+    def __init__(self, places: Iterable[Path]) -> None:
+        self.places = {_real(p) for p in places}
+        self.above = {p for place in self.places for p in place.parents}
+
+    def __contains__(self, path: Path) -> bool:
+        """Whether ``path`` is one of the places, above it or below it."""
+        one = _real(path)
+        return one in self.above or any(p in self.places for p in (one, *one.parents))
+
+
+def _real(path: Path) -> Path:
+    return Path(clean(os.path.realpath(path), _CELL))
 
 
 def failures_of(outcomes: Sequence[Outcome]) -> list[Failure]:
@@ -120,6 +158,7 @@ def failures_of(outcomes: Sequence[Outcome]) -> list[Failure]:
             o.study.patient_id if o.study else "",
             o.study.study_date if o.study else "",
             kind="export" if o.unexported else "failure",
+            case=o.name if o.unexported else "",
         )
         for o in outcomes
         if o.state == "failed" or o.unexported
@@ -134,18 +173,22 @@ def write_failures(
     Readable by its owner only, as it may name patients. Of nothing there is no file, and one of
     an earlier run goes. Returns its path if it was written.
     """
-    path = out / FAILURES
-    if not failures and not leftovers:
+    rows = [_failure(f) for f in failures]
+    rows += [[os.path.abspath(o.path), "", "", o.why, "", "", "leftover", ""] for o in leftovers]
+    return _write(out / FAILURES, rows)
+
+
+def _failure(one: Failure) -> list[str]:
+    who = [os.path.abspath(one.path), one.patient_id, one.study_date]
+    return [*who, one.error.what, _tag(one.error), one.error.remedy, one.kind, one.case]
+
+
+def _write(path: Path, rows: Sequence[Sequence[str]]) -> Path | None:
+    if not rows:
         path.unlink(missing_ok=True)
         return None
-    rows = [
-        [str(f.path), f.patient_id, f.study_date, f.error.what, _tag(f.error), f.error.remedy]
-        for f in failures
-    ]
-    rows = [[*row, f.kind] for row, f in zip(rows, failures, strict=True)]
-    rows += [[str(o.path), "", "", o.why, "", "", "leftover"] for o in leftovers]
+    make_folder(path.parent)
     cells = [[clean(told, _CELL) for told in row] for row in rows]
-    make_folder(out)
     write_text(path, csv_text([FAILURE_KEYS, *cells]), PRIVATE)
     return path
 

@@ -30,11 +30,10 @@ MORE = ("tmtv_ml", "bias_ml", "loa_low_ml", "loa_high_ml", "ccc", "raw_dice_mean
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One set: its report's numbers, and what became of its studies."""
+    """One set: its report's numbers, how many of its studies failed, the report's files."""
 
     name: str
     report: Mapping[str, Any]
-    outcomes: tuple[Outcome, ...] = ()
     failures: int = 0
     files: Sequence[Path] = field(default_factory=tuple)
 
@@ -60,11 +59,11 @@ def evaluate(
         if not stock.studies:
             continue
         out = make_folder(config.out / name)
-        outcomes = []
+        failed = len(stock.failures)
         mine = replace(config, out=out / "cases")
         how: Any = {"jobs": jobs, "cluster": cluster, "load": load, "fresh": fresh}
         for outcome in run_batch(stock.studies, finder, mine, **how):
-            outcomes.append(outcome)
+            failed += outcome.state == "failed"
             done(outcome)
         manifest = out / "reference.csv"
         rows = [[s.case, s.roi, s.extra.get("subtype", "")] for s in stock.studies]
@@ -72,8 +71,7 @@ def evaluate(
         cohort = with_reference([out / "cases"], manifest, jobs=1, cluster=cluster)
         found = numbers(cohort)
         files = write_report(out / "report", cohort, found)
-        failed = len(stock.failures) + sum(o.state == "failed" for o in outcomes)
-        yield Evaluated(name, found, tuple(outcomes), failed, files)
+        yield Evaluated(name, found, failed, files)
 
 
 def write_evaluation(out: Path, found: Sequence[Evaluated], model: Mapping[str, Any]) -> list[Path]:

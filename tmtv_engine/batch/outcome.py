@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +17,7 @@ State = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one case: ``case`` unless it failed, then ``error``.
+    """What became of one case: ``case`` unless it failed, then ``error`` without its traceback.
 
     ``note``: what a person must hear of one that did not fail (what it was recut by, what moved
     aside). ``aside``: whether a reviewed case gave way to it. ``written``: the files of its
@@ -33,6 +33,15 @@ class Outcome:
     aside: bool = False
     written: tuple[Path, ...] | None = None
     unexported: TmtvError | None = None
+
+    def __post_init__(self) -> None:
+        for error in (self.error, self.unexported):
+            if error is not None:  # the frames that it came through hold the study's images
+                error.__traceback__ = error.__cause__ = error.__context__ = None
+
+    def brief(self) -> Outcome:
+        """The same for the books of a run: without the case and its files' names."""
+        return replace(self, case=None, written=None if self.written is None else ())
 
     @property
     def place(self) -> str:

@@ -115,7 +115,7 @@ class Study:
 class Failure:
     """A study that cannot be taken: where it lies, why, and whose it is where that is known.
 
-    ``kind`` is "export" where its case stands and only the export failed.
+    ``kind`` is "export" where its case stands, which ``case`` names, and only the export failed.
     """
 
     path: Path
@@ -124,6 +124,7 @@ class Failure:
     study_date: str = ""
     study_uid: str = ""
     kind: Literal["failure", "export"] = "failure"
+    case: str = ""
 
 
 @dataclass(frozen=True)

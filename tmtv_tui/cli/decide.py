@@ -185,5 +185,5 @@ def shown(path: Path, as_json: bool) -> int:
     if as_json:
         console.out_json(now.raw)
     else:
-        show.totals([now.record])
+        show.totals(now.record)
     return 0

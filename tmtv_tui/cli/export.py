@@ -27,7 +27,7 @@ def export(
     Into each case's export folder; prints the files. The same reading gives the same bytes; a
     changed one a new series.
     """
-    from tmtv_engine.batch import Outcome, exported
+    from tmtv_engine.batch import Outcome, exported, exported_now
     from tmtv_engine.case.folder import cases_of, read_case
 
     console.VOICE.quiet = quiet
@@ -38,7 +38,10 @@ def export(
     for folder in folders:
         progress.stage(0, 1, f"exporting {folder.name}")
         try:
-            tried = exported(Outcome(folder.name, "skipped", read_case(folder)), kinds)
+            case = read_case(folder)
+            tried = exported(Outcome(folder.name, "skipped", case), kinds)
+            if tried.written is not None:
+                exported_now(case)
         except TmtvError as error:
             tried = Outcome(folder.name, "failed", unexported=error)
         progress.case_done()

@@ -60,5 +60,5 @@ def import_(
     if as_json:
         console.out_json(now.raw)
     else:
-        show.totals([now.record])
+        show.totals(now.record)
     return 0

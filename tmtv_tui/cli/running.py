@@ -40,7 +40,7 @@ class Asked:
 
 @dataclass
 class Books:
-    """What became of everything so far."""
+    """What became of everything so far, of each study no more than the closing line needs."""
 
     log: RunLog
     stock: Stock
@@ -116,9 +116,10 @@ def _kept(batch: Iterable[Outcome], books: Books, kinds: Sequence[str]) -> Itera
     from tmtv_engine.batch import exported
 
     for outcome in batch:
-        books.outcomes.append(outcome)
+        books.outcomes.append(outcome.brief())
         books.log.outcome(outcome)
-        books.outcomes[-1] = tried = exported(outcome, kinds)
+        tried = exported(outcome, kinds)
+        books.outcomes[-1] = tried.brief()
         books.log.unexported(tried)
         yield tried
 

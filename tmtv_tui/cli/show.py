@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tmtv_tui.cli import console
@@ -13,21 +13,37 @@ if TYPE_CHECKING:
 HEADER = ("case", "method", "TMTV mL", "TLG g", "lesions", "SUVmax", "SUVpeak", "Dmax mm")
 
 
-def totals(records: Sequence[CaseRecord]) -> None:
-    """One row a case and method on stdout; what is counted in parts on stderr."""
-    from tmtv_engine.case.parts import WHOLE, parts_words
+@dataclass
+class Totals:
+    """The table of a batch as its cases come: a thousand rows, not a thousand lists of lesions."""
 
-    rows = []
-    for record in records:
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+
+    def add(self, record: CaseRecord) -> None:
+        """One row a method, and what of the case is counted in parts."""
+        from tmtv_engine.case.parts import WHOLE, parts_words
+
         for key, sums in record.totals.items():
             values = (sums.tmtv_ml, sums.tlg_g)
             more = (sums.suv_max, sums.suv_peak, sums.dmax_mm)
-            row = [record.case, key, *(console.number(v) for v in values)]
-            rows.append([*row, str(sums.lesions), *(console.number(v, 2) for v in more)])
-    console.table(HEADER, rows)
-    for record in records:
+            row = (record.case, key, *(console.number(v) for v in values))
+            self.rows.append((*row, str(sums.lesions), *(console.number(v, 2) for v in more)))
         if told := parts_words(record):
-            console.say(f"{record.case}: {told}; {WHOLE}")
+            self.parts.append(f"{record.case}: {told}; {WHOLE}")
+
+    def show(self) -> None:
+        """The rows on stdout, what is counted in parts on stderr."""
+        console.table(HEADER, self.rows)
+        for told in self.parts:
+            console.say(told)
+
+
+def totals(record: CaseRecord) -> None:
+    """One row a method of a case on stdout; what is counted in parts on stderr."""
+    table = Totals()
+    table.add(record)
+    table.show()
 
 
 def warnings(record: CaseRecord) -> None:

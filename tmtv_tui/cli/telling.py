@@ -96,7 +96,7 @@ def tell(
     One that could not be exported as ``kinds`` stands, and counts as failed.
     """
     failed = 0
-    records = []
+    table = show.Totals()
     try:
         for outcome in outcomes:
             progress.case_done(outcome.state == "done")
@@ -109,11 +109,11 @@ def tell(
             if as_json:
                 console.out_json(outcome.case.raw)
             else:
-                records.append(outcome.case.record)
+                table.add(outcome.case.record)
     finally:  # also of a batch that is stopped
         progress.clear()
-        if records and not silent:
-            show.totals(records)
+        if table.rows and not silent:
+            table.show()
     return failed
 
 
