@@ -24,6 +24,7 @@ LEAK = 0.05
 START = 0.3  # of what a residual block adds
 NONE = -20.0  # the logit of air
 FOLD = 2
+DENSITIES = 2  # channels of a CT
 
 
 class Masked(nn.Module):
@@ -80,13 +81,43 @@ class Fine(nn.Module):
         return mixed(self.last, _bent(self.block(near, body)))
 
 
+class Density(nn.Module):
+    """What a CT adds to both answers, where there is one.
+
+    It looks at density beside what the folded network knows of the PET, and begins by adding
+    nothing. A CT that is air everywhere is none: it never adds anything.
+    """
+
+    def __init__(self, plan: BodyPlan) -> None:
+        super().__init__()
+        self.known = nn.Conv3d(plan.channels[0], plan.ct, 1)
+        self.seen = Masked(FOLD**3 * DENSITIES, plan.ct, 3)
+        self.blocks = _blocks(plan.ct, 3)
+        self.heads = _head(plan.ct, FOLD**3 + plan.structures, 0.0)
+        if not self.heads.weight.is_meta:
+            nn.init.zeros_(self.heads.weight)
+
+    def forward(self, x: Tensor, ct: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of tumour (B, 8, z, y, x), folded, and of structures (B, S, z, y, x), to add.
+
+        ``x`` is (B, channels, z, y, x), ``ct`` (B, 2, 2 z, 2 y, 2 x).
+        """
+        there = ct.amax((1, 2, 3, 4), keepdim=True) > 0
+        near = self.seen(folded(ct), mask).addcmul_(mixed(self.known, x), mask)
+        for block in self.blocks.children():
+            near = block(near, mask)
+        added = mixed(self.heads, _bent(near)) * there
+        return added[:, : FOLD**3], added[:, FOLD**3 :]
+
+
 class BodyNet(nn.Module):
     """Logits of tumour (B, 1, z, y, x) and of structures (B, S, z/2, y/2, x/2) of an image.
 
     The image is (B, inputs, z, y, x), each extent a multiple of 2^levels; its last channel is the
-    body's mask. It is folded first: eight voxels are one of twice the width with eight times the
-    channels, on which nearly all work is done; tumour is unfolded at the end (`Fine` looks at it
-    there), and a structure's name needs no finer voxels.
+    body's mask, and a CT's channels, where there is one, come before all. It is folded first: eight
+    voxels are one of twice the width with eight times the channels, on which nearly all work is
+    done; tumour is unfolded at the end (`Fine` looks at it there), and a structure's name needs no
+    finer voxels.
     """
 
     def __init__(self, plan: BodyPlan) -> None:
@@ -102,22 +133,31 @@ class BodyNet(nn.Module):
         self.tumour = _head(w[0] + seen, FOLD**3, -3.0)  # tumour is rare: start near "none"
         self.structure = _head(w[0], plan.structures, 0.0)
         self.fine = Fine(plan) if plan.fine else None
+        self.density = Density(plan) if plan.ct else None
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Raises `ValueError` for extents that cannot be halved often enough."""
         step = 2**self.plan.levels
         if any(size % step for size in image.shape[2:]):
             raise ValueError(f"extents {tuple(image.shape[2:])} are not multiples of {step}")
-        body = image[:, -1:]
+        ct, image, body = (
+            image[:, : -self.plan.inputs],
+            image[:, -self.plan.inputs :],
+            image[:, -1:],
+        )
         masks = [F.max_pool3d(body, FOLD)]
         for _ in self.down:
             masks.append(F.max_pool3d(masks[-1], 2))
         seen = folded(image).contiguous(memory_format=torch.channels_last_3d)
         x = _bent(self._body(self.enter(seen, masks[0]), masks))
-        tumour = unfolded(mixed(self.tumour, torch.cat([x, seen], 1)))
+        tumour, names = mixed(self.tumour, torch.cat([x, seen], 1)), mixed(self.structure, x)
+        if self.density is not None and ct.shape[1]:
+            more, told = self.density(x, ct, masks[0])
+            tumour, names = tumour + more, names + told
+        tumour = unfolded(tumour)
         if self.fine is not None:
             tumour = tumour + self.fine(x, image)
-        return tumour * body + NONE * (1 - body), mixed(self.structure, x)
+        return tumour * body + NONE * (1 - body), names
 
     def _body(self, x: Tensor, masks: list[Tensor]) -> Tensor:
         skips = []

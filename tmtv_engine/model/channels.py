@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LOG_TOP = 30.0
 LINEAR_TOP = 25.0
 HU_TOP = 1000.0
+SOFT_HU = (-150.0, 250.0)
 BOTH_TOPS = (100.0, 8.0)
 """Where ``both`` clips SUV: its logarithm, which tells a bladder, and SUV itself, for the rest."""
 
@@ -36,17 +37,33 @@ def scaled_hu(hu: Tensor) -> Tensor:
     return ((hu + HU_TOP) / (2 * HU_TOP)).clamp(0, 1)
 
 
+def densities(hu: Tensor) -> tuple[Tensor, Tensor]:
+    """HU as two channels 0 … 1: from air to bone, and soft tissue apart; both 0 in air."""
+    low, high = SOFT_HU
+    return scaled_hu(hu), ((hu - low) / (high - low)).clamp(0, 1)
+
+
 def channels_of(suv: Tensor, hu: Tensor | None, recipe: Recipe) -> Tensor:
-    """The network's channels (C, z, y, x) of SUV and HU (z, y, x); no HU is air everywhere."""
+    """The network's channels (C, z, y, x) of SUV and HU (z, y, x); no HU is air everywhere.
+
+    A `BodyPlan` that takes a CT has the channels of one first, and none of them without.
+    """
     if recipe.scaling == "both":
         mask = body_mask(suv[None, None])[0, 0]
         log, linear = BOTH_TOPS
-        seen = (_logarithm(suv, log) * mask, (suv / linear).clamp(0, 1) * mask, mask)
-        return torch.stack(seen)
+        ct = () if hu is None or not takes_ct(recipe) else densities(hu)
+        suvs = (_logarithm(suv, log), (suv / linear).clamp(0, 1))
+        return torch.stack([*(seen * mask for seen in (*ct, *suvs)), mask])
     channels = [scaled(suv, recipe.scaling)]
-    if recipe.architecture.inputs > 1:
+    if takes_ct(recipe):
         channels.append(torch.zeros_like(suv) if hu is None else scaled_hu(hu))
     return torch.stack(channels)
+
+
+def takes_ct(recipe: Recipe) -> bool:
+    """Whether the recipe's network looks at a CT."""
+    plan = recipe.architecture
+    return plan.ct > 0 if isinstance(plan, BodyPlan) else plan.inputs > 1
 
 
 def _logarithm(suv: Tensor, top: float) -> Tensor:

@@ -21,7 +21,7 @@ from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.lesion.redraw import redraw
 from tmtv_engine.lesion.structures import STRUCTURES
 from tmtv_engine.model.bodynet import FOLD
-from tmtv_engine.model.channels import channels_of, grid_for, on_grid
+from tmtv_engine.model.channels import channels_of, grid_for, on_grid, takes_ct
 from tmtv_engine.model.checkpoint import network_of, read_model
 from tmtv_engine.model.naming import Naming, agreed
 from tmtv_engine.model.plans import BodyPlan
@@ -93,7 +93,7 @@ class NetworkSegmenter:
     @property
     def takes_ct(self) -> bool:
         """Whether it looks at a CT."""
-        return self.recipe.scaling != "both" and self.recipe.architecture.inputs > 1
+        return takes_ct(self.recipe)
 
     @property
     def device_name(self) -> str:

@@ -32,7 +32,8 @@ class BodyPlan:
 
     ``inputs`` counts the mask of the body, which is the last channel; ``structures`` is how many
     there are to tell apart; ``fine`` the channels that tumour is looked at with once more on
-    voxels as they are, unfolded (none: it is not).
+    voxels as they are, unfolded (none: it is not); ``ct`` those that a CT is looked at with, where
+    there is one (none: it never is).
     """
 
     inputs: int = 3
@@ -41,6 +42,7 @@ class BodyPlan:
     up: tuple[int, ...] = (2, 1)
     structures: int = 21
     fine: int = 0
+    ct: int = 0
 
     @property
     def levels(self) -> int:

@@ -29,8 +29,8 @@ class Recipe:
     ``lesions`` that of each lesion whatever its size; windows are then laid round lesions alike.
     ``threshold`` is the network's own probability that counts as one half, ``yielding`` the same
     in organs that are hot by nature, ``mirrored`` averages its answer with that of the mirrored
-    image. ``redraw``: what the network finds is redrawn from
-    the uptake (`redraw`).
+    image. ``redraw``: what the network finds is redrawn from the uptake (`redraw`).
+    ``learns`` names the part of the network that alone learns (none: all of it does).
     ``extra_copy``: each epoch sees every patient once more, moved a little (paper 2.4).
     """
 
@@ -63,6 +63,7 @@ class Recipe:
     threshold: float = 0.5
     yielding: float = 0.5
     mirrored: bool = False
+    learns: str = ""
 
 
 THE_PAPERS = Recipe("paper", PAPER, 4.0, (256, 128, 128), "linear", "sgd", 0.001, extra_copy=True)
@@ -89,7 +90,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "body": Recipe(
             "body",
-            BodyPlan(channels=(48, 96, 192), fine=16),
+            BodyPlan(channels=(48, 96, 192), fine=16, ct=32),
             8.0,
             (128, 32, 64),
             "both",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from queue import Empty, Full
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,14 @@ ORPHAN_S = 2.0
 
 
 def sample_of(
-    seed: int, spacing_mm: float = 8.0, anatomies: Anatomies | None = None, *, varied: bool = False
+    seed: int,
+    spacing_mm: float = 8.0,
+    anatomies: Anatomies | None = None,
+    *,
+    varied: bool = False,
+    with_ct: float = 0.5,
 ) -> Sample:
-    """Draw the patient of ``seed`` for training; every second one has a CT.
+    """Draw the patient of ``seed`` for training; the share ``with_ct`` of them has a CT.
 
     ``varied``: then changed by `vary`, from the same seed.
     """
@@ -31,8 +37,8 @@ def sample_of(
     from tmtv_engine.phantom.vary import vary
 
     r = np.random.default_rng((seed, 4))
-    with_ct = bool(r.random() < 0.5)
-    drawn = draw_tensors(seed, spacing_mm=spacing_mm, anatomies=anatomies, with_ct=with_ct)
+    has_ct = bool(r.random() < with_ct)
+    drawn = draw_tensors(seed, spacing_mm=spacing_mm, anatomies=anatomies, with_ct=has_ct)
     sample = Sample(
         seed,
         drawn.suv.cpu().numpy(),
@@ -50,22 +56,25 @@ def stream(
     spacing_mm: float = 8.0,
     anatomies: Anatomies | None = None,
     varied: bool = False,
+    with_ct: float = 0.5,
 ) -> Iterator[Sample]:
     """The patients of ``first_seed``, ``first_seed`` + 1 …, in that order, without end.
 
     Each of ``workers`` processes draws every so-manieth, a few ahead; without workers they are
     drawn here. The processes end with the iterator.
     """
-    how = (spacing_mm, anatomies, varied)
+    draw = partial(
+        sample_of, spacing_mm=spacing_mm, anatomies=anatomies, varied=varied, with_ct=with_ct
+    )
     if workers < 1:
         seed = first_seed
         while True:
-            yield sample_of(seed, spacing_mm, anatomies, varied=varied)
+            yield draw(seed)
             seed += 1
     context = multiprocessing.get_context("spawn")
     queues = [context.Queue(AHEAD) for _ in range(workers)]
     drawers = [
-        context.Process(target=_draw_on, args=(queue, first_seed + k, workers, how), daemon=True)
+        context.Process(target=_draw_on, args=(queue, first_seed + k, workers, draw), daemon=True)
         for k, queue in enumerate(queues)
     ]
     for drawer in drawers:
@@ -88,15 +97,12 @@ def _next(queue: Queue[Sample], drawer: multiprocessing.process.BaseProcess) -> 
                 raise RuntimeError("a process that draws patients has died") from None
 
 
-def _draw_on(
-    queue: Queue[Sample], seed: int, step: int, how: tuple[float, Anatomies | None, bool]
-) -> None:
+def _draw_on(queue: Queue[Sample], seed: int, step: int, draw: Callable[[int], Sample]) -> None:
     import torch
 
     torch.set_num_threads(1)
     queue.cancel_join_thread()  # whoever would read the rest is gone when this ends
-    spacing_mm, anatomies, varied = how
-    while _handed_over(queue, sample_of(seed, spacing_mm, anatomies, varied=varied)):
+    while _handed_over(queue, draw(seed)):
         seed += step
 
 

@@ -13,6 +13,7 @@ from tmtv_engine.phantom.disease import Disease, Lesion
 
 VISIBLE = 1.4  # so many times the uptake of its place
 MARKED = 0.15
+SOFT_HU = (25.0, 75.0)
 
 
 class Marks(NamedTuple):
@@ -38,14 +39,14 @@ def draw_lesions(canvas: Canvas, disease: Disease, body: Tensor, noise: torch.Ge
         shape = _whole(canvas, organ, body)
         if shape is not None and not _unseen(healthy, suv, shape):
             rough = _texture(shape, suv, 0.3, 18.0, canvas, noise)
-            marks = _put(canvas, marks, shape, rough)
+            marks = _put(canvas, marks, shape, rough, None)
     for lesion in disease.lesions:
         shape = intersect(
             canvas.ellipsoid(lesion.centre, lesion.radii, lesion.tilt, lesion.lean), body
         )
         if shape is None or float(shape.fill.max()) < 0.3 or _unseen(healthy, lesion.suv, shape):
             continue
-        marks = _put(canvas, marks, shape, _uptake(canvas, lesion, shape, noise))
+        marks = _put(canvas, marks, shape, _uptake(canvas, lesion, shape, noise), _hu(lesion))
     return marks
 
 
@@ -55,11 +56,20 @@ def _whole(canvas: Canvas, organ: str, body: Tensor) -> Shape | None:
     return Shape((slice(None),) * 3, canvas.kept[organ] * body)
 
 
-def _put(canvas: Canvas, marks: Marks, shape: Shape, uptake: Tensor) -> Marks:
+def _hu(lesion: Lesion) -> float | None:
+    """Its density, told by its own figures so that all else is drawn as before; none in bone,
+    most of whose lymphoma no CT shows."""
+    if lesion.site in ("marrow", "bone"):
+        return None
+    low, high = SOFT_HU
+    return low + (high - low) * (lesion.suv * 97.0 % 1.0)
+
+
+def _put(canvas: Canvas, marks: Marks, shape: Shape, uptake: Tensor, hu: float | None) -> Marks:
     number = marks.number + 1
     box, wins = shape.box, uptake > canvas.suv[shape.box]
     fill = shape.fill * wins
-    canvas.put(Shape(box, fill), uptake, 45.0, structure="other")
+    canvas.put(Shape(box, fill), uptake, hu, structure="other")
     marks.own[box] += fill * (uptake - marks.own[box])
     marks.labels[box].masked_fill_(fill > MARKED, number)
     return marks._replace(number=number)

@@ -32,7 +32,10 @@ class Extent:
 
 def vary(sample: Sample, r: np.random.Generator, extent: Extent | None = None) -> Sample:
     """``sample`` seen otherwise: placed, cut, bent and turned, then its numbers changed."""
-    return intensity(geometry(sample, r, extent or Extent()), r)
+    seen = intensity(geometry(sample, r, extent or Extent()), r)
+    return (
+        seen if seen.ct is None else replace(seen, ct=density(torch.from_numpy(seen.ct), r).numpy())
+    )
 
 
 def geometry(sample: Sample, r: np.random.Generator, extent: Extent) -> Sample:
@@ -241,3 +244,42 @@ def _noise(s: Tensor, r: np.random.Generator) -> Tensor:
         end = torch.minimum(z, len(s) - 1 - z)
         level = level * (1 + 3 * torch.exp(-end / 2))[:, None, None]
     return (s + grain * level).clamp(min=0)
+
+
+def density(hu: Tensor, r: np.random.Generator) -> Tensor:
+    """A CT (z, y, x) in HU as another scanner would show it, of a body that has moved since."""
+    body = _displaced(hu - AIR_HU, r) * float(np.exp(r.normal(0, 0.03)))
+    uneven = torch.from_numpy(r.normal(0, 14, (1, 1, 8, 4, 4)).astype(np.float32))
+    field = F.interpolate(uneven, hu.shape, mode="trilinear", align_corners=True)[0, 0]
+    seed, amount = int(r.integers(2**31)), float(r.uniform(0, 25))
+    grain = amount * torch.randn(hu.shape, generator=torch.Generator().manual_seed(seed))
+    tissue = ((body + AIR_HU + 300) / 200).clamp(0, 1)  # no more of it in lung, none in air
+    changed = body + tissue * (field + grain + float(r.normal(0, 8)))
+    return _ended(changed, r).clamp(min=0) + AIR_HU
+
+
+def _displaced(body: Tensor, r: np.random.Generator) -> Tensor:
+    """Breath and motion: half a voxel, now and then more, here otherwise than there."""
+    much = 0.5 if r.random() < 0.8 else 1.2
+    knots = r.normal(0, much, (1, 3, 8, 3, 3)) + r.normal(0, much / 2, (1, 3, 1, 1, 1))
+    moved = F.interpolate(
+        torch.from_numpy(knots.astype(np.float32)), body.shape, mode="trilinear", align_corners=True
+    )[0]
+    axes = [torch.arange(n, dtype=torch.float32) for n in body.shape]
+    where = [a + d for a, d in zip(torch.meshgrid(*axes, indexing="ij"), moved, strict=True)]
+    scale = [w * (2.0 / n) + (1.0 / n - 1.0) for w, n in zip(where, body.shape, strict=True)]
+    return F.grid_sample(body[None, None], torch.stack(scale[::-1], -1)[None], align_corners=False)[
+        0, 0
+    ]
+
+
+def _ended(body: Tensor, r: np.random.Generator) -> Tensor:
+    """A CT's field is narrower than a PET's, or shorter, now and then."""
+    kind, radius, lost = r.random(2), r.uniform(22, 33), int(r.integers(1, 12))
+    if kind[0] < 0.2:
+        y, x = (torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in body.shape[1:])
+        body = body * (y[:, None] ** 2 + x**2 < radius**2)
+    if kind[1] < 0.15:
+        body = body.clone()
+        body[slice(lost) if kind[1] < 0.08 else slice(-lost, None)] = 0
+    return body

@@ -30,7 +30,7 @@ def main() -> int:
     torch.backends.cudnn.benchmark = True  # windows come in few sizes
     changed = {
         key: value
-        for key in ("epochs", "anneal", "seed", "batch", "shows", "bf16")
+        for key in ("epochs", "anneal", "seed", "batch", "shows", "bf16", "learns")
         if (value := getattr(given, key)) is not None
     }
     recipe = dataclasses.replace(RECIPES[given.recipe], **changed)
@@ -85,6 +85,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--batch", type=count, help="windows a step")
     parser.add_argument("--bf16", action="store_true", default=None, help="for a GPU")
     parser.add_argument("--shows", type=count, help="how often an epoch shows each patient")
+    parser.add_argument("--learns", help="the part of the network that alone learns")
     parser.add_argument("--threads", type=count, default=1, help="that make batches, or compute")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true", help="needs a C++ compiler")

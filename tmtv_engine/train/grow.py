@@ -1,7 +1,8 @@
 """A wider network that begins as a narrower one: the same answers, with room to learn more.
 
 What is new feeds nothing that was there (those weights begin at zero), and is drawn at random, so
-that it learns from the first step on. A part that the narrower one lacks, `Fine`, begins as it is.
+that it learns from the first step on. `Fine` and `Density`, where the narrower one lacks them,
+begin as they are.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tmtv_engine.errors import InputError
 from tmtv_engine.model.bodynet import FOLD
 from tmtv_engine.model.plans import BodyPlan
 
-ADDED = "fine."
+ADDED = ("fine.", "density.")
 JOINED = "tumour.weight"  # its inputs are the network's channels and then the folded image
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from tmtv_engine.image.resample import BODY_SUV, Shape
 from tmtv_engine.model.body import body_mask
-from tmtv_engine.model.channels import HU_TOP, channels_of
+from tmtv_engine.model.channels import HU_TOP, channels_of, takes_ct
 from tmtv_engine.model.recipes import Recipe
 from tmtv_engine.train.augment import motion, moved
 from tmtv_engine.train.loss import lesion_shares
@@ -154,7 +154,10 @@ def _shown(
         patient = piece(patient, r)
     if window is not None:
         patient = part(patient, window, r, alike=recipe.lesions > 0)
-    image = channels_of(patient.suv * gain, patient.hu, recipe)
+    hu = patient.hu
+    if hu is None and takes_ct(recipe):  # a step's images have the same channels
+        hu = torch.full_like(patient.suv, -HU_TOP)
+    image = channels_of(patient.suv * gain, hu, recipe)
     image = torch.cat([image, patient.prob[None]])
     if lesson.extra:
         shape = (image.shape[1], image.shape[2], image.shape[3])

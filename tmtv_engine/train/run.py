@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from tmtv_engine.errors import InputError
+from tmtv_engine.errors import InputError, UsageError
 from tmtv_engine.files import write_bytes
 from tmtv_engine.model.bodynet import FOLD
 from tmtv_engine.model.checkpoint import network_of, recipe_of
@@ -41,6 +41,8 @@ class Run:
         self.net = network_of(recipe.architecture).to(  # type: ignore[call-overload]
             self.device, memory_format=torch.channels_last_3d
         )
+        for name, weight in self.net.named_parameters():
+            weight.requires_grad_(name.startswith(recipe.learns))
         self.mean = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
         if compiled:
             self.net.compile()
@@ -185,9 +187,12 @@ class Run:
 
 
 def _optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    learning = [weight for weight in net.parameters() if weight.requires_grad]
+    if not learning:
+        raise UsageError(f"the network has no part {recipe.learns!r}", "Name one that it has.")
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(net.parameters(), lr=recipe.rate, momentum=recipe.momentum)
-    return torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+        return torch.optim.SGD(learning, lr=recipe.rate, momentum=recipe.momentum)
+    return torch.optim.AdamW(learning, lr=recipe.rate, weight_decay=recipe.weight_decay)
 
 
 def _state(net: nn.Module) -> list[tuple[str, Tensor]]:

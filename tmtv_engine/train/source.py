@@ -23,6 +23,8 @@ from tmtv_engine.phantom.sample import Sample
 from tmtv_engine.train.lesson import Cohort, Lesson, Patient, lessons_of
 
 DIGITAL = "digital patients drawn in the organ shapes of real people; no real PET"
+DENSITY = "density."
+"""The part of a `BodyNet` that only a CT teaches: every patient has one then."""
 DRAWN = "digital patients drawn in drawn bodies; no real PET"
 
 
@@ -102,6 +104,7 @@ class DigitalSource:
                 spacing_mm=self.recipe.spacing_mm,
                 anatomies=self.anatomies,
                 varied=True,
+                with_ct=1.0 if self.recipe.learns == DENSITY else 0.5,
             )
             self._ahead = (epoch, self._thread.submit(self._draw))
         drawn = self._ahead[1].result()
