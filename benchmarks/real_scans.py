@@ -1,6 +1,7 @@
 """Real scans: what a model accepts of each tumour and organ, and how far that moves.
 
-    python benchmarks/real_scans.py [--model vnet|RUN|nnunet:DIR] [--steady] [--data ../shared/data]
+    python benchmarks/real_scans.py [--model vnet|RUN|nnunet:DIR] [--steady] [--no-ct]
+        [--data ../shared/data]
 
 The whole-body GE scan (a sarcoma of the thigh, no CT), a GE scan of the chest (ACRIN042, a hilar
 tumour that nobody drew), and ten IBSI crops round sarcomas; no lymphoma is among them. Each is
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,12 +66,22 @@ class Scan:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """A changed scan, and the way of a mask or label map of it back to the scan as it was."""
+    """A changed scan, and the way of a mask or label map of it back to the scan as it was.
+
+    ``moved`` (4×4, mm) takes a place of the body to where it lies now: its CT moves along.
+    """
 
     name: str
     suv: Volume
     back: Callable[[Volume], Volume]
     seen: Mask | bool = True
+    moved: npt.NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
+
+    def ct(self, ct: Volume | None) -> Volume | None:
+        """The scan's CT as it lies beside the changed PET."""
+        if ct is None:
+            return None
+        return Volume(ct.array, Grid(ct.grid.shape, self.moved @ ct.grid.affine), ct.unit)
 
 
 def scans(data: Path, only: str = "") -> Iterator[Scan]:
@@ -107,7 +118,13 @@ def changes(suv: Volume) -> Iterator[Change]:
         yield Change(f"SUV × {gain}", suv.with_array(array * gain), same)
     yield Change("noise", suv.with_array(np.maximum(array + noise * np.sqrt(array), 0)), same)
     flipped = suv.with_array(np.ascontiguousarray(array[:, :, ::-1]))
-    yield Change("mirrored", flipped, lambda v: suv.with_array(v.array[:, :, ::-1], v.unit))
+    mirror = np.diag([-1.0, 1.0, 1.0, 1.0])
+    mirror[0, 3] = 2 * suv.grid.to_mm((np.array(suv.grid.shape) - 1) / 2)[0]
+
+    def flipped_back(v: Volume) -> Volume:
+        return suv.with_array(v.array[:, :, ::-1], v.unit)
+
+    yield Change("mirrored", flipped, flipped_back, moved=mirror)
     yield _padded("64 mm of air above", suv, (0, round(64 / suv.grid.spacing_mm[0])), (0, 0))
     yield _padded("air round it", suv, (3, 5), (7, 12))
     length = array.shape[0] * suv.grid.spacing_mm[0]
@@ -116,8 +133,8 @@ def changes(suv: Volume) -> Iterator[Change]:
         seen = np.broadcast_to(cut[:, None, None], array.shape)
         shown = _part(suv, cut)
         yield Change(f"{name} cut off", shown, same, seen)
-    yield Change("shifted 3.7 mm", *_turned(suv, 0.0, 3.7))
-    yield Change("turned 5°", *_turned(suv, 5.0, 0.0))
+    yield _turned("shifted 3.7 mm", suv, 0.0, 3.7)
+    yield _turned("turned 5°", suv, 5.0, 0.0)
     for mm in (2.0, 7.0):
         yield Change(f"voxels of {mm:.0f} mm", resample(suv, _cubes(suv.grid, mm)), same)
 
@@ -149,7 +166,7 @@ def _part(suv: Volume, kept: Mask) -> Volume:
     return Volume(array, Grid(array.shape, affine), suv.unit)
 
 
-def _turned(suv: Volume, degrees: float, shift_mm: float) -> tuple[Volume, Callable[..., Volume]]:
+def _turned(name: str, suv: Volume, degrees: float, shift_mm: float) -> Change:
     """The body turned about z and x and shifted along every axis, on the grid as it was."""
     a, middle = np.deg2rad(degrees), suv.grid.to_mm((np.array(suv.grid.shape) - 1) / 2)
     c, s = np.cos(a), np.sin(a)
@@ -164,7 +181,7 @@ def _turned(suv: Volume, degrees: float, shift_mm: float) -> tuple[Volume, Calla
     def back(volume: Volume) -> Volume:
         return resample(Volume(volume.array, there, volume.unit), suv.grid, order=0)
 
-    return shown, back
+    return Change(name, shown, back, moved=move)
 
 
 def _cubes(grid: Grid, mm: float) -> Grid:
@@ -189,7 +206,7 @@ class Answer:
 def answers(scan: Scan, segment: Segmenter) -> Iterator[Answer]:
     """The model's answer to each change of a scan."""
     for change in changes(scan.suv):
-        found = segment(change.suv, scan.ct)
+        found = segment(change.suv, change.ct(scan.ct))
         masks = {
             "paper": paper_rule(found.probability),
             "vote": vote(found.probability, change.suv),
@@ -283,6 +300,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--steady", action="store_true", help="look at no tumour and no organ")
+    parser.add_argument("--no-ct", action="store_true", help="show it no CT")
     parser.add_argument("--only", default="", metavar="WORD", help="scans whose name holds it")
     given = parser.parse_args()
     segment = registry.load(given.model, given.device).segment
@@ -290,7 +308,7 @@ def main() -> None:
         parser.error("hotspot is no network")
     moved, found, whole = [], [], []
     for scan in scans(given.data, given.only):
-        told = list(answers(scan, segment))
+        told = list(answers(replace(scan, ct=None) if given.no_ct else scan, segment))
         moved += steady(scan, told)
         if not given.steady:
             found += judged(scan, told)

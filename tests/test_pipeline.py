@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tmtv_engine.image.volume import Grid, Unit, Volume
 from tmtv_engine.model.finders import Finder, file_finder, finder_of
 from tmtv_engine.model.registry import Model, load
 from tmtv_engine.model.segmenter import Prediction
-from tmtv_engine.notices import Notice
+from tmtv_engine.notices import Notice, notice
 from tmtv_engine.pipeline import CaseConfig, liver_threshold, run_loaded
 from tmtv_engine.study.inputs import inputs_sha256
 
@@ -48,6 +49,25 @@ def test_a_ct_that_nobody_would_look_at_is_not_missed(tmp_path: Path) -> None:
         assert ("no-ct" in codes) is takes_ct
     assert not finder_of(load("hotspot")).takes_ct
     assert not file_finder(tmp_path / "rois.nii.gz").takes_ct
+
+
+def test_a_ct_that_lies_beside_the_pet_is_shown_to_none_that_does_without(tmp_path: Path) -> None:
+    suv, _ = make_volume()
+    ct = Volume(np.zeros(suv.grid.shape, np.float32), suv.grid, Unit.HU)
+    seen: list[Volume | None] = []
+
+    def segment(suv: Volume, ct: Volume | None, /) -> Prediction:
+        seen.append(ct)
+        return Prediction(suv.with_array(np.zeros(suv.grid.shape, np.float32), Unit.PROBABILITY))
+
+    fits = replace(make_loaded(suv), ct=ct)
+    apart = replace(fits, notices=(notice("misregistration", "50 mm"),))
+    for must_fit in (True, False):
+        finder = finder_of(Model(segment, {"name": "toy"}, ct_must_fit=must_fit))
+        for number, loaded in enumerate((fits, apart)):
+            run_loaded(f"c{must_fit}{number}", loaded, finder, CaseConfig(tmp_path))
+    assert seen == [ct, None, ct, ct]
+    assert load("vnet").ct_must_fit
 
 
 @pytest.mark.parametrize("rule", ["paper", "vote"])

@@ -118,7 +118,7 @@ def predict(
     from tmtv_engine.model.registry import load
 
     finder = finder_of(load(model, device), rule=rule)
-    found = finder.find(study.suv, study.ct)
+    found = finder.find(study.suv, study.ct_for(finder.ct_must_fit))
     name = str(finder.record["name"])
     status = [first_status(o.source, name, o.structure) for o in found.origins]
     return found.lesions.take([k for k, s in enumerate(status) if s is Status.ACCEPTED])

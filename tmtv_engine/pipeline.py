@@ -116,7 +116,7 @@ def run_loaded(
     with ThreadPoolExecutor(1) as beside:
         hashed = beside.submit(inputs_sha256, loaded.input_files)
         with _stage(seconds, finder.stage, 1, config):
-            found = finder.on(loaded.source).find(loaded.suv, loaded.ct)
+            found = finder.on(loaded.source).find(loaded.suv, loaded.ct_for(finder.ct_must_fit))
             kept = {} if study is None else organs_record(study)
             organs = _organs(loaded, study, config)
             found = found if organs is None else _by_organs(found, organs)

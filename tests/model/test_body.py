@@ -30,7 +30,8 @@ def untrained() -> NetworkSegmenter:
     recipe = RECIPES["body"]
     assert isinstance(recipe.architecture, BodyPlan)
     net = BodyNet(recipe.architecture)
-    for head in (net.tumour, net.structure):
+    assert net.density is not None
+    for head in (net.tumour, net.structure, net.density.heads):
         torch.nn.init.normal_(head.weight, 0.0, 1.0)
     record = {"name": "untrained", "sha256": "0", "trained_on": "nothing"}
     return NetworkSegmenter(net, recipe, record, torch.device("cpu"))
@@ -47,9 +48,14 @@ def person(seed: int, shape: tuple[int, int, int] = (70, 44, 66)) -> Float:
     return suv
 
 
-def answer(segment: NetworkSegmenter, suv: Float, origin: tuple[float, ...] = (0, 0, 0)) -> Float:
+def answer(
+    segment: NetworkSegmenter,
+    suv: Float,
+    origin: tuple[float, ...] = (0, 0, 0),
+    ct: Volume | None = None,
+) -> Float:
     grid = Grid.axial(suv.shape, SPACING, origin)  # type: ignore[arg-type]
-    found: Prediction = segment.plain(Volume(suv, grid, Unit.SUV))
+    found: Prediction = segment.plain(Volume(suv, grid, Unit.SUV), ct)
     assert found.naming is not None
     return np.asarray(found.probability.array)
 
@@ -88,6 +94,28 @@ def test_a_mirrored_scan_has_the_mirrored_answer(untrained: NetworkSegmenter) ->
     expected = answer(untrained, person(2))
     mirrored = answer(untrained, np.ascontiguousarray(person(2)[:, :, ::-1]))
     assert np.abs(mirrored[:, :, ::-1] - expected).max() < SAME
+
+
+def scan(suv: Float, first: int = 0, origin: tuple[float, ...] = (0, 0, 0)) -> Volume:
+    """A CT on a grid of its own, from the PET's row ``first`` on: denser where it takes up more."""
+    hu = np.where(suv > 0, 20 * suv - 40, -1000).astype(np.float32)[:, first:]
+    x, y, z = origin
+    grid = Grid.axial(hu.shape, SPACING, (x, y + first * SPACING[1], z))  # type: ignore[arg-type]
+    return Volume(hu, grid, Unit.HU)
+
+
+def test_a_ct_s_own_matrix_and_place_change_nothing_but_its_density_does(
+    untrained: NetworkSegmenter,
+) -> None:
+    """The body begins in row 8: a field that begins in row 4 shows all of it."""
+    suv = person(3)
+    plain, seen = answer(untrained, suv), answer(untrained, suv, ct=scan(suv))
+    assert np.abs(seen - plain).max() > 0.2
+    assert np.abs(answer(untrained, suv, ct=scan(suv, 4)) - seen).max() < SAME
+    far = (-411.3, 77.7, 1205.1)
+    assert np.abs(answer(untrained, suv, far, scan(suv, 4, far)) - seen).max() < 10 * SAME
+    air = scan(suv).with_array(np.full(suv.shape, -1000, np.float32))
+    assert np.array_equal(answer(untrained, suv, ct=air), plain)
 
 
 def test_legs_that_are_cut_off_change_only_what_lies_near(untrained: NetworkSegmenter) -> None:

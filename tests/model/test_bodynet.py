@@ -12,7 +12,8 @@ from tmtv_engine.model.vnet import parameter_count
 
 SMALL = BodyPlan(3, (4, 6, 8), (1, 1, 1), (1, 1), 5)
 FINE = BodyPlan(3, (4, 6, 8), (1, 1, 1), (1, 1), 5, fine=3)
-both = pytest.mark.parametrize("plan", [SMALL, FINE], ids=["folded", "fine"])
+DENSE = BodyPlan(3, (4, 6, 8), (1, 1, 1), (1, 1), 5, fine=3, ct=4)
+both = pytest.mark.parametrize("plan", [SMALL, FINE, DENSE], ids=["folded", "fine", "dense"])
 
 
 def _net(plan: BodyPlan) -> BodyNet:
@@ -20,6 +21,9 @@ def _net(plan: BodyPlan) -> BodyNet:
     net = BodyNet(plan)
     if net.fine is not None:
         torch.nn.init.normal_(net.fine.last.weight, 0.0, 0.5)
+    if net.density is not None:
+        for drawn in net.density.heads.parameters():
+            torch.nn.init.normal_(drawn, 0.0, 0.5)
     return net
 
 
@@ -70,6 +74,30 @@ def test_air_is_no_tumour_and_says_nothing_to_the_body(plan: BodyPlan) -> None:
 def test_one_image_is_answered_alone_as_beside_another(plan: BodyPlan) -> None:
     image, net = _image(), _net(plan)
     assert torch.allclose(net(image)[0][:1], net(image[:1])[0], atol=1e-5)
+
+
+def _ct(image: torch.Tensor) -> torch.Tensor:
+    return torch.rand(len(image), 2, *image.shape[2:]) * image[:, -1:]
+
+
+def test_a_ct_changes_both_answers_and_one_of_air_alone_is_none() -> None:
+    net, image = _net(DENSE), _image()
+    ct = _ct(image)
+    ct[1] = 0
+    plain, seen = net(image), net(torch.cat([ct, image], 1))
+    for without, beside in zip(plain, seen, strict=True):
+        assert (without[0] - beside[0]).abs().max() > 0.1
+        assert torch.equal(without[1], beside[1])
+
+
+def test_air_round_a_body_with_its_ct_changes_nothing_either() -> None:
+    net, image = _net(DENSE), _image()
+    scan = torch.cat([_ct(image), image], 1)
+    wider = torch.nn.functional.pad(scan, (8, 16, 0, 8, 8, 0))
+    tumour, names = net(scan)
+    far, told = net(wider)
+    assert torch.allclose(far[:, :, 8:, :24, 8:16], tumour, atol=1e-5)
+    assert torch.allclose(told[:, :, 4:, :12, 4:8], names, atol=1e-5)
 
 
 def test_the_finer_look_tells_a_voxel_from_its_neighbours_in_the_same_folded_voxel() -> None:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from tmtv_engine.errors import DeviceError, InputError, UsageError
 from tmtv_engine.image.volume import Grid, Unit, Volume
-from tmtv_engine.model.channels import scaled, scaled_hu
+from tmtv_engine.model.channels import channels_of, densities, scaled, scaled_hu
 from tmtv_engine.model.checkpoint import network_of, write_model
 from tmtv_engine.model.infer import NetworkSegmenter, device_of, load_model
-from tmtv_engine.model.plans import Architecture
+from tmtv_engine.model.plans import Architecture, BodyPlan
 from tmtv_engine.model.recipes import Recipe
 
 RECIPE = Recipe(
@@ -74,6 +74,30 @@ def test_suv_is_scaled_to_one() -> None:
 def test_hu_is_scaled_and_clipped() -> None:
     hu = torch.tensor([-2000.0, -1000.0, 0.0, 500.0, 3000.0])
     assert scaled_hu(hu).tolist() == [0.0, 0.0, 0.5, 0.75, 1.0]
+
+
+def test_a_ct_is_two_channels_which_air_leaves_empty() -> None:
+    """Soft tissue, -150 to 250 HU, has a channel to itself: fat is a tenth of it, bone all."""
+    hu = torch.tensor([-2000.0, -1000.0, -110.0, 50.0, 250.0, 1000.0])
+    wide, soft = densities(hu)
+    assert wide.tolist() == pytest.approx([0.0, 0.0, 0.445, 0.525, 0.625, 1.0])
+    assert soft.tolist() == pytest.approx([0.0, 0.0, 0.1, 0.5, 1.0, 1.0])
+
+
+def test_a_ct_comes_before_the_pet_and_is_seen_in_the_body_only() -> None:
+    plan = BodyPlan(3, (2, 2), (0, 0), (0,), ct=2)
+    recipe = dataclasses.replace(RECIPE, architecture=plan, scaling="both")
+    suv = torch.zeros(12, 12, 12)
+    suv[4:8, 4:8, 4:8] = 2.0
+    hu = torch.full_like(suv, 50.0)  # a table, too
+    plain, both = channels_of(suv, None, recipe), channels_of(suv, hu, recipe)
+    assert len(plain) == 3
+    assert torch.equal(both[2:], plain)
+    body = plain[-1] > 0
+    assert both[1][body].unique().tolist() == [0.5]
+    assert not both[:2, ~body].any()
+    deaf = dataclasses.replace(recipe, architecture=dataclasses.replace(plan, ct=0))
+    assert torch.equal(channels_of(suv, hu, deaf), plain)
 
 
 def test_the_answer_lies_where_the_uptake_does() -> None:

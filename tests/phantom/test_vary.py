@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from tmtv_engine.phantom.sample import Sample
-from tmtv_engine.phantom.vary import Extent, gain, geometry, intensity, vary
+from tmtv_engine.phantom.vary import Extent, density, gain, geometry, intensity, vary
 
 
 def _marked(shape: tuple[int, int, int] = (30, 22, 26)) -> Sample:
@@ -45,6 +47,46 @@ def test_numbers_change_and_the_truth_stays() -> None:
     assert changed.suv.min() >= 0
     assert changed.prob is sample.prob
     assert changed.structures is sample.structures
+
+
+def _scanned() -> torch.Tensor:
+    """Soft tissue of 40 HU in the middle of air."""
+    hu = torch.full((40, 30, 36), -1000.0)
+    hu[6:34, 6:24, 6:30] = 40.0
+    return hu
+
+
+def test_a_ct_moves_a_little_against_the_pet_and_air_stays_air() -> None:
+    means, moved = [], []
+    for seed in range(60):
+        seen = density(_scanned(), np.random.default_rng(seed))
+        assert seen.min() == -1000.0
+        assert (seen[:2, :, :2] < -990).all()
+        means.append(float(seen[16:24, 12:18, 15:21].mean()))
+        edge = (seen[12:28, 15, 15:21].mean() > -500) and seen[12:28, 5, 15:21].mean() > -950
+        moved.append(bool(edge))
+    assert abs(np.median(means) - 40) < 12  # calibration and contrast vary about what is true
+    assert 15 < np.std(means) < 60
+    assert 5 < sum(moved) < 55  # the border has moved over in some
+
+
+def test_a_ct_leaves_the_pet_as_it_is() -> None:
+    sample = _marked()
+    with_ct = vary(sample, np.random.default_rng(7))
+    without = vary(replace(sample, ct=None), np.random.default_rng(7))
+    np.testing.assert_array_equal(with_ct.suv, without.suv)
+    assert without.ct is None
+    assert with_ct.ct is not None
+    assert with_ct.ct.shape == with_ct.suv.shape
+
+
+def test_a_ct_s_field_ends_before_the_pet_s_at_times() -> None:
+    whole = torch.full((60, 70, 70), 40.0)
+    ended = [density(whole, np.random.default_rng(seed)) < -900 for seed in range(80)]
+    narrow = [bool(e[30, 0, 0] and not e[30, 35, 35]) for e in ended]
+    short = [bool(e[0].all() or e[-1].all()) for e in ended]
+    assert 6 <= sum(narrow) <= 28  # a fifth
+    assert 3 <= sum(short) <= 24  # fifteen of a hundred
 
 
 def test_gain_is_one_factor_between_a_third_and_three() -> None:

@@ -81,6 +81,7 @@ CHANGES: dict[str, Any] = {
     "epochs": 3, "entropy": 3.0, "clip": 0.1, "average": 0.2, "gain": 1.1, "pieces": 0.9,
     "extra_copy": True, "bf16": True, "seed": 1, "anneal": 4, "windows": ((16, 16, 24),),
     "batch": 1, "shows": 3, "naming": 2.0, "lesions": 0.5,
+    "learns": "down_blocks.",
     "architecture": dataclasses.replace(PLAN, up=(1, 0)),
 }  # fmt: skip
 SETTLED_LATER = {"name", "redraw", "threshold", "yielding", "mirrored"}  # of the model
@@ -147,11 +148,11 @@ def test_a_training_begins_with_weights_that_are_there(tmp_path: Path) -> None:
     assert not differ(run.weights(), begun)
 
 
-@pytest.mark.parametrize("fine", [0, 5])
-def test_a_wider_network_begins_as_the_narrower_one(fine: int) -> None:
+@pytest.mark.parametrize(("fine", "ct"), [(0, 0), (5, 0), (0, 4), (5, 4)])
+def test_a_wider_network_begins_as_the_narrower_one(fine: int, ct: int) -> None:
     torch.manual_seed(1)
     small = BodyPlan(3, (4, 6, 5), (1, 1, 2), (1, 1))
-    wide = BodyPlan(3, (7, 6, 9), (1, 1, 2), (1, 1), fine=fine)
+    wide = BodyPlan(3, (7, 6, 9), (1, 1, 2), (1, 1), fine=fine, ct=ct)
     narrow = network_of(small)
     for value in narrow.parameters():
         torch.nn.init.normal_(value, 0.0, 0.2)
@@ -160,14 +161,30 @@ def test_a_wider_network_begins_as_the_narrower_one(fine: int) -> None:
     run.begin(narrow.state_dict())
     image = torch.rand(2, 3, 16, 8, 24)
     image[:, -1] = (image[:, -1] > 0.3).float()
+    scan = torch.cat([torch.rand(2, 2 * (ct > 0), 16, 8, 24), image], 1)  # its CT before it
     with torch.inference_mode():
-        for one, two in zip(run.net(image), narrow(image), strict=True):
+        for one, two in zip(run.net(scan), narrow(image), strict=True):
             assert one.std() > 0.1
             torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
     # what is new is as it was drawn, so that it can learn
     new = run.net.state_dict()["enter.conv.weight"][4:]
     assert torch.equal(new, drawn["enter.conv.weight"][4:])
     assert new.std() > 0.01
+
+
+def test_only_the_part_that_learns_is_changed(tmp_path: Path) -> None:
+    """Images of which some have a CT: what it says is learnt, all else is left as it was."""
+    recipe = dataclasses.replace(
+        BODY, architecture=dataclasses.replace(PLAN, ct=4), learns="density.", epochs=1
+    )
+    first = {k: v.clone() for k, v in Run(recipe).net.state_dict().items()}
+    run = train(Some(recipe), tmp_path, recipe)
+    changed = {k for k, v in run.net.state_dict().items() if not torch.equal(v, first[k])}
+    assert changed
+    assert all(key.startswith("density.") for key in changed)
+    assert {k for k, v in run.mean.items() if not torch.equal(v, first[k])} == changed
+    with pytest.raises(UsageError, match="no part 'bottom'"):
+        Run(dataclasses.replace(recipe, learns="bottom"))
 
 
 @pytest.mark.parametrize("plan", [BodyPlan(3, (8, 4, 4), (1, 0, 1), (0, 0)), BodyPlan(3, (4, 4))])
@@ -225,7 +242,17 @@ def test_the_cohort_checkpoint_of_the_first_version_is_loaded(tmp_path: Path) ->
 
     from tmtv_engine.train.run import _content
 
-    later = ("anneal", "windows", "batch", "shows", "naming", "lesions", "threshold", "mirrored")
+    later = (
+        "anneal",
+        "windows",
+        "batch",
+        "shows",
+        "naming",
+        "lesions",
+        "threshold",
+        "mirrored",
+        "learns",
+    )
     recipe = {k: v for k, v in json.loads(told["recipe"]).items() if k not in (*later, "epochs")}
     told |= {"recipe": json.dumps(recipe, sort_keys=True), "sha256": _content(tensors)}
     told.pop("step")
@@ -307,6 +334,12 @@ def test_digital_patients_are_the_same_for_the_same_epoch(tmp_path: Path) -> Non
         assert isinstance(one.patient, Patient)
         assert isinstance(two.patient, Patient)
         assert torch.equal(one.patient.suv, two.patient.suv)
+    kinds = {one.patient.hu is None for one in alone if isinstance(one.patient, Patient)}
+    assert True in kinds  # half have no CT; those that a CT's part learns from have one each
+    dense = dataclasses.replace(recipe, learns="density.")
+    for one in DigitalSource(dense, patients=2, workers=0).lessons(1):
+        assert isinstance(one.patient, Patient)
+        assert one.patient.hu is not None
     later = DigitalSource(recipe, patients=2, workers=0, first_seed=1_000_002).lessons(0)
     for one, two in zip(by_number(later), by_number(alone), strict=True):
         assert isinstance(one.patient, Patient)

@@ -45,7 +45,8 @@ class Found:
 class Finder:
     """A way to find lesions: called with SUV and CT, and what `case.json` says of it.
 
-    ``takes_ct``: whether a CT that is not there is missed. ``limits``: what else it was asked for
+    ``takes_ct``: whether a CT that is not there is missed; ``ct_must_fit``: whether one that does
+    not lie on the PET is not to be shown to it. ``limits``: what else it was asked for
     and decides what it finds; recorded in the case and compared at a rerun. It pickles (``find``
     is a function or a value that can be called): another process or machine may do the finding.
     """
@@ -55,6 +56,7 @@ class Finder:
     device: str = "cpu"
     stage: str = "network"
     takes_ct: bool = True
+    ct_must_fit: bool = False
     limits: Mapping[str, Any] = field(default_factory=dict)
 
     def on(self, source: Mapping[str, Any]) -> Finder:
@@ -82,7 +84,14 @@ def finder_of(
     find = _Network(model.segment, model.warnings, rule, min_ml, split)
     record = {**model.record, "rule": rule, **({} if split else {"split": False})}
     limits = {"min_ml": float(min_ml)}
-    return Finder(find, record, model.device, takes_ct=model.takes_ct, limits=limits)
+    return Finder(
+        find,
+        record,
+        model.device,
+        takes_ct=model.takes_ct,
+        ct_must_fit=model.ct_must_fit,
+        limits=limits,
+    )
 
 
 def load(

@@ -96,6 +96,11 @@ class NetworkSegmenter:
         return takes_ct(self.recipe)
 
     @property
+    def ct_must_fit(self) -> bool:
+        """Whether it does without a CT that does not lie on the PET: it learned of none such."""
+        return isinstance(self.recipe.architecture, BodyPlan)
+
+    @property
     def device_name(self) -> str:
         """Where it runs."""
         return str(self.device)

@@ -32,6 +32,7 @@ class Model:
     """A segmenter (None: hot spots, no network) and what `case.json` says of it.
 
     ``takes_ct``: whether it looks at a CT, so that there being none is worth a warning.
+    ``ct_must_fit``: whether it rather does without than look at one that lies beside the PET.
     ``ask``: how it answers a reader's clicks, with a probability on the PET's grid, unless its
     last argument says that nobody waits any more; None where it takes none.
     """
@@ -41,6 +42,7 @@ class Model:
     device: str = "cpu"
     warnings: tuple[Notice, ...] = ()
     takes_ct: bool = True
+    ct_must_fit: bool = False
     ask: Asking | None = None
 
 
@@ -100,7 +102,12 @@ def load(name: str | None = None, device: str = "auto", told: Told | None = None
     _only_for_others(name, told)
     network = load_model(name, device=device)
     return Model(
-        network, dict(network.record), network.device_name, network.warnings, network.takes_ct
+        network,
+        dict(network.record),
+        network.device_name,
+        network.warnings,
+        takes_ct=network.takes_ct,
+        ct_must_fit=network.ct_must_fit,
     )
 
 

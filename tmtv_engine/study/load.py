@@ -46,6 +46,11 @@ class Loaded:
     input_files: tuple[Path, ...]
     rescale: Rescale | None = None
 
+    def ct_for(self, must_fit: bool) -> Volume | None:
+        """The CT that a model is shown: where it ``must_fit``, none that lies beside the PET."""
+        apart = any(notice.code == "misregistration" for notice in self.notices)
+        return None if must_fit and apart else self.ct
+
 
 def load_study(study: Study, overrides: Overrides | None = None) -> Loaded:
     """Read a study; raises `InputError` and its kin with the file, the tag and the way out."""
