@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 
@@ -93,3 +94,72 @@ def test_a_case_of_one_name_is_never_anothers(
     status, err = run(str(tmp_path / "moved"))
     assert (status, "1 already there" in err) == (0, True)
     assert run(str(tmp_path / "moved"), "--fresh")[0] == 0
+
+
+def sources(out: Path) -> dict[str, str]:
+    """Case to the folder that it is made from, as `cases.csv` says."""
+    rows = csv.DictReader((out / "cases.csv").read_text("utf-8").splitlines())
+    return {row["case"]: Path(row["source"]).name for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("naming", "first", "then"),
+    [
+        ("patient-id", {"P": "20", "P_2": "30"}, {"P_3": "10", "P_4": "40"}),
+        ("folder", {"20": "20", "30": "30"}, {"10": "10", "40": "40"}),
+    ],
+)
+def test_a_study_keeps_its_name_when_others_come_in_beside_it(
+    tmp_path: Path,
+    naming: str,
+    first: dict[str, str],
+    then: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An earlier scan of a patient, or a folder of the same name, arrives later."""
+    out = tmp_path / "out"
+
+    def arrives(number: int) -> None:
+        def dated(_: int, ds: Dataset) -> None:
+            ds.PatientID, ds.StudyDate = "P", f"2020{number // 10:02}15"
+
+        write_patient(tmp_path / "in" / f"{number}", number, bend=dated)
+
+    def run(*more: str) -> str:
+        asked = ["predict", str(tmp_path / "in"), "--model", "hotspot", "-o", str(out), *more]
+        assert main(asked) == 0
+        return capsys.readouterr().err.splitlines()[-1]
+
+    arrives(20)
+    arrives(30)
+    run("--case-name", naming)
+    assert sources(out) == first
+    arrives(10)
+    arrives(40)
+    assert run("--case-name", naming).startswith("2 done, 0 failed, 2 already there")
+    assert sources(out) == first | then
+    shutil.rmtree(tmp_path / "in" / "20")
+    assert run().startswith("0 done, 0 failed, 3 already there")  # named by the hash, as asked now
+    assert run("--fresh", "--case-name", "folder").startswith("3 done, 0 failed")
+    assert sources(out) == first | then
+
+
+def test_a_folder_of_a_name_that_is_taken_takes_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, name in ((10, "x"), (20, "y")):
+        write_patient(tmp_path / name / "t0", number)
+        write_patient(tmp_path / name / "other", number + 1)
+    suv, _ = make_volume()
+    for name in ("x", "y"):
+        (tmp_path / name / "p1").mkdir()
+        image = suv.with_array(suv.array * (1.0 if name == "x" else 1.5))
+        write_nifti(image, tmp_path / name / "p1" / "pet.nii.gz")
+    out, words = tmp_path / "out", ["--model", "hotspot", "-q", "--case-name", "folder"]
+    assert main(["predict", str(tmp_path / "x"), "-o", str(out), *words]) == 0
+    assert main(["predict", str(tmp_path / "y"), "-o", str(out), *words]) == 1
+    assert "p1 was made from other files" in capsys.readouterr().err  # an image may have moved
+    assert set(sources(out)) == {"t0", "other", "p1", "y_t0", "y_other"}
+    both = [str(tmp_path / name) for name in ("y", "x")]
+    assert main(["predict", *both, "-o", str(out), *words]) == 0
+    assert set(sources(out)) == {"t0", "other", "p1", "y_t0", "y_other", "y_p1"}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tmtv_engine.batch.outcome import Outcome
+from tmtv_engine.case.folder import find_cases
 from tmtv_engine.case.record import CaseRecord
 from tmtv_engine.case.tables import write_summary
 from tmtv_engine.case.timepoints import Seat, seats
@@ -55,6 +57,18 @@ def _source(folder: Path) -> str:
         return ""
     paths = [Path(clean(p, _CELL)) for p in named if isinstance(p, str)]
     return str(place_of(paths)) if paths else ""
+
+
+def names_given(out: Path) -> dict[str, str]:
+    """What the cases in ``out`` are called, by an image of each (`study.names.images_of`)."""
+    found = {}
+    for folder in find_cases(out):
+        with suppress(CaseError, KeyError, IndexError, TypeError):  # one that tells none has none
+            source = load_json(folder / "source.json")
+            nifti = source["kind"] == "nifti"
+            image = source["inputs"][0] if nifti else source["pet"]["instances"][0]["uid"]
+            found[str(image)] = folder.name
+    return found
 
 
 def failed_before(out: Path) -> list[Failure]:

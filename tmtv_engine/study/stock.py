@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,11 +30,13 @@ def take_stock(
     pet_match: str | None = None,
     case_name: CaseName = "hash",
     without: Sequence[Path] = (),
+    given: Mapping[str, str] | None = None,
 ) -> Stock:
     """The studies of DICOM folders, images, zips and manifests, and all else that lies there.
 
     ``without`` are folders that are not searched, as that of the results. Cases have names that
-    differ. Raises `UsageError` for a pattern that is none.
+    differ; ``given`` are those of cases that are there (`names.named_apart`). Raises `UsageError`
+    for a pattern that is none.
     """
     wanted = Wanted(pet_series, pet_match)
     stock = Stock()
@@ -48,7 +50,7 @@ def take_stock(
         else:
             searched.append(path.parent if path.is_file() and is_index(path) else path)
     stock += _searched(searched, wanted, without)
-    return named_apart(without_twins(stock), case_name)
+    return named_apart(without_twins(stock), case_name, given)
 
 
 def empty_ones(paths: Sequence[Path]) -> Stock:

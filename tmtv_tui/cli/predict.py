@@ -146,6 +146,7 @@ def stock_of(
     out: Path,
 ) -> Stock:
     """Everything below ``studies`` but the results' own folder."""
+    from tmtv_engine.batch import names_given
     from tmtv_engine.study.stock import take_stock
 
     return take_stock(
@@ -154,4 +155,5 @@ def stock_of(
         pet_match=pet_match,
         case_name=case_name,  # type: ignore[arg-type]
         without=[out],
+        given=names_given(out),
     )
