@@ -89,10 +89,9 @@ def _known_actions(keys: Iterable[str]) -> None:
 def _painter(image: str, plain: bool) -> Painter | None:
     if image not in PIXELS:
         return None
-    from tmtv_tui.terminal.mux import between
-    from tmtv_tui.terminal.painter import painter_of
+    from tmtv_tui.terminal.painters import painter_of
 
-    return painter_of(image, plain, between(os.environ))
+    return painter_of(image, plain, os.environ)
 
 
 class ReviewApp(FramedApp):

@@ -18,7 +18,7 @@ from tmtv_engine.review.repairs import erase, merge
 from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.prints import Prints, body_box, footprints
-from tmtv_tui.review.state import Table
+from tmtv_tui.review.table import Table
 from tmtv_tui.widgets.lesions import LesionTable
 from tmtv_tui.widgets.mip import MipView
 

@@ -20,7 +20,7 @@ from tmtv_tui.review.picture import (
 )
 from tmtv_tui.review.prints import Footprints, body_box, footprints, nearest
 from tmtv_tui.review.rules import Term, parse_rule
-from tmtv_tui.review.state import change, position
+from tmtv_tui.review.words import change, position
 from tmtv_tui.widgets.blocks import draw_line, grey_of
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tmtv_engine.text import clean
-from tmtv_tui.review.state import position
+from tmtv_tui.review.words import position
 
 if TYPE_CHECKING:
     from tmtv_tui.review.opened import Opened

@@ -19,7 +19,7 @@ from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.session import Session, session_text
 from tmtv_engine.review.state import predicted_status
 from tmtv_tui.review.prints import Prints
-from tmtv_tui.review.state import Table
+from tmtv_tui.review.table import Table
 
 
 class Opened:

@@ -18,7 +18,7 @@ from tmtv_tui.review.order import Order, arranged
 from tmtv_tui.review.rows import CaseRow, alias, case_row, order_of
 from tmtv_tui.review.rules import rule_hits
 from tmtv_tui.review.signing import sign_lines
-from tmtv_tui.review.state import describe
+from tmtv_tui.review.words import describe
 
 
 class Command(NamedTuple):

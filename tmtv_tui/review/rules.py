@@ -13,7 +13,7 @@ from tmtv_engine.errors import UsageError
 from tmtv_engine.image.projections import Mip
 from tmtv_engine.lesion.origin import LESION, Status
 from tmtv_engine.lesion.structures import LABELS
-from tmtv_tui.review.state import Table
+from tmtv_tui.review.table import Table
 
 if TYPE_CHECKING:
     from tmtv_tui.review.opened import Opened

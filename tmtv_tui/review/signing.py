@@ -10,7 +10,7 @@ from tmtv_engine.text import counted
 from tmtv_tui.review.cells import lesion_cells
 from tmtv_tui.review.names import folded
 from tmtv_tui.review.sites import sites_of
-from tmtv_tui.review.state import TOTALS_HEADER, total_line
+from tmtv_tui.review.words import TOTALS_HEADER, total_line
 
 if TYPE_CHECKING:
     from tmtv_tui.review.opened import Opened

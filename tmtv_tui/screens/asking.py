@@ -11,7 +11,7 @@ from tmtv_engine.text import counted
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.rules import EXPLAINED, rule_hits
 from tmtv_tui.review.signing import sign_lines
-from tmtv_tui.review.state import describe
+from tmtv_tui.review.words import describe
 from tmtv_tui.screens.compare import CompareScreen
 from tmtv_tui.screens.dialogs import Ask, Confirm, Page
 from tmtv_tui.screens.lists import ListScreen

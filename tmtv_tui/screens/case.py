@@ -24,7 +24,7 @@ from tmtv_tui.review.rows import day
 from tmtv_tui.review.rules import region_rule
 from tmtv_tui.review.signing import rehearse
 from tmtv_tui.review.sites import sites_of
-from tmtv_tui.review.state import SHORT_HEADER, TOTALS_HEADER, total_line
+from tmtv_tui.review.words import SHORT_HEADER, TOTALS_HEADER, total_line
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, fit
 from tmtv_tui.screens.keys import CASE_KEYS, DIGITS
 from tmtv_tui.screens.pictures import WINDOWS

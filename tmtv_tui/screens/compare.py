@@ -19,7 +19,8 @@ from tmtv_engine.review.compare import Difference, differences
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import Reading
 from tmtv_tui.review.opened import Opened
-from tmtv_tui.review.state import Table, position
+from tmtv_tui.review.table import Table
+from tmtv_tui.review.words import position
 from tmtv_tui.screens.dialogs import TOO_SMALL, Page, fit, help_lines
 from tmtv_tui.widgets.keybar import KeyBar
 from tmtv_tui.widgets.table import MeasuredTable

@@ -20,7 +20,7 @@ from tmtv_tui.review.cursor import Cursor, Index
 from tmtv_tui.review.images import Kind
 from tmtv_tui.review.planes import Plane, body_of, planes_of
 from tmtv_tui.review.scene import CT_WINDOWS, InSlice, Look, Scene, lesions_in, voxels_of
-from tmtv_tui.review.state import position
+from tmtv_tui.review.words import position
 from tmtv_tui.screens.images import READING, ImageScreen
 from tmtv_tui.screens.pictures import ROOM, WINDOWS
 from tmtv_tui.widgets.lesions import LesionTable

@@ -19,7 +19,7 @@ from textual.worker import get_current_worker
 from tmtv_tui.messages import CaseChanged, RowsRead
 from tmtv_tui.review.polling import Watched, interval
 from tmtv_tui.review.rows import STATES, CaseRow, case_row, order_of
-from tmtv_tui.review.state import change
+from tmtv_tui.review.words import change
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, Page, fit, help_lines
 from tmtv_tui.widgets.keybar import KeyBar
 from tmtv_tui.widgets.table import MeasuredTable

@@ -34,15 +34,6 @@ class Painter(Protocol):
         """What takes every picture away."""
 
 
-def painter_of(image: str, plain: bool, tmux: bool) -> Painter:
-    """The one for kitty or sixel; ``plain``: without colours; ``tmux``: one lies between."""
-    if image == "kitty" and not tmux:
-        return Kitty(plain)
-    from tmtv_tui.terminal.cellwise import Placeholders, Sixels
-
-    return Placeholders(plain) if image == "kitty" else Sixels(plain, whole=tmux)
-
-
 @dataclass
 class _Sent:
     layer: Layer
