@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.support.cases import make_case
 from tmtv_engine.case.lettering import Box, places
-from tmtv_engine.case.picture import COLOURS, drawing_order, write_picture
+from tmtv_engine.case.picture import drawing_order, write_picture
 from tmtv_engine.lesion.origin import Status, Structure
 
 WIDE, HIGH = 300, 200
@@ -62,7 +62,7 @@ def test_what_is_named_physiologic_is_faint_and_below(tmp_path: Path) -> None:
     case = make_case(tmp_path)
     rows = case.record.lesions
     assert [r.status for r in rows] == ["accepted", "accepted", "candidate"]
-    blue = COLOURS[Status.CANDIDATE]
+    blue = Status.CANDIDATE.paper
     lesions, mip = case.voxels(), case.mip()
     write_picture(tmp_path / "plain.png", mip, lesions, case.record)
     assert _colours(tmp_path / "plain.png")[blue] > 50
@@ -71,8 +71,8 @@ def test_what_is_named_physiologic_is_faint_and_below(tmp_path: Path) -> None:
     write_picture(tmp_path / "named.png", mip, lesions, named)
     told = _colours(tmp_path / "named.png")
     assert blue not in told
-    assert told[COLOURS[Status.ACCEPTED]] >= _colours(tmp_path / "plain.png")[COLOURS[
-        Status.ACCEPTED]]  # fmt: skip
+    red = Status.ACCEPTED.paper
+    assert told[red] >= _colours(tmp_path / "plain.png")[red]
     less = replace(rows[2], structure=Structure("bladder", 0.49, "organs"))
     write_picture(tmp_path / "less.png", mip, lesions, replace(named, lesions=(*rows[:2], less)))
     assert (tmp_path / "less.png").read_bytes() == (tmp_path / "plain.png").read_bytes()

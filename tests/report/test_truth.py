@@ -10,7 +10,6 @@ from PIL import Image
 
 from tests.support.cases import make_volume
 from tmtv_engine.case.folder import Case, find_cases, read_case
-from tmtv_engine.case.picture import COLOURS
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Unit, Volume
 from tmtv_engine.lesion.origin import Status
@@ -59,7 +58,7 @@ def test_the_picture_has_what_was_missed_in_its_colour(
     case: tuple[Case, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = []
-    inks = (FOUND, MISSED, COLOURS[Status.ACCEPTED])
+    inks = (FOUND, MISSED, Status.ACCEPTED.paper)
     for rois in (case[1], None):
         draw_truth(tmp_path / "truth.png", case[0].path, beside_truth(case[0].path, rois))
         pixels = np.asarray(Image.open(tmp_path / "truth.png").convert("RGB"))

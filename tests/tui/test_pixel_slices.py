@@ -8,6 +8,7 @@ import numpy as np
 
 from tests.support.cases import copied_case, make_volume
 from tests.support.drive import opened, running, settle
+from tmtv_engine.lesion.origin import Status
 from tmtv_tui.config import Config
 from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.picture import place
@@ -78,7 +79,7 @@ async def test_a_slice_in_pixels_says_what_one_in_blocks_says(tmp_path: Path) ->
                 rows = {c: len(p[0]) for p, c in shown.frames}
                 counted = {
                     CHOSEN: int((cut == 1).sum()),
-                    COLOURS["candidate"]: int((cut == 3).sum()),
+                    COLOURS[Status.CANDIDATE]: int((cut == 3).sum()),
                 }
                 assert rows == counted
                 assert {s for s, _ in shown.glyphs.values()} <= set(GLYPHS) | set(STROKES)

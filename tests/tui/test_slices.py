@@ -15,6 +15,7 @@ from tmtv_engine.errors import CaseError
 from tmtv_engine.image.projections import project
 from tmtv_engine.image.store import save_image
 from tmtv_engine.image.volume import Grid, Unit, Volume
+from tmtv_engine.lesion.origin import Status
 from tmtv_tui.config import Config
 from tmtv_tui.review.images import Images
 from tmtv_tui.review.picture import GREYS, outline, place, ray
@@ -367,7 +368,7 @@ async def test_outlines_follow_decisions_the_table_and_the_key(tmp_path: Path) -
         await pilot.press("i", "b")
         await settle(app, pilot)
         view = screen.query_one("#slice", SliceView)
-        green, orange, blue = CHOSEN, COLOURS["accepted"], COLOURS["candidate"]
+        green, orange, blue = CHOSEN, COLOURS[Status.ACCEPTED], COLOURS[Status.CANDIDATE]
         assert set(view._marks.values()) == {green}
         for keys, colours in (
             (["j", "less_than_sign", "less_than_sign"], {green, blue}),  # 2 and 3 are in slice 16

@@ -21,11 +21,6 @@ from tmtv_engine.lesion.origin import Status
 from tmtv_engine.text import counted
 
 SUV_WHITE_TO_BLACK = 10.0
-COLOURS = {
-    Status.ACCEPTED: (200, 20, 30),
-    Status.CANDIDATE: (0, 110, 190),
-    Status.REJECTED: (130, 130, 130),
-}
 FAINT = 0.35
 """The share of its colour that a candidate is drawn in if it is named physiologic."""
 _HEIGHT = 900
@@ -68,7 +63,7 @@ def marks_of(lesions: Lesions, rows: Sequence[LesionRow]) -> list[Mark]:
         Mark(
             index[lesions.span(k)],
             str(rows[k].id),
-            COLOURS[rows[k].status],
+            rows[k].status.paper,
             FAINT if _faint(rows[k]) else 1.0,
         )
         for k in drawing_order(rows)
@@ -201,7 +196,7 @@ def _view(
 def drawing_order(rows: Sequence[LesionRow]) -> list[int]:
     """From what may be covered to what may not: named physiologic, rejected, candidates, accepted;
     of each the smaller first."""
-    rank = (Status.REJECTED, Status.CANDIDATE, Status.ACCEPTED)
+    rank = list(Status)
     return sorted(
         range(len(rows)),
         key=lambda k: (not _faint(rows[k]), rank.index(rows[k].status), rows[k].voxels, -k),

@@ -33,15 +33,17 @@ Positive = Annotated[float, Meta(gt=0, le=1e9)]
 class ReviewState(StrEnum):
     """How far the review of a case has come; ``glyph`` stands for it in a narrow column."""
 
-    TODO = "todo"
-    PARTIAL = "partial"
-    DONE = "done"
-    FLAGGED = "flagged"
+    TODO = "todo", "·"
+    PARTIAL = "partial", "~"
+    DONE = "done", "✓"
+    FLAGGED = "flagged", "!"
 
-    @property
-    def glyph(self) -> str:
-        """One character, told apart without colour."""
-        return {"todo": "·", "partial": "~", "done": "✓", "flagged": "!"}[self]
+    glyph: str
+
+    def __new__(cls, value: str, glyph: str) -> ReviewState:
+        made = str.__new__(cls, value)
+        made._value_, made.glyph = value, glyph
+        return made
 
 
 class Patient(Struct, frozen=True, kw_only=True):

@@ -15,17 +15,42 @@ PHYSIOLOGIC = frozenset(row.name for row in STRUCTURES if row.physiologic)
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
+Rgb = tuple[int, int, int]
+
+
 class Status(StrEnum):
     """Whether a lesion counts; ``glyph`` stands for it where a word has no room."""
 
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    CANDIDATE = "candidate"
+    # in pictures from what may be covered to what may not: word, glyph (told apart without
+    # colour), its colour on paper and, one of a terminal's 256, on a screen, its face in a list,
+    # what a lesion of that status does
+    REJECTED = "rejected", "x", (130, 130, 130), (95, 95, 95), "dim", "was taken out by a reader"
+    CANDIDATE = (
+        *("candidate", "?", (0, 110, 190), (0, 95, 175), "italic"),
+        "counts once a reader accepts it: a hot spot that the model did not take, or what lies in "
+        "an organ that takes up FDG by nature",
+    )
+    ACCEPTED = "accepted", "+", (200, 20, 30), (215, 95, 0), "bold", "counts"
 
-    @property
-    def glyph(self) -> str:
-        """One character, told apart without colour."""
-        return {Status.ACCEPTED: "+", Status.REJECTED: "x", Status.CANDIDATE: "?"}[self]
+    glyph: str
+    paper: Rgb
+    screen: Rgb
+    face: str
+    words: str
+
+    def __new__(
+        cls, value: str, glyph: str, paper: Rgb, screen: Rgb, face: str, words: str
+    ) -> Status:
+        made = str.__new__(cls, value)
+        made._value_, made.glyph, made.paper = value, glyph, paper
+        made.screen, made.face, made.words = screen, face, words
+        return made
+
+
+def page() -> str:
+    """The table of docs/review.md: every status, the one that counts first."""
+    rows = [f"| `{row.glyph}` | {row} | {row.words} |" for row in reversed(Status)]
+    return "\n".join(["| sign | status | such a lesion |", "|---|---|---|", *rows, ""])
 
 
 class Source(StrEnum):

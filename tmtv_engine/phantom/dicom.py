@@ -19,7 +19,6 @@ PET_CLASS = "1.2.840.10008.5.1.4.1.1.128"
 CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
 DOSE_BQ = 2.5e8
 WAITED_S = 3600.0
-COUNTS_BQML = 1.6  # Bq/mL per count of the Philips flavour
 FRAME_MS = 120000
 
 
@@ -37,8 +36,8 @@ def write_patient(
 ) -> None:
     """Write PET/, CT/ and RTSTRUCT/ below ``folder``; the same input gives the same bytes.
 
-    The PET is in Bq/mL with a slope a slice (``philips``: counts with the private factors),
-    injected an hour before a scan of 1 January 2020.
+    The PET is in Bq/mL with a slope a slice (of a vendor that writes counts: counts with the
+    private factor), injected an hour before a scan of 1 January 2020.
     """
     patient = Dataset()
     patient.PatientName = f"Digital^Patient {seed:04d}"
@@ -50,9 +49,12 @@ def write_patient(
     patient.StudyID, patient.AccessionNumber, patient.ReferringPhysicianName = "1", "", ""
     patient.FrameOfReferenceUID = uid_of(seed, vendor, "frame")
     patient.PositionReferenceIndicator = ""
-    patient.Manufacturer, patient.ManufacturerModelName = VENDORS[vendor]
+    made = VENDORS[vendor]
+    patient.Manufacturer, patient.ManufacturerModelName = made.manufacturer, made.model
     pet = _pet_header(patient, suv, vendor, seed)
-    uids = _write_images(folder / "PET", pet, _pet_pixels(suv, vendor, weight_kg), suv.grid)
+    uids = _write_images(
+        folder / "PET", pet, _pet_pixels(suv, made.count_bqml, weight_kg), suv.grid
+    )
     if ct is not None:
         pixels = [(np.rint(image).astype(np.int16), 1.0) for image in ct.require(Unit.HU)]
         _write_images(folder / "CT", _ct_header(patient, seed, vendor), pixels, ct.grid)
@@ -71,7 +73,8 @@ def _pet_header(patient: Dataset, suv: Volume, vendor: str, seed: int) -> Datase
     pet.ImageType = ["ORIGINAL", "PRIMARY"]
     pet.BodyPartExamined, pet.DecayFactor = "WHOLEBODY", "1"
     pet.SeriesType, pet.CountsSource = ["WHOLE BODY", "IMAGE"], "EMISSION"
-    pet.Units = "CNTS" if vendor == "philips" else "BQML"
+    count_bqml = VENDORS[vendor].count_bqml
+    pet.Units = "BQML" if count_bqml is None else "CNTS"
     pet.CorrectedImage = ["NORM", "DTIM", "ATTN", "SCAT", "DECY", "RAN"]
     pet.DecayCorrection, pet.CollimatorType = "START", "NONE"
     pet.FrameReferenceTime, pet.ActualFrameDuration = "0", str(FRAME_MS)
@@ -87,9 +90,9 @@ def _pet_header(patient: Dataset, suv: Volume, vendor: str, seed: int) -> Datase
     pet.RadiopharmaceuticalInformationSequence = Sequence([drug])
     pet.PatientOrientationCodeSequence = Sequence([_code("102538003", "SCT", "recumbent")])
     pet.PatientGantryRelationshipCodeSequence = Sequence([_code("102540008", "SCT", "headfirst")])
-    if vendor == "philips":
+    if count_bqml is not None:
         pet.add_new((0x7053, 0x0010), "LO", "Philips PET Private Group")
-        pet.add_new((0x7053, 0x1009), "DS", f"{COUNTS_BQML:g}")
+        pet.add_new((0x7053, 0x1009), "DS", f"{count_bqml:g}")
     return pet
 
 
@@ -99,12 +102,14 @@ def _code(value: str, scheme: str, meaning: str) -> Dataset:
     return item
 
 
-def _pet_pixels(suv: Volume, vendor: str, weight_kg: float) -> list[tuple[Array, float]]:
+def _pet_pixels(
+    suv: Volume, count_bqml: float | None, weight_kg: float
+) -> list[tuple[Array, float]]:
     """Stored values and the slope of each slice."""
     decayed = DOSE_BQ * 2.0 ** (-WAITED_S / F18_HALF_LIFE_S)
     activity = suv.require(Unit.SUV).astype(np.float64) * (decayed / (weight_kg * 1000.0))
-    if vendor == "philips":
-        activity = activity / COUNTS_BQML
+    if count_bqml is not None:
+        activity = activity / count_bqml
     pixels = []
     for image in activity:
         slope = float(f"{max(float(image.max()), 1e-3) / 32767.0:.8e}")

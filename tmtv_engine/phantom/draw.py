@@ -20,7 +20,7 @@ from tmtv_engine.phantom.lesions import Marks, draw_lesions
 from tmtv_engine.phantom.person import Person, person_of
 from tmtv_engine.phantom.pitfalls import draw_pitfalls
 from tmtv_engine.phantom.pose import Triple
-from tmtv_engine.phantom.scanner import PRESETS, acquire, ct_of, resolve
+from tmtv_engine.phantom.scanner import acquire, ct_of, resolve
 from tmtv_engine.phantom.truth import around, draw_rois, spilt, tmtv_probability
 
 COARSE_MM = 8.0
@@ -136,18 +136,13 @@ def draw_patient(
     seed: int,
     *,
     spacing_mm: float = 4.0,
-    preset: str | None = None,
     device: str = "cpu",
     anatomies: Anatomies | None = None,
 ) -> Patient:
-    """The patient of ``seed`` as volumes on their field of view, axial LPS, z towards the head.
-
-    ``preset`` (``ge``, ``siemens``, ``philips``, ``model``) takes a vendor's grid instead of
-    cubes of ``spacing_mm`` over 576 mm.
-    """
+    """The patient of ``seed`` as volumes on their field of view, axial LPS, z towards the head:
+    cubes of ``spacing_mm`` over 576 mm."""
     person, _ = person_of(seed, anatomies)
-    spacing = PRESETS[preset].spacing_mm if preset else (spacing_mm,) * 3
-    across = PRESETS[preset].pixels if preset else round(576.0 / spacing_mm)
+    spacing, across = (spacing_mm,) * 3, round(576.0 / spacing_mm)
     slices = int((person.top_mm - person.bottom_mm) / spacing[0])
     drawn = draw_tensors(
         seed, spacing_mm=spacing, shape=(slices, across, across), device=device, anatomies=anatomies

@@ -15,22 +15,6 @@ FWHM = 2.3548
 
 
 @dataclass(frozen=True)
-class Preset:
-    """A vendor's usual PET grid: spacing (z, y, x) mm and pixels across."""
-
-    spacing_mm: Triple
-    pixels: int
-
-
-PRESETS = {
-    "ge": Preset((3.27, 5.46875, 5.46875), 128),
-    "siemens": Preset((3.0, 4.07283, 4.07283), 168),
-    "philips": Preset((4.0, 4.0, 4.0), 144),
-    "model": Preset((4.0, 4.0, 4.0), 128),
-}
-
-
-@dataclass(frozen=True)
 class Scan:
     """How one scan was taken: resolution and breathing in mm, noise relative at SUV 1."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tmtv_engine.errors import UsageError
@@ -13,7 +15,35 @@ from tmtv_tui.review.rules import is_rule, rule_mask
 if TYPE_CHECKING:
     from tmtv_tui.review.opened import Opened
 
-SORTS = ("number", "volume", "SUVmax", "undecided", "structure")
+Key = Callable[["Opened", str, int], tuple[object, ...]]
+
+
+def _ml(opened: Opened, method: str, number: int) -> float:
+    return float(opened.table.volume_ml[method][opened.reading.lesions.row(number)])
+
+
+def _by_structure(opened: Opened, method: str, number: int) -> tuple[object, ...]:
+    known = opened.origin(number)
+    structure = None if known is None else known.structure
+    name = "" if structure is None else structure.name
+    return structure is None, name, -_ml(opened, method, number), number
+
+
+SORTS: Mapping[str, Key] = MappingProxyType(
+    {
+        "number": lambda o, method, n: (n,),
+        "volume": lambda o, method, n: (-_ml(o, method, n), n),
+        "SUVmax": lambda o, method, n: (-float(o.table.suv_max[o.reading.lesions.row(n)]), n),
+        "undecided": lambda o, method, n: (
+            o.reading.decided_by[n] is not None,
+            -_ml(o, method, n),
+            n,
+        ),
+        "structure": _by_structure,
+    }
+)
+"""The orders of the list: their names, and what stands first; ties by number."""
+BY_NUMBER = next(iter(SORTS))
 FOLD = 0
 """Stands in the list for the named candidates; lesions are numbered from 1."""
 
@@ -23,9 +53,15 @@ class Order:
     """``by``: one of `SORTS`; ``only``: a rule or words that a line must hold; ``unfolded``:
     whether named candidates stand one by one below their counted line."""
 
-    by: str = SORTS[0]
+    by: str = BY_NUMBER
     only: str = ""
     unfolded: bool = False
+
+
+def following(orders: Iterable[str], by: str) -> str:
+    """The order after ``by``; after the last the first."""
+    names = list(orders)
+    return names[(names.index(by) + 1) % len(names)]
 
 
 def arranged(opened: Opened, method: str, order: Order) -> tuple[list[int], list[int]]:
@@ -72,19 +108,4 @@ def _line(opened: Opened, method: str, number: int) -> str:
 
 
 def _sorted(opened: Opened, method: str, by: str, numbers: list[int]) -> list[int]:
-    reading, table = opened.reading, opened.table
-
-    def key(number: int) -> tuple[object, ...]:
-        row = reading.lesions.row(number)
-        size = -float(table.volume_ml[method][row])
-        if by == "volume":
-            return size, number
-        if by == "SUVmax":
-            return -float(table.suv_max[row]), number
-        if by == "undecided":
-            return reading.decided_by[number] is not None, size, number
-        known = opened.origin(number)
-        structure = None if known is None else known.structure
-        return structure is None, "" if structure is None else structure.name, size, number
-
-    return sorted(numbers, key=key) if by != "number" else sorted(numbers)
+    return sorted(numbers, key=lambda n: SORTS[by](opened, method, n))

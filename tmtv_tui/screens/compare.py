@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -19,6 +19,7 @@ from tmtv_engine.review.compare import Difference, differences
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.reading import Reading
 from tmtv_tui.review.opened import Opened
+from tmtv_tui.review.order import BY_NUMBER, following
 from tmtv_tui.review.table import Table
 from tmtv_tui.review.words import position
 from tmtv_tui.screens.dialogs import TOO_SMALL, Page, fit, help_lines
@@ -27,9 +28,6 @@ from tmtv_tui.widgets.table import MeasuredTable
 
 if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
-
-
-SORTS = ("number", "volume", "SUVmax")
 
 
 class CompareScreen(Screen[int | None]):
@@ -63,7 +61,7 @@ class CompareScreen(Screen[int | None]):
         self._decide, self._settled = decide, settled
         self._table = Table.of(opened.case, theirs.lesions, opened.methods)
         self.rows: list[Difference] = []
-        self.by = SORTS[0]
+        self.by = BY_NUMBER
         self._toured: set[int] = set()
 
     def compose(self) -> ComposeResult:
@@ -106,7 +104,7 @@ class CompareScreen(Screen[int | None]):
         words = [self.app.name_of(self.opened.case.name), f"{mine} beside {theirs}"]
         count = len(self.rows)
         words.append(f"{count} lesion{'' if count == 1 else 's'} to settle" if count else "agreed")
-        if self.by != SORTS[0]:
+        if self.by != BY_NUMBER:
             words.append(f"by {self.by}")
         if self.opened.reading.signed:
             words.append("SIGNED")
@@ -142,27 +140,30 @@ class CompareScreen(Screen[int | None]):
         places = [table.lesions.row(n) for n in side.numbers]
         return table, max(places, key=lambda k: table.suv_max[k])
 
+    def _apart(self, row: Difference) -> float:
+        """The mL that the two differ in."""
+        mine, theirs = self._volumes(row)
+        return abs(mine - theirs)
+
+    def _suv_max(self, row: Difference) -> float:
+        table, at = self._hottest(row)
+        return float(table.suv_max[at])
+
     def _key(self, row: Difference) -> tuple[float, int]:
-        """By number, by the mL that the two differ in, or by SUVmax, the most first."""
-        if self.by == "volume":
-            mine, theirs = self._volumes(row)
-            return -abs(mine - theirs), row.lesion
-        if self.by == "SUVmax":
-            table, at = self._hottest(row)
-            return -float(table.suv_max[at]), row.lesion
-        return 0.0, row.lesion
+        """The most first, ties by number."""
+        return -SORTS[self.by](self, row), row.lesion
 
     def action_sort(self) -> None:
         """Another order; the cursor stays on its lesion."""
         here = self.current()
-        self.by = SORTS[(SORTS.index(self.by) + 1) % len(SORTS)]
+        self.by = following(SORTS, self.by)
         self.fill()
         self._go(None if here is None else here.lesion)
 
     def action_next(self) -> None:
         """To the lesion that differs most, with each call to the next."""
         here = self.current()
-        sizes = {row.lesion: abs(operator.sub(*self._volumes(row))) for row in self.rows}
+        sizes = {row.lesion: self._apart(row) for row in self.rows}
         left = sorted(sizes, key=lambda n: (-sizes[n], n))
         new = [n for n in left if n not in self._toured and (here is None or n != here.lesion)]
         if not new:
@@ -233,3 +234,13 @@ class CompareScreen(Screen[int | None]):
     def action_leave(self) -> None:
         """Back to the case."""
         self.dismiss(None)
+
+
+SORTS: Mapping[str, Callable[[CompareScreen, Difference], float]] = MappingProxyType(
+    {
+        BY_NUMBER: lambda screen, row: 0.0,
+        "volume": CompareScreen._apart,
+        "SUVmax": CompareScreen._suv_max,
+    }
+)
+"""The orders of the list: their names, and what a row has the most of where it stands first."""

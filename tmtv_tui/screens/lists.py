@@ -16,7 +16,7 @@ from tmtv_engine.review.journal import Decision
 from tmtv_engine.text import counted
 from tmtv_tui.review.names import to_reject
 from tmtv_tui.review.opened import Opened
-from tmtv_tui.review.order import SORTS, matching
+from tmtv_tui.review.order import BY_NUMBER, SORTS, following, matching
 from tmtv_tui.screens.dialogs import Ask, Confirm
 from tmtv_tui.screens.pictures import PictureScreen
 from tmtv_tui.widgets.keybar import KeyBar
@@ -68,7 +68,7 @@ class ListScreen(PictureScreen):
     def listed(self) -> str:
         """How the list stands, where it is not as it was at first."""
         order = self.query_one(LesionTable).order
-        words = [f"by {order.by}"] if order.by != SORTS[0] else []
+        words = [f"by {order.by}"] if order.by != BY_NUMBER else []
         return " ".join([*words, *([f"only {order.only!r}"] if order.only else [])])
 
     def footer(self) -> None:
@@ -138,8 +138,7 @@ class ListScreen(PictureScreen):
     def action_sort(self) -> None:
         """Another order of the list."""
         table = self.query_one(LesionTable)
-        by = SORTS[(SORTS.index(table.order.by) + 1) % len(SORTS)]
-        table.reorder(replace(table.order, by=by))
+        table.reorder(replace(table.order, by=following(SORTS, table.order.by)))
         self.say()
 
     def action_filter(self) -> None:

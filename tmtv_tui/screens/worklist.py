@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -17,6 +19,7 @@ from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
 from tmtv_tui.messages import CaseChanged, RowsRead
+from tmtv_tui.review.order import following
 from tmtv_tui.review.polling import Watched, interval
 from tmtv_tui.review.rows import STATES, CaseRow, case_row, order_of
 from tmtv_tui.review.words import change
@@ -27,7 +30,18 @@ from tmtv_tui.widgets.table import MeasuredTable
 if TYPE_CHECKING:
     from tmtv_tui.app import ReviewApp
 
-SORTS = ("name", "status", "TMTV", "change")
+BY_NAME = "name"
+SORTS: Mapping[str, Callable[[CaseRow, str], float]] = MappingProxyType(
+    {
+        BY_NAME: lambda row, method: 0.0,
+        "status": lambda row, method: list(STATES).index(row.state),
+        "TMTV": lambda row, method: -row.reviewed.get(method, 0.0),
+        "change": lambda row, method: (
+            -abs(row.reviewed.get(method, 0.0) - row.predicted.get(method, 0.0))
+        ),
+    }
+)
+"""The orders of the list: their names, and what stands first; ties by name."""
 FIRST, TELL_S = 60, 1.0
 LEGEND = (
     "One line a case. Lesions 11 +4?: 11 count, 4 candidates do not.",
@@ -62,7 +76,7 @@ class Worklist(Screen[None]):
         self.rows: dict[Path, CaseRow] = {}
         self.shown: list[Path] = []
         self.filter = ""
-        self.sort = 0
+        self.sort = BY_NAME
         self.finished = False
         self._watched: Watched | None = None
         self._spent_s = 0.0
@@ -147,7 +161,7 @@ class Worklist(Screen[None]):
             if self._timer is not None:
                 self._timer.stop()
             self._timer = self.set_timer(interval(self._spent_s), self.read)
-        if new or message.gone or (rows and self.sort):
+        if new or message.gone or (rows and self.sort != BY_NAME):
             self.fill(appended=len(new) == len(rows) and not message.gone)
         else:
             for row in rows:
@@ -219,20 +233,11 @@ class Worklist(Screen[None]):
         return self.shown[at] if 0 <= at < len(self.shown) else None
 
     def _sorted(self, rows: list[CaseRow]) -> list[CaseRow]:
-        key, method = SORTS[self.sort], self.app.method
-        rows = sorted(rows, key=lambda r: r.name)
         seed = self.app.order_seed
         if seed is not None:
-            return sorted(rows, key=lambda r: order_of(r.path.name, seed))
-        if key == "status":
-            rows.sort(key=lambda r: list(STATES).index(r.state))
-        elif key == "TMTV":
-            rows.sort(key=lambda r: -r.reviewed.get(method, 0.0))
-        elif key == "change":
-            rows.sort(
-                key=lambda r: -abs(r.reviewed.get(method, 0.0) - r.predicted.get(method, 0.0))
-            )
-        return rows
+            return sorted(rows, key=lambda r: (order_of(r.path.name, seed), r.name))
+        key, method = SORTS[self.sort], self.app.method
+        return sorted(rows, key=lambda r: (key(r, method), r.name))
 
     def _cells(self, row: CaseRow) -> list[Text]:
         if row.state == "broken":
@@ -256,7 +261,7 @@ class Worklist(Screen[None]):
         words = [f"{len(states)} case{'' if len(states) == 1 else 's'}", counts]
         seed = self.app.order_seed
         words.append(f"TMTV by {self.app.method}")
-        words.append(f"order random:{seed}" if seed is not None else f"by {SORTS[self.sort]}")
+        words.append(f"order random:{seed}" if seed is not None else f"by {self.sort}")
         if self.filter:
             words.append(f"filter {self.filter!r}: {len(self.shown)}")
         if not self.finished:
@@ -312,7 +317,7 @@ class Worklist(Screen[None]):
 
     def action_sort(self) -> None:
         """Another order."""
-        self.sort = (self.sort + 1) % len(SORTS)
+        self.sort = following(SORTS, self.sort)
         self.fill()
         self._say()
 

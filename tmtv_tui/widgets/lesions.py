@@ -23,11 +23,7 @@ from tmtv_tui.review.names import fold_line, folded
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.order import FOLD, Order, arranged, undecided
 
-STYLES = {
-    Status.ACCEPTED: Style(bold=True),
-    Status.REJECTED: Style(dim=True),
-    Status.CANDIDATE: Style(italic=True),
-}
+STYLES = {status: Style.parse(status.face) for status in Status}
 
 
 class LesionTable(ScrollView, can_focus=True):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tmtv_tui.terminal.pixels import Layer
 
 # Okabe and Ito's vermilion, blue and bluish green, as near as the 256 colours have them
-COLOURS = {"accepted": "rgb(215,95,0)", "candidate": "rgb(0,95,175)", "rejected": "rgb(95,95,95)"}
+COLOURS = {status: "rgb({},{},{})".format(*status.screen) for status in Status}
 CHOSEN = "rgb(0,175,135)"
 
 
