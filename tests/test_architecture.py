@@ -59,6 +59,43 @@ def test_a_room_imports_only_what_it_may(path: Path) -> None:
         assert "torch" not in found
 
 
+STATE = """
+import importlib, os, pkgutil, signal, sys, tempfile
+import numpy, pydicom, pynetdicom, torch
+import tmtv_engine, tmtv_tui
+
+def plain(module):
+    return {k: v for k, v in vars(module).items() if isinstance(v, (bool, int, str, type(None)))}
+
+def state():
+    with tempfile.TemporaryDirectory() as folder:
+        handle = os.open(os.path.join(folder, "a"), os.O_CREAT, 0o777)
+        mode = os.fstat(handle).st_mode
+        os.close(handle)
+    signals = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)]
+    settings = dict(vars(pydicom.config.settings)), plain(pydicom.config), plain(pynetdicom._config)
+    streams = sys.stdout, sys.stderr, sys.stdin, sys.excepthook
+    torchs = torch.get_num_threads(), torch.get_default_dtype(), torch.initial_seed()
+    return settings, mode, streams, signals, torchs, numpy.geterr(), dict(os.environ), os.getcwd()
+
+before, count = state(), 0
+for package in (tmtv_engine, tmtv_tui):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+            count += 1
+assert state() == before, (before, state())
+print(count)
+"""
+
+
+def test_importing_every_module_changes_nothing_of_the_process() -> None:
+    """Settings of pydicom and pynetdicom, umask, streams, signals, torch, numpy, environment."""
+    done = subprocess.run([sys.executable, "-c", STATE], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > len(MODULES) - 5
+
+
 LOOSE = {  # what writes without files.py, and why it may
     "tmtv_engine/files.py": "it is the place",
     "tmtv_engine/train/digital.py": "a log that grows",
@@ -117,6 +154,18 @@ def test_nine_functions_of_ten_have_30_lines_at_most() -> None:
 
 def test_modules_are_small_on_the_whole() -> None:
     assert statistics.median(len(p.read_text("utf-8").splitlines()) for p in MODULES) <= 150
+
+
+TESTS_OF_ALL = {"cli", "tui"}, {"docs", "fuzz", "golden", "oracles", "support"}
+
+
+def test_the_tests_are_laid_out_as_the_rooms() -> None:
+    """A folder a room, each with tests; cli and tui for the terminal, some that hold for all."""
+    rooms = {p.name for p in (ROOT / "tmtv_engine").iterdir() if (p / "__init__.py").exists()}
+    there = {p.name for p in (ROOT / "tests").iterdir() if any(p.glob("*.*"))}
+    assert there == rooms.union(*TESTS_OF_ALL)
+    for room in rooms:
+        assert list((ROOT / "tests" / room).glob("test_*.py")), room
 
 
 def _drawn() -> dict[str, str]:

@@ -94,6 +94,8 @@ def test_names_come_from_the_header_before_anything_beside_it(tmp_path: Path) ->
         ("a.json", '{"labels": {"background": 0, "liver": 4, "brain": 9}}'),
         ("labels.csv", "index;organ\n4;liver\n9;brain\n"),
         ("a.csv", "name,label\nliver,4\nbrain,9\n"),
+        ("a.csv", "\ufeffsep=;\r\n4;liver\r\n9;brain\r\n"),
+        ("a.csv", "4\tliver\n9\tbrain"),
         ("dataset.json", '{"labels": {"4": "liver", "9": "brain"}}'),
     ],
 )

@@ -85,6 +85,14 @@ def read_table(path: Path, wanted: Sequence[str]) -> Table:
     return Table(path, tuple(rows), delimiter)
 
 
+def cells_of(path: Path) -> list[list[str]]:
+    """The cells of each line of a table whose columns need no names; what is no CSV is left out.
+
+    Raises `InputError` where the file cannot be read.
+    """
+    return [cells for _, cells, fault in _lines(*_parted(_text(path))) if not fault]
+
+
 def check_columns(table: Table) -> None:
     """Raise `InputError` for a column that seems meant to stand in for a header and would not."""
     columns = {n for row in table.rows for n, cell in row.cells.items() if cell} - {*OVERRIDES}

@@ -7,8 +7,6 @@ TotalSegmentator's table of numbers.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Mapping
@@ -18,6 +16,7 @@ from typing import Any
 from tmtv_engine.errors import InputError
 from tmtv_engine.image.nifti import read_nifti
 from tmtv_engine.image.volume import Unit, Volume
+from tmtv_engine.study.manifest import cells_of
 from tmtv_engine.text import clean
 
 MOST_LABELS = 1000
@@ -141,11 +140,10 @@ def _beside(path: Path) -> dict[int, str]:
     if path.stat().st_size > MOST_BYTES:
         raise InputError(f"{path}: is too large for a list of labels", "Give number and name.")
     try:
-        text = path.read_text("utf-8-sig")
         if path.suffix == ".csv":
-            return _table(text)
-        return _mapping(json.loads(text))
-    except (ValueError, UnicodeDecodeError, csv.Error, RecursionError) as error:
+            return _table(path)
+        return _mapping(json.loads(path.read_text("utf-8-sig")))
+    except (ValueError, RecursionError) as error:
         what = f"{path}: is no list of labels: {clean(str(error))[:200]}"
         raise InputError(what, 'Give {"1": "spleen", …} or a CSV of number and name.') from error
 
@@ -167,11 +165,10 @@ def _mapping(found: Any) -> dict[int, str]:
     return {k: v for k, v in out.items() if k > 0}
 
 
-def _table(text: str) -> dict[int, str]:
+def _table(path: Path) -> dict[int, str]:
     """Rows of number and name, in either order of columns, with or without a header."""
     out = {}
-    separator = ";" if text.count(";") > text.count(",") else "\t" if "\t" in text else ","
-    for row in csv.reader(io.StringIO(text), delimiter=separator):
+    for row in cells_of(path):
         cells = [c.strip() for c in row if c.strip()]
         numbers = [c for c in cells if c.isdigit()]
         names = [c for c in cells if not c.isdigit()]
