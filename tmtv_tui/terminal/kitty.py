@@ -8,12 +8,9 @@ of the box they are and by their colour whose: tmux moves and redraws them as an
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
+import io
 from collections.abc import Iterable
 from functools import cache
-
-import numpy as np
 
 from tmtv_tui.terminal.pixels import Colour, Index
 
@@ -38,22 +35,16 @@ def accents() -> str:
     return "".join(chr(k) for s in spans for k in range(int(s[0], 16), int(s[-1], 16) + 1))
 
 
-def png(index: Index, palette: Iterable[Colour], *, clear: bool = False, level: int = 6) -> bytes:
+def png(index: Index, palette: Iterable[Colour], *, clear: bool = False) -> bytes:
     """A PNG of palette numbers (y, x); ``clear``: number 0 is transparent."""
+    from PIL import Image
+
     high, wide = index.shape
-    rows = np.pad(index, ((0, 0), (1, 0)))  # filter 0 before every row
-    parts = [
-        (b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 3, 0, 0, 0)),
-        (b"PLTE", bytes(n for colour in palette for n in colour)),
-        *([(b"tRNS", b"\0")] if clear else []),
-        (b"IDAT", zlib.compress(rows.tobytes(), level)),
-        (b"IEND", b""),
-    ]
-    out = b"\x89PNG\r\n\x1a\n"
-    for name, data in parts:
-        out += struct.pack(">I", len(data)) + name + data
-        out += struct.pack(">I", zlib.crc32(name + data))
-    return out
+    image = Image.frombytes("P", (wide, high), index.tobytes())
+    image.putpalette([n for colour in palette for n in colour])
+    out = io.BytesIO()
+    image.save(out, "PNG", **({"transparency": 0} if clear else {}))
+    return out.getvalue()
 
 
 def shown(image: bytes, number: int, cells: tuple[int, int], height: int) -> str:
