@@ -31,7 +31,7 @@ long: $(VENV)/.installed-dev
 	TMTV_LONG=1 $(BIN)/pytest -m "long or slow" $(PYTEST_ARGS) --timeout 14400
 	$(MAKE) mutants oracles
 
-# 30 faults in each of nine modules, fixed seed: fails where less than 85 % of a module's are found.
+# 30 faults in each of twelve modules, fixed seed: fails where less than 85 % of a module's are found.
 # Some 12 minutes of one core; an hour and a half beside much else.
 mutants: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.mutants

@@ -35,13 +35,16 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "suv/factor": ("suv/test_factor", "suv/test_times", "suv/test_edges"),
+        "suv/clock": ("suv/test_clock", "suv/test_edges"),
         "suv/times": ("suv/test_times", "suv/test_edges", "suv/test_factor"),
         "lesion/find": ("lesion/test_find",),
         "lesion/split": ("lesion/test_split", "lesion/test_find"),
         "lesion/thresholds": ("lesion/test_thresholds",),
         "lesion/measures": ("lesion/test_measures",),
         "review/journal": tuple(f"review/test_journal{x}" for x in ("_file", "_meaning", "")),
+        "review/line": tuple(f"review/test_journal{x}" for x in ("_meaning", "_file", "")),
         "review/reading": ("review/test_reading", "review/test_session"),
+        "review/state": ("review/test_reading", "review/test_session", "review/test_repairs"),
         "report/stats": ("report/test_stats", "report/test_stats_edges"),
     }
 )

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.cases import copied_case, tmtv_ml
-from tests.tui.test_names import KNOWN
+from tests.tui.review.test_names import KNOWN
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.review.journal import Journal
 from tmtv_engine.review.reading import reading_of
 from tmtv_engine.review.verify import verify
 from tmtv_tui.review.plain import COMMANDS, Plain
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def spoken(out: Path, *lines: str, read_only: bool = False, blind: bool = False) -> list[str]:

@@ -16,8 +16,8 @@ from tests.support.emulator import Emulator
 from tests.support.outer import Kitty, Outer
 from tests.support.terminal import review
 from tests.support.tmux import THERE
-from tests.tui.test_pixels import sixels
-from tests.tui.test_terminal import actions, enter
+from tests.tui.terminal.test_pixels import sixels
+from tests.tui.terminal.test_terminal import actions, enter
 from tmtv_tui.terminal.line import MOST, Line, Metered
 from tmtv_tui.terminal.meter import Meter
 

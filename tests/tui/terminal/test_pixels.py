@@ -19,7 +19,7 @@ from tests.support.cases import copied_case
 from tests.support.outer import KITTY, Kitty
 from tests.support.sixel import Rgb, unsixel
 from tests.support.terminal import review
-from tests.tui.test_terminal import actions, enter
+from tests.tui.terminal.test_terminal import actions, enter
 from tmtv_engine.errors import UsageError
 from tmtv_tui.cli import review as command
 from tmtv_tui.review.picture import place

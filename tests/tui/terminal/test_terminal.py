@@ -13,7 +13,7 @@ import pytest
 from tests.support.cases import copied_case
 from tests.support.terminal import Terminal, review
 from tests.support.tmux import THERE, Tmux
-from tests.tui.test_replies import REPLIES
+from tests.tui.terminal.test_replies import REPLIES
 from tmtv_engine.review.journal import Journal
 from tmtv_engine.review.verify import verify
 
