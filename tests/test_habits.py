@@ -19,7 +19,21 @@ IMPORTED_AS = {
     "jinja2": "jinja2",
     "pillow": "PIL",
     "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
     "simpleitk": "SimpleITK",
+}
+ASKED_FOR_BY = {  # what tools are asked for by, in the Makefile or in pyproject.toml's settings
+    "import-linter": "bin/lint-imports",
+    "mkdocs-material": "bin/mkdocs",
+    "mypy": "bin/mypy",
+    "pytest-asyncio": "asyncio_mode",
+    "pytest-timeout": "timeout = ",
+    "pytest-xdist": "-n 3 --dist",
+    "ruff": "bin/ruff",
+}
+NOT_IMPORTED = {  # what is started, or imported by others
+    "cryptography": "distributed makes a local cluster's certificates with it",
+    "dcmqi": "its programs read our SEG",
 }
 PLUGINS = {"pylibjpeg", "pylibjpeg-openjpeg", "python-gdcm", "pyjpegls"}  # pydicom's decoders
 
@@ -35,18 +49,35 @@ def test_the_version_stands_once() -> None:
     assert tmtv_engine.__version__ in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
-def test_product_code_uses_every_dependency() -> None:
+def imported(*folders: str) -> set[str]:
     used: set[str] = set()
-    for package in ("tmtv_engine", "tmtv_tui"):
-        for path in (ROOT / package).rglob("*.py"):
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Import):
                     used |= {alias.name.split(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.module:
                     used.add(node.module.split(".")[0])
+    return used
+
+
+def modules_of(wanted: set[str]) -> set[str]:
+    return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in wanted}
+
+
+def test_product_code_uses_every_dependency() -> None:
     wanted = names(PROJECT["project"]["dependencies"]) - PLUGINS
-    modules = {IMPORTED_AS.get(name, name.replace("-", "_")) for name in wanted}
-    assert modules - used == set()
+    assert modules_of(wanted) - imported("tmtv_engine", "tmtv_tui") == set()
+
+
+def test_tests_and_tools_use_what_developing_wants() -> None:
+    asked = (ROOT / "Makefile").read_text("utf-8").replace("$(BIN)", "bin")
+    asked += (ROOT / "pyproject.toml").read_text("utf-8")
+    wanted = names(PROJECT["project"]["optional-dependencies"]["dev"])
+    assert {name for name, how in ASKED_FOR_BY.items() if how not in asked} == set()
+    assert set(ASKED_FOR_BY) <= wanted
+    used = imported("tests", "benchmarks", "tmtv_engine", "tmtv_tui")
+    assert modules_of(wanted - set(ASKED_FOR_BY) - set(NOT_IMPORTED)) - used == set()
 
 
 def test_every_dependency_is_pinned_for_ci() -> None:
