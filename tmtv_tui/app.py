@@ -22,6 +22,7 @@ from textual.theme import Theme
 from tmtv_engine.case.folder import read_case
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.review.journal import Decision, login
+from tmtv_engine.review.line import Action
 from tmtv_engine.review.session import Session, refresh
 from tmtv_engine.text import clean
 from tmtv_tui.config import PIXELS, THEMES, Config
@@ -282,7 +283,7 @@ class ReviewApp(FramedApp):
     def _flag(self, path: Path) -> None:
         try:
             session = Session(read_case(path), self.reader)
-            session.decide(Decision("unflag" if session.reading.flagged else "flag"))
+            session.decide(Decision(Action.UNFLAG if session.reading.flagged else Action.FLAG))
         except Exception as error:
             self.call_from_thread(self._refused, self.told(error))
             return

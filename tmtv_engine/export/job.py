@@ -31,7 +31,7 @@ from tmtv_engine.export.encode import items_of
 from tmtv_engine.files import Record, canonical
 from tmtv_engine.lesion.lists import Lesions
 from tmtv_engine.lesion.methods import Method
-from tmtv_engine.review.line import Line
+from tmtv_engine.review.line import VISITS, Line
 from tmtv_engine.review.reading import Reading, reading_of
 from tmtv_engine.review.sign import signature_of
 from tmtv_engine.text import clean
@@ -132,7 +132,7 @@ class Job:
     @cached_property
     def last(self) -> Line | None:
         """The last line of the journal that is more than looking, None where there is none."""
-        lines = [line for line in self.reading.lines if line.action not in ("open", "close")]
+        lines = [line for line in self.reading.lines if line.action not in VISITS]
         return lines[-1] if lines else None
 
     def uid(self, *parts: object) -> UID:

@@ -30,6 +30,7 @@ from tmtv_engine.report.sides import (
     side_of,
 )
 from tmtv_engine.report.tables import faults
+from tmtv_engine.review.line import Action
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.state import predicted_status
 from tmtv_engine.study.manifest import read_table
@@ -296,7 +297,7 @@ def read_of(case: Case, reading: Reading) -> tuple[Read, ...]:
     """What the reader did, from the journal; nothing where nobody read or it was not asked."""
     if reading.reader is None or not is_reviewed(case.path):
         return ()
-    opened = any(line.action == "open" for line in reading.lines)
+    opened = any(line.action == Action.OPEN for line in reading.lines)
     minutes = reading.seconds / 60 if opened else None  # decided from a script: nobody timed it
     return (Read(case.name, reading.reader, minutes, reading.decisions, changed(case, reading)),)
 

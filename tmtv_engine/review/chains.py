@@ -16,7 +16,7 @@ from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.files import jsonable, open_own
 from tmtv_engine.review.findings import Finding, State, equal
 from tmtv_engine.review.journal import JOURNAL_LIMIT, Journal, journals
-from tmtv_engine.review.line import Line
+from tmtv_engine.review.line import Action, Line
 from tmtv_engine.review.reading import Replayer
 from tmtv_engine.review.session import totals_sha256
 from tmtv_engine.review.sign import check, read_signature
@@ -92,7 +92,7 @@ def _clocks(lines: Sequence[Line]) -> str | None:
 
 def _signings(case: Case, replayer: Replayer, lines: Sequence[Line]) -> str | None:
     """The first of the signatures whose totals are not those of the replay at its line."""
-    for line in [x for x in lines if x.action == "sign"][-SIGNINGS:]:
+    for line in [x for x in lines if x.action == Action.SIGN][-SIGNINGS:]:
         reading = replayer.replay(lines[: line.seq - 1], line.reader)
         told: Any = (line.parameters or {}).get("totals")
         keys = None if told is None else [str(key) for key in told]
@@ -131,10 +131,10 @@ def _signed_by(
 ) -> Iterator[Finding]:
     """The SSH signature beside a journal, if there is one, or that a signed reading has none."""
     text, name = read_signature(case, reader), f"review/{reader}.sig"
-    signings = [line for line in lines if line.action == "sign"]
-    standing = next((x for x in reversed(lines) if x.action in ("sign", "unsign")), None)
+    signings = [line for line in lines if line.action == Action.SIGN]
+    standing = next((x for x in reversed(lines) if x.action in (Action.SIGN, Action.UNSIGN)), None)
     if text is None:
-        if standing is not None and standing.action == "sign" and allowed is not None:
+        if standing is not None and standing.action == Action.SIGN and allowed is not None:
             yield Finding(name, "unverified", "the reading is signed without a key")
         return
     for line in reversed(signings[-SIGNINGS:]):

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from tmtv_engine.errors import UsageError
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.journal import Decision, effective
-from tmtv_engine.review.line import Line
+from tmtv_engine.review.line import REPAIRS, Action, Line
 from tmtv_engine.review.reading import Reading, reading_of
 from tmtv_engine.review.session import Session
 from tmtv_engine.review.state import DECIDED
 
-SETTLES = ("accept", "reject", "split", "add", "grow", "erase", "merge")
+SETTLES = REPAIRS | {Action.ACCEPT, Action.REJECT, Action.SPLIT}
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def settle_as(session: Session, theirs: Reading, lesion: int) -> Reading:
             )
         if len(own) > len(wanted):
             raise UsageError(f"lesion {lesion} is split otherwise here", "Undo the split first.")
-        session.decide(Decision("split", (strange[0],)))
+        session.decide(Decision(Action.SPLIT, (strange[0],)))
     for action, status in DECIDED.items():
         reasons: dict[str | None, list[int]] = {}
         for n in own:
@@ -144,7 +144,7 @@ def _gathered(lines: list[Line]) -> list[Decision]:
     for line in lines:
         last = found[-1] if found else None
         joins = last is not None and (last.action, last.reason) == (line.action, line.reason)
-        if joins and last is not None and line.action in ("accept", "reject"):
+        if joins and last is not None and line.action in (Action.ACCEPT, Action.REJECT):
             lesions = tuple(dict.fromkeys([*last.lesions, *line.lesions]))
             found[-1] = Decision(line.action, lesions, reason=line.reason)
         else:

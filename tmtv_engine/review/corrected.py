@@ -26,6 +26,7 @@ from tmtv_engine.lesion.lists import Lesions, from_labels
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.notices import Notice
 from tmtv_engine.review.journal import Decision, alone
+from tmtv_engine.review.line import Action
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.session import Session, follow, summed
 from tmtv_engine.review.source import Pet, source_suv
@@ -130,8 +131,8 @@ def _imported(
     said += "".join(f", accepted {code}" for code in sorted(accepted))
     decisions = 0
     for action, lesions, reason in (
-        ("accept", _undecided(found.accepted, reading, Status.ACCEPTED, session.reader), None),
-        ("reject", found.rejected, REASON),
+        (Action.ACCEPT, _undecided(found.accepted, reading, Status.ACCEPTED, session.reader), None),
+        (Action.REJECT, found.rejected, REASON),
     ):
         if lesions:
             session.decide(Decision(action, lesions, reason=reason, text=said))

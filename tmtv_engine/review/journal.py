@@ -263,13 +263,13 @@ def effective(lines: Sequence[Line]) -> Effective:
                 done.pop()
             done.append(line)
             undone = []
-        elif line.action in ("undo", "redo"):
-            source, target = (done, undone) if line.action == "undo" else (undone, done)
+        elif line.action in (Action.UNDO, Action.REDO):
+            source, target = (done, undone) if line.action == Action.UNDO else (undone, done)
             if not source or source[-1].seq != line.target:
                 raise CaseError(f"line {line.seq} of {line.reader}: nothing to {line.action} there")
             target.append(source.pop())
-        elif line.action in ("sign", "unsign"):
-            signed = line if line.action == "sign" else None
+        elif line.action in (Action.SIGN, Action.UNSIGN):
+            signed = line if line.action == Action.SIGN else None
     return Effective(tuple(done), tuple(undone), signed)
 
 
@@ -277,9 +277,9 @@ def _amends(line: Line, done: Sequence[Line]) -> bool:
     """Whether a reject says why the last decision, a reject of the same lesions, was made."""
     last = done[-1] if done else None
     return (
-        line.action == "reject"
+        line.action == Action.REJECT
         and last is not None
-        and (line.target, "reject", line.lesions) == (last.seq, last.action, last.lesions)
+        and (line.target, Action.REJECT, line.lesions) == (last.seq, last.action, last.lesions)
     )
 
 
@@ -293,6 +293,6 @@ def reading_seconds(lines: Sequence[Line]) -> float:
         if opened and last is not None:
             gap = (line.time - last).total_seconds()
             total += gap if 0 <= gap <= IDLE_S else 0.0
-        opened = line.action == "open" or (opened and line.action != "close")
+        opened = line.action == Action.OPEN or (opened and line.action != Action.CLOSE)
         last = line.time
     return total

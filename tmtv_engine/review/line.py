@@ -41,6 +41,7 @@ STEERS = frozenset(
     {Action.OPEN, Action.CLOSE, Action.UNDO, Action.REDO, Action.SIGN, Action.UNSIGN}
 )
 UNDOABLE = frozenset(Action) - STEERS
+VISITS = frozenset({Action.OPEN, Action.CLOSE})
 REPAIRS = frozenset({Action.ADD, Action.GROW, Action.ERASE, Action.MERGE})
 ACTIONS = frozenset(action.value for action in Action)
 BINDING = ("case", "prediction", "parameters")

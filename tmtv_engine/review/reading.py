@@ -23,7 +23,7 @@ from tmtv_engine.review.journal import (
     journals,
     reading_seconds,
 )
-from tmtv_engine.review.line import Line
+from tmtv_engine.review.line import VISITS, Line
 from tmtv_engine.review.source import Pet
 from tmtv_engine.review.state import State, Tools
 
@@ -187,7 +187,7 @@ def of_record(case: Case) -> Journal | None:
     for path in journals(case.path):
         journal = Journal(path)
         left = effective(journal.read())
-        decided = [x for x in journal.lines if x.action not in ("open", "close")]
+        decided = [x for x in journal.lines if x.action not in VISITS]
         if not decided:
             continue
         rank = (True, left.signed.at) if left.signed else (False, decided[-1].at)

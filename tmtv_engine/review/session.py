@@ -42,12 +42,12 @@ from tmtv_engine.review.journal import (
     journals,
     login,
 )
-from tmtv_engine.review.line import REPAIRS, UNDOABLE, Line
+from tmtv_engine.review.line import REPAIRS, UNDOABLE, VISITS, Action, Line
 from tmtv_engine.review.outcome import as_recorded, review_sha256, reviewed_record, totals_sha256
 from tmtv_engine.review.reading import Reading, Replayer
 from tmtv_engine.review.state import SPLIT_MM
 
-NEEDS_LESIONS = ("accept", "reject", "split", "grow", "erase", "merge")
+NEEDS_LESIONS = (REPAIRS - {Action.ADD}) | {Action.ACCEPT, Action.REJECT, Action.SPLIT}
 
 
 class Session:
@@ -103,7 +103,7 @@ class Session:
 
         Done before in a worker, it makes `decide` quick: what it costs is remembered.
         """
-        if decision.action == "split":
+        if decision.action == Action.SPLIT:
             return _split(decision, self)
         numbered = _numbered(decision, self.reading)
         self._ahead(numbered)
@@ -126,7 +126,7 @@ class Session:
         first = reading.last + 1
         ids = np.arange(first, first + len(lesions), dtype=np.int64)
         with kept_added(self.case, lesions.renumbered(ids, ids)) as name:
-            return self.decide(Decision("add", tuple(int(i) for i in ids), text=name))
+            return self.decide(Decision(Action.ADD, tuple(int(i) for i in ids), text=name))
 
     def _sync(self, lines: Sequence[Line]) -> None:
         if len(lines) != len(self.reading.lines):
@@ -138,33 +138,33 @@ def _checked(decision: Decision, session: Session) -> Decision:
     reading = session.reading
     left = effective(reading.lines)
     action = decision.action
-    if reading.signed and action not in ("open", "close", "unsign"):
+    if reading.signed and action not in VISITS | {Action.UNSIGN}:
         raise CaseError(
             f"{session.case.name} is signed by {session.reader}", "Re-open it first (unsign)."
         )
-    if action == "unsign" and not reading.signed:
+    if action == Action.UNSIGN and not reading.signed:
         raise UsageError(f"{session.case.name} is not signed")
     unknown = [str(n) for n in decision.lesions if n not in reading.status]
-    if unknown and action != "add":
+    if unknown and action != Action.ADD:
         raise UsageError(
             f"{session.case.name} has no lesion {', '.join(unknown)}", _explain(decision, reading)
         )
     if action in NEEDS_LESIONS and not decision.lesions:
         raise UsageError(f"which lesion to {action}?", "Give its number.")
-    if action in ("undo", "redo"):
+    if action in (Action.UNDO, Action.REDO):
         return _step(action, left)
-    if action == "split":
+    if action == Action.SPLIT:
         return _split(decision, session)
-    if action in REPAIRS and (action != "add" or decision.parameters is not None):
+    if action in REPAIRS and (action != Action.ADD or decision.parameters is not None):
         return session.tried(decision)
-    if action == "sign":
+    if action == Action.SIGN:
         return _signature(session.case.record, reading)
     return decision
 
 
 def _numbered(decision: Decision, reading: Reading) -> Decision:
     """An added lesion takes the next number."""
-    if decision.action != "add":
+    if decision.action != Action.ADD:
         return decision
     return replace(decision, lesions=(reading.last + 1,))
 
@@ -180,7 +180,7 @@ def _explain(decision: Decision, reading: Reading) -> str:
 
 
 def _step(action: str, left: Effective) -> Decision:
-    found = left.done if action == "undo" else left.undone
+    found = left.done if action == Action.UNDO else left.undone
     if not found:
         raise UsageError(f"there is nothing to {action}")
     return Decision(action, target=found[-1].seq)
@@ -195,14 +195,14 @@ def _split(decision: Decision, session: Session) -> Decision:
     done = {
         line.lesions[0]: float(line.text or 0)
         for line in session.reading.lines
-        if line.action == "split"
+        if line.action == Action.SPLIT
     }
     before = done.get(session.reading.parents.get(number, 0), 99.0)
     for distance in SPLIT_MM:
         if distance >= before:
             continue
         if len(session.replayer.split(lesions, lesions.row(number), distance)) > 1:
-            return Decision("split", (number,), text=f"{distance:g}")
+            return Decision(Action.SPLIT, (number,), text=f"{distance:g}")
     raise UsageError(
         f"lesion {number} has one maximum only and cannot be split further",
         "Reject or accept it whole.",
@@ -252,7 +252,7 @@ def _signature(record: CaseRecord, reading: Reading) -> Decision:
     sums = Cuts.of_record(record, reading.lesions, reading.around).totals(reading.accepted)
     told: Record = jsonable(to_builtins(sums))
     parameters = {"methods": list(told), "totals": told}
-    return Decision("sign", text=totals_sha256(told), parameters=parameters)
+    return Decision(Action.SIGN, text=totals_sha256(told), parameters=parameters)
 
 
 def refresh(case: Case) -> Case:
@@ -299,9 +299,9 @@ def who_has_open(case: Path) -> list[Presence]:
     for path in journals(case):
         opened: list[Line] = []
         for line in Journal(path).read():
-            if line.action == "open":
+            if line.action == Action.OPEN:
                 opened.append(line)
-            elif line.action == "close" and opened:
+            elif line.action == Action.CLOSE and opened:
                 same = [x for x in opened if x.host == line.host and x.text == line.text]
                 opened.remove(same[-1] if same else opened[-1])
         found += [Presence(x.reader, x.host, x.at, _alive(x), x.text) for x in opened]

@@ -20,6 +20,7 @@ from tmtv_engine.case.guard import guarded
 from tmtv_engine.errors import CaseError, UsageError
 from tmtv_engine.files import open_own, write_text
 from tmtv_engine.review.journal import Decision, alone, journal_path
+from tmtv_engine.review.line import Action
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.session import Session, follow, summed
 from tmtv_engine.text import clean
@@ -86,7 +87,7 @@ def sign(case: Case, reader: str | None = None, key: Path | None = None) -> Read
         with session.journal.together():
             try:
                 seal = None if key is None else lambda x: made.append(_signed(x.hash, key))
-                reading = session.decide(Decision("sign"), seal)
+                reading = session.decide(Decision(Action.SIGN), seal)
                 if made:
                     write_text(path, made[0])
                 done = follow(case)

@@ -15,6 +15,7 @@ from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.compare import settle_as, start_from
 from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.line import Action
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.session import Session, session_text
 from tmtv_engine.review.state import predicted_status
@@ -57,13 +58,13 @@ class Opened:
 
     def open(self) -> None:
         """Write that the case was opened; a journal that refuses does not keep it closed."""
-        self._bound("open")
+        self._bound(Action.OPEN)
 
     def close(self) -> None:
         """Write that the case was closed."""
-        self._bound("close")
+        self._bound(Action.CLOSE)
 
-    def _bound(self, action: str) -> None:
+    def _bound(self, action: Action) -> None:
         with contextlib.suppress(TmtvError):
             self.session.decide(Decision(action, text=session_text()))
 

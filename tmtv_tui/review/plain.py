@@ -10,12 +10,13 @@ from tmtv_engine.case.folder import find_cases
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.line import Action
 from tmtv_engine.review.session import refresh
 from tmtv_engine.text import clean, counted
 from tmtv_tui.review.names import to_reject
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.order import Order, arranged
-from tmtv_tui.review.rows import CaseRow, alias, case_row, order_of
+from tmtv_tui.review.rows import BROKEN, LEFT, CaseRow, alias, case_row, order_of
 from tmtv_tui.review.rules import rule_hits
 from tmtv_tui.review.signing import sign_lines
 from tmtv_tui.review.words import describe
@@ -139,7 +140,7 @@ class Plain:
         """The first case that is neither signed nor flagged."""
         for k, path in enumerate(self.paths, start=1):
             here = self.opened is not None and self.opened.case.path == path
-            if not here and case_row(path, self.blind).state in ("todo", "partial"):
+            if not here and case_row(path, self.blind).state in LEFT:
                 self.open(str(k))
                 return
         self.say("no other case is left to do.")
@@ -156,17 +157,17 @@ class Plain:
     def accept(self, text: str) -> None:
         """Count lesions."""
         numbers, _ = _numbers(text)
-        self._decide(Decision("accept", numbers))
+        self._decide(Decision(Action.ACCEPT, numbers))
 
     def reject(self, text: str) -> None:
         """Do not count lesions."""
         numbers, why = _numbers(text)
-        self._decide(Decision("reject", numbers, reason=why or None))
+        self._decide(Decision(Action.REJECT, numbers, reason=why or None))
 
     def split(self, text: str) -> None:
         """Split a lesion."""
         numbers, _ = _numbers(text)
-        self._decide(Decision("split", numbers))
+        self._decide(Decision(Action.SPLIT, numbers))
 
     def rule(self, text: str) -> None:
         """Reject by rule."""
@@ -175,13 +176,13 @@ class Plain:
         if not lesions:
             self.say("the rule takes no lesion.")
             return
-        self._decide(Decision("reject", lesions, reason=f"rule {text}"))
+        self._decide(Decision(Action.REJECT, lesions, reason=f"rule {text}"))
 
     def names(self, _: str) -> None:
         """Reject by name."""
         named = to_reject(self._case())
         for name, lesions in named.items():
-            self._decide(Decision("reject", lesions, reason=name))
+            self._decide(Decision(Action.REJECT, lesions, reason=name))
         if not named:
             self.say("nothing undecided is named physiologic.")
 
@@ -191,7 +192,7 @@ class Plain:
         left = [n for n in reading.status if reading.decided_by[n] is None]
         rest = tuple(n for n in left if reading.status[n] is Status.ACCEPTED)
         if rest:
-            self._decide(Decision("accept", rest))
+            self._decide(Decision(Action.ACCEPT, rest))
         self.say(f"{counted(len(left) - len(rest), 'candidate')} undecided, not counted.")
 
     def step(self, action: str) -> None:
@@ -208,12 +209,12 @@ class Plain:
         """A note."""
         if not text:
             raise UsageError("which words?", COMMANDS["note"].usage)
-        self._decide(Decision("note", text=text))
+        self._decide(Decision(Action.NOTE, text=text))
 
     def flag(self, _: str) -> None:
         """Flag the case, or take the flag away."""
         flagged = self._case().reading.flagged
-        self._decide(Decision("unflag" if flagged else "flag"))
+        self._decide(Decision(Action.UNFLAG if flagged else Action.FLAG))
         self.say("the flag is gone." if flagged else "flagged.")
 
     def totals(self, _: str) -> None:
@@ -236,12 +237,12 @@ class Plain:
             self.totals("")
             self.say("To sign this: sign yes")
             return
-        self._decide(Decision("sign"))
+        self._decide(Decision(Action.SIGN))
         self.say(f"signed: {self._case().reading.signed}")
 
     def unsign(self, _: str) -> None:
         """Re-open."""
-        self._decide(Decision("unsign"))
+        self._decide(Decision(Action.UNSIGN))
         self.say("re-opened.")
 
     def help(self, _: str) -> None:
@@ -289,7 +290,7 @@ def _numbers(text: str) -> tuple[tuple[int, ...], str]:
 
 
 def _case_words(row: CaseRow) -> str:
-    if row.state == "broken":
+    if row.state == BROKEN:
         return f"{row.name}, broken: {row.broken}"
     told = [row.name, str(row.state)]
     told += [counted(row.lesions, "lesion"), counted(row.candidates, "candidate")]

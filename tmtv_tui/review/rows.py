@@ -16,12 +16,16 @@ from tmtv_engine.lesion.measures import Total
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.notices import REVIEWED, Notice
 from tmtv_engine.review.journal import JOURNAL_LIMIT, Journal, effective, journal_path, journals
+from tmtv_engine.review.line import Action
 from tmtv_engine.review.session import Presence, who_has_open
 from tmtv_engine.review.state import predicted_status
 from tmtv_engine.text import clean
 from tmtv_tui.review.quality import quality_lines
 
-STATES = {**{state.value: state.glyph for state in ReviewState}, "broken": "#"}
+BROKEN = "broken"
+STATES = {**{state.value: state.glyph for state in ReviewState}, BROKEN: "#"}
+LEFT = (ReviewState.TODO, ReviewState.PARTIAL)
+"""The states of a case that is still to be read."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def broken_row(path: Path, error: object, blind: str | None = None, reads: bool 
     what = error if isinstance(error, str) else what
     name = path.name if blind is None else alias(path.name)
     told = clean(what if blind is None else "cannot be read", 200).replace(f"{path}/", "")
-    return CaseRow(path, clean(name), "broken", 0, 0, {}, {}, broken=told, reads=reads)
+    return CaseRow(path, clean(name), BROKEN, 0, 0, {}, {}, broken=told, reads=reads)
 
 
 def case_row(path: Path, blind: str | None = None) -> CaseRow:
@@ -118,13 +122,14 @@ def _blind(path: Path, record: CaseRecord, reader: str) -> CaseRow:
     states = list(predicted_status(record).values())
     journal = Journal(journal_path(path, reader))
     left = effective(journal.read())
-    flags = [x.action for x in left.done if x.action in ("flag", "unflag")]
-    state = "done" if left.signed else "partial" if left.done else "todo"
+    flags = [x.action for x in left.done if x.action in (Action.FLAG, Action.UNFLAG)]
+    state = ReviewState.PARTIAL if left.done else ReviewState.TODO
+    state = ReviewState.DONE if left.signed else state
     volumes = _volumes(record.predicted_totals)
     return CaseRow(
         path,
         alias(path.name),
-        "flagged" if flags[-1:] == ["flag"] else state,
+        ReviewState.FLAGGED if flags[-1:] == [Action.FLAG] else state,
         states.count(Status.ACCEPTED),
         states.count(Status.CANDIDATE),
         volumes,

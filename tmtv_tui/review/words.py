@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tmtv_engine.image.volume import FloatArray
-from tmtv_engine.review.line import REPAIRS
+from tmtv_engine.review.line import REPAIRS, Action
 from tmtv_engine.review.repairs import told
 from tmtv_engine.text import clean
 
@@ -54,11 +54,11 @@ def describe(line: Any) -> str:
     words = [line.at[11:19], line.action, *(f"#{n}" for n in line.lesions[:6])]
     if len(line.lesions) > 6:
         words.append(f"and {len(line.lesions) - 6} more")
-    if line.target is not None and line.action != "reject":  # there it only gains its reason
+    if line.target is not None and line.action != Action.REJECT:  # there it only gains its reason
         words.append(f"line {line.target}")
     if line.reason:
         words.append(f"({line.reason})")
-    if line.text and line.action == "note":
+    if line.text and line.action == Action.NOTE:
         words.append(line.text)
     if line.parameters and line.action in REPAIRS:
         words.append(told(line.parameters))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.review.journal import Decision, journals
+from tmtv_engine.review.line import Action
 from tmtv_engine.review.reading import Reading, reading_of
 from tmtv_engine.text import counted
 from tmtv_tui.review.opened import Opened
@@ -80,7 +81,7 @@ class AskingScreen(SliceScreen, ListScreen):
                 return
             if ids or candidates:
                 lesions = tuple(sorted((*ids, *candidates)))
-                self.decide(Decision("reject", lesions, reason=f"rule {rule.strip()}"))
+                self.decide(Decision(Action.REJECT, lesions, reason=f"rule {rule.strip()}"))
 
         title = "Reject by rule: ml<2, suvmax<3, organ=bladder, z<-600 … or draw a box"
         self.app.push_screen(Ask(title, rule, preview), done)
@@ -110,14 +111,14 @@ class AskingScreen(SliceScreen, ListScreen):
 
         def done(text: str | None) -> None:
             if text and text.strip():
-                self.decide(Decision("note", text=text))
+                self.decide(Decision(Action.NOTE, text=text))
 
         self.app.push_screen(Ask("Note"), done)
 
     def action_flag(self) -> None:
         """Flag the case, or take the flag away."""
         if self.opened is not None:
-            self.decide(Decision("unflag" if self.opened.reading.flagged else "flag"))
+            self.decide(Decision(Action.UNFLAG if self.opened.reading.flagged else Action.FLAG))
 
     def action_sign(self) -> None:
         """Sign after a look at what is signed, or re-open what is signed."""
@@ -134,7 +135,8 @@ class AskingScreen(SliceScreen, ListScreen):
             lines = [f"It is signed: {signed}", "Your decisions stay; it counts as unsigned then."]
 
         def done(go: bool | None) -> None:
-            if go and self.decide(Decision("unsign" if signed else "sign")) and not signed:
+            asked = Decision(Action.UNSIGN if signed else Action.SIGN)
+            if go and self.decide(asked) and not signed:
                 self.notify(f"signed: {o.reading.signed}", markup=False)
 
         self.app.push_screen(Confirm(title, lines), done)

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.line import Action
 from tmtv_engine.review.reading import Reading
 from tmtv_engine.review.reasons import Reason
 from tmtv_tui.messages import CameOrWent, CaseRead, LesionPicked, RegionDrawn
@@ -271,7 +272,7 @@ class CaseScreen(RepairingScreen):
         except TmtvError as error:
             self.complain(str(error))
             return False
-        self._asked = decision.lesions if decision.action == "reject" else ()
+        self._asked = decision.lesions if decision.action == Action.REJECT else ()
         self.settle(before)
         return True
 
@@ -301,7 +302,7 @@ class CaseScreen(RepairingScreen):
         o = self.opened
         if o is not None and self._asked:
             last = o.reading.undoable
-            self.decide(Decision("reject", self._asked, last.seq if last else None, reason))
+            self.decide(Decision(Action.REJECT, self._asked, last.seq if last else None, reason))
             self._asked = ()
             self.say()
 

@@ -13,6 +13,7 @@ from textual.message import Message
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.line import Action
 from tmtv_engine.text import counted
 from tmtv_tui.review.names import to_reject
 from tmtv_tui.review.opened import Opened
@@ -99,7 +100,7 @@ class ListScreen(PictureScreen):
         def done(go: bool | None) -> None:
             if go:
                 for name, lesions in named.items():
-                    if not self.decide(Decision("reject", lesions, reason=name)):
+                    if not self.decide(Decision(Action.REJECT, lesions, reason=name)):
                         break
                 self._asked = ()
                 self.say()
@@ -126,7 +127,7 @@ class ListScreen(PictureScreen):
 
         def done(go: bool | None) -> None:
             if go:
-                self.decide(Decision("accept", rest))
+                self.decide(Decision(Action.ACCEPT, rest))
 
         self.app.push_screen(Confirm("Accept the rest?", lines), done)
 

@@ -20,6 +20,7 @@ from textual.worker import get_current_worker
 
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.review.journal import Decision
+from tmtv_engine.review.line import Action
 from tmtv_tui.review.cursor import Cursor
 from tmtv_tui.review.opened import Opened
 from tmtv_tui.review.planes import planes_of
@@ -269,12 +270,12 @@ class RepairingScreen(AskingScreen):
     @work(thread=True, exclusive=True, group="split")
     def _part(self, o: Opened, number: int) -> None:
         with contextlib.suppress(TmtvError):  # said when it is decided
-            o.session.tried(Decision("split", (number,)))
+            o.session.tried(Decision(Action.SPLIT, (number,)))
         self.post_message(self.Parted(number))
 
     def on_repairing_screen_parted(self, message: Parted) -> None:
         """Record the split."""
-        if self.decide(Decision("split", (message.lesion,))) and self.opened:
+        if self.decide(Decision(Action.SPLIT, (message.lesion,))) and self.opened:
             self.query_one(LesionTable).go(self.opened.reading.splits[message.lesion][0])
 
 

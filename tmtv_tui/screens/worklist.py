@@ -21,7 +21,7 @@ from textual.worker import get_current_worker
 from tmtv_tui.messages import CaseChanged, RowsRead
 from tmtv_tui.review.order import following
 from tmtv_tui.review.polling import Watched, interval
-from tmtv_tui.review.rows import STATES, CaseRow, case_row, order_of
+from tmtv_tui.review.rows import BROKEN, LEFT, STATES, CaseRow, case_row, order_of
 from tmtv_tui.review.words import change
 from tmtv_tui.screens.dialogs import TOO_SMALL, Ask, Page, fit, help_lines
 from tmtv_tui.widgets.keybar import KeyBar
@@ -240,8 +240,8 @@ class Worklist(Screen[None]):
         return sorted(rows, key=lambda r: (key(r, method), r.name))
 
     def _cells(self, row: CaseRow) -> list[Text]:
-        if row.state == "broken":
-            cells = [STATES["broken"], "broken", row.name, "", "", "", row.broken]
+        if row.state == BROKEN:
+            cells = [STATES[BROKEN], BROKEN, row.name, "", "", "", row.broken]
         else:
             count = f"{row.lesions} +{row.candidates}?" if row.candidates else str(row.lesions)
             readers = " ".join(row.readers)
@@ -299,7 +299,7 @@ class Worklist(Screen[None]):
         count = len(self.shown)
         for step in range(1, count + 1):
             at = (table.cursor_row + step) % count
-            if self.rows[self.shown[at]].state in ("todo", "partial"):
+            if self.rows[self.shown[at]].state in LEFT:
                 table.move_cursor(row=at)
                 return
         self.notify("nothing is left to do", markup=False)
