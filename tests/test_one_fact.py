@@ -168,3 +168,24 @@ def test_an_added_order_of_the_list_is_one_key_away(tmp_path: Path) -> None:
     path, before = "tmtv_tui/review/order.py", '"volume": lambda'
     row = '"backwards": lambda o, method, n: (-n,),\n        '
     assert with_line(path, before, row, ORDER, tmp_path).split() == ["backwards", "3", "2", "1"]
+
+
+STRUCTURE = """
+from tmtv_engine.export.sites import ORGANS
+from tmtv_engine.lesion.origin import Source, Structure, first_status
+from tmtv_engine.model.recipes import RECIPES
+from tmtv_tui.review.rules import parse_rule
+from tmtv_tui.review.sites import EXTRANODAL
+
+nose = Structure("nose", 0.9, "organs")
+print(first_status(Source.MODEL, "vnet", nose), RECIPES["body"].architecture.structures)
+print(ORGANS["nose"].meaning, parse_rule("organ=nose")[0].name)
+print("nose" in EXTRANODAL)
+"""
+
+
+def test_an_added_structure_is_known_coded_and_taken_by_rules() -> None:
+    path, before = "tmtv_engine/lesion/structures.py", '("injection site", True, None)'
+    row = '("nose", True, ("45206002", "Nose")),\n            '
+    said = with_line(path, before, row, STRUCTURE).split()
+    assert said == ["candidate", "22", "Nose", "nose", "True"]

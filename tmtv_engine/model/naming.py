@@ -10,11 +10,9 @@ import numpy.typing as npt
 
 from tmtv_engine.image.volume import Grid
 from tmtv_engine.lesion.lists import Lesions
-from tmtv_engine.lesion.origin import LESION, Structure
-from tmtv_engine.lesion.structures import STRUCTURES
+from tmtv_engine.lesion.origin import LESION, PHYSIOLOGIC, Structure
 
 Float = npt.NDArray[np.float32]
-PHYSIOLOGIC = {row.name for row in STRUCTURES if row.physiologic}
 TISSUE = {"vessel", "liver", "muscle"}
 """Where lesions lie: what is named so is told from tumour by the other answer.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tmtv_engine.lesion.structures import STRUCTURES
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -40,7 +42,7 @@ class BodyPlan:
     channels: tuple[int, ...] = (32, 64, 128)
     down: tuple[int, ...] = (1, 2, 3)
     up: tuple[int, ...] = (2, 1)
-    structures: int = 21
+    structures: int = len(STRUCTURES)
     fine: int = 0
     ct: int = 0
 
