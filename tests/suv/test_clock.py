@@ -100,6 +100,8 @@ def test_what_is_no_date_is_refused_by_its_tag(text: str) -> None:
         ("20240315081500+0000", Stamp(DAY, 29700.0, 0)),
         ("19000101081500", Stamp(None, 29700.0)),
         ("20240315", None),
+        ("20240315-0500", None),
+        ("20240315+0100", None),
         ("2024", None),
         ("", None),
     ],
@@ -148,4 +150,5 @@ def test_two_clocks_agree_with_pythons(at: datetime, own: int, other: int) -> No
     at = at.replace(microsecond=0)
     aware = at.replace(tzinfo=timezone(timedelta(minutes=15 * own)))
     moved = aware.astimezone(timezone(timedelta(minutes=15 * other)))
+    assert Stamp.of(aware).offset_min == 15 * own
     assert Stamp.of(aware).shifted(15 * (other - own)) == Stamp.of(moved.replace(tzinfo=None))
