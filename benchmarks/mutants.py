@@ -42,9 +42,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "lesion/thresholds": ("lesion/test_thresholds",),
         "lesion/measures": ("lesion/test_measures",),
         "review/journal": tuple(f"review/test_journal{x}" for x in ("_file", "_meaning", "")),
-        "review/line": tuple(f"review/test_journal{x}" for x in ("_meaning", "_file", "")),
+        "review/line": ("review/test_line",),
         "review/reading": ("review/test_reading", "review/test_session"),
-        "review/state": ("review/test_reading", "review/test_session", "review/test_repairs"),
+        "review/state": ("review/test_reading", "review/test_repairs", "review/test_session"),
         "report/stats": ("report/test_stats", "report/test_stats_edges"),
     }
 )

@@ -135,6 +135,14 @@ def test_offsets() -> None:
         offset_of("TimezoneOffsetFromUTC", "CET")
 
 
+def test_a_stamp_is_told_as_a_clock_shows_it_and_keeps_parts_of_a_second() -> None:
+    assert str(Stamp(DAY, 29705.9)) == "08:15:05"
+    assert str(Stamp(None, 86399.0)) == "23:59:59"
+    exact = datetime(2024, 3, 15, 8, 15, 0, 250_000, timezone(timedelta(hours=-3, minutes=-30)))
+    assert Stamp.of(exact) == Stamp(DAY, 29700.25, -210)
+    assert (Stamp(DAY, 0.0).zero, Stamp(DAY, 0.5).zero) == (True, False)
+
+
 def test_midnight_is_passed_with_the_day() -> None:
     assert Stamp(DAY, 1800.0).shifted(-60) == Stamp(date(2024, 3, 14), 84600.0)
     assert Stamp(None, 84600.0).shifted(60) == Stamp(None, 1800.0)
