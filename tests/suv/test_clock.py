@@ -101,6 +101,7 @@ def test_what_is_no_date_is_refused_by_its_tag(text: str) -> None:
         ("19000101081500", Stamp(None, 29700.0)),
         ("20240315", None),
         ("20240315-0500", None),
+        ("20240315 ", None),
         ("20240315+0100", None),
         ("2024", None),
         ("", None),
@@ -138,6 +139,7 @@ def test_offsets() -> None:
 def test_a_stamp_is_told_as_a_clock_shows_it_and_keeps_parts_of_a_second() -> None:
     assert str(Stamp(DAY, 29705.9)) == "08:15:05"
     assert str(Stamp(None, 86399.0)) == "23:59:59"
+    assert str(Stamp(None, 72060.0)) == "20:01:00"
     exact = datetime(2024, 3, 15, 8, 15, 0, 250_000, timezone(timedelta(hours=-3, minutes=-30)))
     assert Stamp.of(exact) == Stamp(DAY, 29700.25, -210)
     assert (Stamp(DAY, 0.0).zero, Stamp(DAY, 0.5).zero) == (True, False)
