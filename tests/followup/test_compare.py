@@ -304,3 +304,58 @@ def test_a_case_beside_itself_is_told(pair: tuple[Path, Path]) -> None:
     one, two = (read_case(path) for path in pair)
     assert "same-scan" in {w["code"] for w in compared(one, one)["warnings"]}
     assert "same-scan" not in {w["code"] for w in compared(one, two)["warnings"]}
+
+
+def test_without_a_word_the_structures_that_the_case_named_are_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spot = [((60.0, 10.0, 400.0), 12.0, 9.0)]
+    for name, peak in (("before", 9.0), ("after", 5.0)):
+        suv, _ = body(STILL, GRID, [(spot[0][0], 12.0, peak)])
+        (tmp_path / name).mkdir()
+        write_nifti(suv, tmp_path / name / "pet.nii.gz")
+    x, y, z = GRID.to_mm(np.argwhere(np.ones(SHAPE, bool))).T
+    labels = np.zeros(SHAPE, np.uint16).reshape(-1)
+    labels[((x + 50) / 55) ** 2 + ((y - 10) / 45) ** 2 + ((z - 280) / 45) ** 2 <= 1] = 5
+    labels[((x - 30) / 30) ** 2 + ((y + 10) / 26) ** 2 + ((z - 370) / 26) ** 2 <= 1] = 52
+    organs = tmp_path / "organs.nii.gz"
+    write_nifti(Volume(labels.reshape(SHAPE), GRID, Unit.LABEL), organs)
+    out, asked = str(tmp_path / "out"), ["predict", "--model", "hotspot", "-q", "-o"]
+    assert main([*asked, out, str(tmp_path / "before")]) == 0
+    assert main([*asked, out, str(tmp_path / "after"), "--organs", str(organs)]) == 0
+    both = ["compare", f"{out}/before", f"{out}/after", "--json", "-q"]
+    told = []
+    for more in ([], ["--organs", str(organs)], ["--blood-sphere", "30,-10,370"]):
+        capsys.readouterr()
+        assert main([*both, *more]) == 0
+        told.append(json.loads(capsys.readouterr().out)["response"])
+    own, given, sphere = told
+    assert own["liver"] == {
+        "suv_mean": 2.0,
+        "suv_max": 2.0,
+        "volume_ml": given["liver"]["volume_ml"],
+        "how": "liver as the map of organs had it when the case was made, 10 mm inside its border",
+    }
+    assert (own["blood_pool"]["suv_mean"], own["blood_pool"]["suv_max"]) == (
+        pytest.approx(1.6), pytest.approx(1.6),
+    )  # fmt: skip
+    assert [r["deauville"] for r in told] == [own["deauville"]] * 3
+    assert own["qpet"] == given["qpet"] == sphere["qpet"]
+    assert sphere["liver"] == own["liver"]
+    assert sphere["blood_pool"]["how"].startswith("sphere of 16 mm")
+    assert main(["compare", f"{out}/after", f"{out}/before", "--json", "-q"]) == 0
+    answer = json.loads(capsys.readouterr().out)["response"]  # the follow-up's own, which has none
+    assert (answer["liver"], answer["qpet"]) == (None, None)
+
+
+def test_a_case_of_before_maxima_were_told_has_no_reference() -> None:
+    suv, _ = body(STILL, GRID, [])
+    none = np.zeros(0, np.int64)
+    liver = {"suv_mean": 2.1, "suv_median": 2.0, "suv_sd": 0.1, "volume_ml": 800.0, "by": "network"}
+    assert references(suv, Where(), none, {"liver": liver, "blood_pool": None}) == {
+        "liver": None,
+        "blood pool": None,
+    }
+    found = references(suv, Where(), none, {"liver": {**liver, "suv_max": 3.0}})
+    how = "liver as the network names it when the case was made, 10 mm inside its border"
+    assert found["liver"] == Reference(2.1, 3.0, 800.0, how)

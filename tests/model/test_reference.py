@@ -95,6 +95,7 @@ def test_both_by_a_map_of_organs() -> None:
         "suv_mean": 2.0,
         "suv_median": 2.0,
         "suv_sd": 0.0,
+        "suv_max": 2.0,
         "volume_ml": pytest.approx((12 * 24 * 16 - 1) * 0.06),
         "by": "organs",
     }

@@ -60,7 +60,7 @@ def differences(case: Case, study: Study, finder: Finder, config: CaseConfig) ->
     a case that was made without them; one that was made with them needs them again.
     """
     asked = study.told(config.overrides or Overrides())
-    others = [*_model(case.record, finder), *_limits(case.record, finder, config)]
+    others = [*_model(case.record, finder)] or [*_limits(case.record, finder, config)]
     others += [*_overrides(case.record, asked), *_organs(case.record, study)]
     told = [] if same_files(case, study) else [f"from other files than {study.path}"]
     return told + ([f"otherwise: {'; '.join(others)}"] if others else [])

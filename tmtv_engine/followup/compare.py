@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from msgspec import to_builtins
+from msgspec import UNSET, to_builtins
 
 from tmtv_engine import __version__
 from tmtv_engine.case.cuts import Cuts
@@ -178,7 +178,9 @@ def _region(scan: Scan, ids: Sequence[int]) -> str | None:
 
 def _response(scan: Scan, matches: Sequence[Match], where: Where) -> tuple[Record, list[Record]]:
     """Deauville and qPET of a follow-up, and what to beware of."""
-    found = references(scan.suv, where, scan.lesions.voxels)
+    quality = scan.case.record.quality
+    known = {} if quality is UNSET else quality
+    found = references(scan.suv, where, scan.lesions.voxels, known)
     liver, blood = found["liver"], found["blood pool"]
     hottest = float(suv_max(scan.lesions).max()) if len(scan.lesions) else None
     new = sum(m.fate == "new" for m in matches)

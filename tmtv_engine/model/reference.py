@@ -48,6 +48,7 @@ def _told(values: FloatArray, voxel_ml: float, least_ml: float, by: str) -> dict
         "suv_mean": float(values.mean()),
         "suv_median": float(np.median(values)),
         "suv_sd": float(values.std()),
+        "suv_max": float(values.max()),
         "volume_ml": values.size * voxel_ml,
         "by": by,
     }
