@@ -11,9 +11,10 @@ import pytest
 
 from tests.support.cases import make_loaded
 from tmtv_engine.case.folder import Case, read_case
+from tmtv_engine.case.timepoints import change
 from tmtv_engine.errors import InputError
 from tmtv_engine.followup.align import Rigid, align
-from tmtv_engine.followup.compare import change, compared
+from tmtv_engine.followup.compare import compared
 from tmtv_engine.followup.match import match
 from tmtv_engine.followup.references import Where, references
 from tmtv_engine.followup.response import Reference, deauville, qpet

@@ -17,6 +17,7 @@ from msgspec import UNSET, to_builtins
 from tmtv_engine import __version__
 from tmtv_engine.case.cuts import Cuts
 from tmtv_engine.case.folder import Case
+from tmtv_engine.case.timepoints import change, changes
 from tmtv_engine.errors import CaseError, InputError
 from tmtv_engine.files import Record, jsonable, utc_now
 from tmtv_engine.followup.align import align
@@ -30,7 +31,6 @@ from tmtv_engine.report.sides import read_as, side_of
 from tmtv_engine.review.reading import Reading
 
 SCHEMA = "tmtv.compare/1"
-MEASURES = ("tmtv_ml", "tlg_g", "lesions", "suv_max", "suv_peak", "dmax_mm")
 NOTE = "Research use only. Deauville and qPET are computed, not read: see each reference region."
 
 
@@ -110,26 +110,6 @@ def compared(
         "response": answer,
         "warnings": [*warnings, *told],
     }
-
-
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Record:
-    """Each measure of a method at both times, its change, and that in percent.
-
-    >>> changes({"tmtv_ml": 200.0}, {"tmtv_ml": 50.0})["tmtv_ml"]
-    {'baseline': 200.0, 'followup': 50.0, 'change': -150.0, 'percent': -75.0}
-    """
-    return {k: change(before[k], after[k]) for k in MEASURES if k in before and k in after}
-
-
-def change(before: float | None, after: float | None) -> Record:
-    """One measure at both times and how it changed; None where it cannot be known."""
-    known = before is not None and after is not None
-    found = {"baseline": before, "followup": after, "change": None, "percent": None}
-    if before is not None and after is not None:
-        found["change"] = after - before
-    if known and before:
-        found["percent"] = 100.0 * (found["change"] or 0.0) / before
-    return found
 
 
 def _who(scan: Scan) -> Record:

@@ -16,9 +16,9 @@ from tmtv_engine.case.guard import guarded
 from tmtv_engine.case.parts import EFFECT, masses_in_parts
 from tmtv_engine.case.record import CaseRecord
 from tmtv_engine.case.tables import SEATS
-from tmtv_engine.case.timepoints import Seat, seats
+from tmtv_engine.case.timepoints import Seat, seats, since_first
 from tmtv_engine.errors import TmtvError, UsageError
-from tmtv_engine.files import utc_now
+from tmtv_engine.files import Record, utc_now
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.report import stats
 from tmtv_engine.report.cohort import Excluded, Numbers, Read, reading_numbers
@@ -34,6 +34,13 @@ from tmtv_engine.text import counted, csv_text
 
 SCHEMA = "tmtv.cohort/1"
 VOLUMES = ("n", "min", "q1", "median", "q3", "max", "mean", "sd")
+CHANGES = (
+    ("tmtv_ml", "change", "tmtv_change_ml", "ΔTMTV mL"),
+    ("tmtv_ml", "percent", "tmtv_change_percent", "ΔTMTV %"),
+    ("tlg_g", "percent", "tlg_change_percent", "ΔTLG %"),
+    ("suv_max", "percent", "suv_max_change_percent", "ΔSUVmax %"),
+)
+"""Since the patient's first case: measure, what of its change, column of the CSV and the page."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class Patient:
     read: tuple[Read, ...] = ()
     in_parts: bool = False
     seat: Seat = field(default_factory=lambda: Seat("", ""))
+    changes: Mapping[str, Record] = field(default_factory=dict)
 
 
 def patients_in(
@@ -76,7 +84,8 @@ def patients_in(
         except TmtvError as error:
             excluded.append(Excluded(folder.name, error.what))
     placed = seats(records)
-    patients = [replace(p, seat=placed[p.case]) for p in patients]
+    since = since_first(records)
+    patients = [replace(p, seat=placed[p.case], changes=since.get(p.case, {})) for p in patients]
     if not patients:
         first = excluded[0].why
         raise UsageError(f"no case can be reported: {first}", "Check the names and folders.")
@@ -177,15 +186,31 @@ def _table1(report: Mapping[str, Any]) -> list[list[Any]]:
 
 def _rows(patients: Sequence[Patient], keys: Sequence[str]) -> list[list[Any]]:
     head = [f"{side}_{key}" for key in keys for side in ("predicted_ml", "tmtv_ml")]
+    head += [f"{name}_{key}" for key in _changed(patients, keys) for *_, name, _ in CHANGES]
     rows: list[list[Any]] = [
         ["case", "status", "readers", "lesions", "candidates", *head, "minutes", "warnings", *SEATS]
     ]
     for p in patients:
         volumes = [side.get(key) for key in keys for side in (p.predicted_ml, p.tmtv_ml)]
+        volumes += _changes_of(p, _changed(patients, keys))
         minutes = next((r.minutes for r in p.read), None)
         told_of = [p.case, p.state, " ".join(p.readers), p.lesions, p.candidates]
         rows.append([*told_of, *volumes, minutes, " ".join(p.warnings), *astuple(p.seat)])
     return rows
+
+
+def _changed(patients: Sequence[Patient], keys: Sequence[str]) -> list[str]:
+    """The methods by which any patient has a change since the first case."""
+    return [key for key in keys if any(key in p.changes for p in patients)]
+
+
+def _changes_of(one: Patient, keys: Sequence[str]) -> list[float | None]:
+    """The cells of `CHANGES` for each method; empty for a patient's first case."""
+    return [
+        one.changes[key][measure][what] if key in one.changes else None
+        for key in keys
+        for measure, what, *_ in CHANGES
+    ]
 
 
 def _page(patients: Sequence[Patient], report: Mapping[str, Any], picture: Picture) -> str:
@@ -251,10 +276,13 @@ def _patients(patients: Sequence[Patient], keys: Sequence[str]) -> Sortable:
     columns += [Column("Status"), Column("Readers")]
     columns += [Column("Lesions", 0), Column("Candidates", 0)]
     columns += [Column(f"{key} {side} mL", 1) for key in keys for side in ("predicted", "now")]
+    changed = _changed(patients, keys)
+    columns += [Column(f"{key} {name}", 1) for key in changed for *_, name in CHANGES]
     columns += [Column("Warnings")]
     rows = [
         [p.case, *astuple(p.seat), p.state, " ".join(p.readers), p.lesions, p.candidates]
         + [side.get(key) for key in keys for side in (p.predicted_ml, p.tmtv_ml)]
+        + _changes_of(p, changed)
         + [" ".join(p.warnings)]
         for p in patients
     ]
