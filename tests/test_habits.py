@@ -33,6 +33,7 @@ ASKED_FOR_BY = {  # what tools are asked for by, in the Makefile or in pyproject
 }
 NOT_IMPORTED = {  # what is started, or imported by others
     "cryptography": "distributed makes a local cluster's certificates with it",
+    "dask-jobqueue": "a process that a test starts asks it what it would submit",
     "dcmqi": "its programs read our SEG",
 }
 PLUGINS = {"pylibjpeg", "pylibjpeg-openjpeg", "python-gdcm", "pyjpegls"}  # pydicom's decoders
