@@ -36,7 +36,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "suv/factor": ("suv/test_factor", "suv/test_times", "suv/test_edges"),
         "suv/clock": ("suv/test_clock", "suv/test_edges"),
-        "suv/times": ("suv/test_times", "suv/test_edges", "suv/test_factor"),
+        "suv/times": ("suv/test_times", "suv/test_starts", "suv/test_edges", "suv/test_factor"),
         "lesion/find": ("lesion/test_find",),
         "lesion/split": ("lesion/test_split", "lesion/test_find"),
         "lesion/thresholds": ("lesion/test_thresholds",),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.lesions import fast, plain, scene
 from tmtv_engine.image.volume import Array, Grid, Unit, Volume
-from tmtv_engine.lesion.find import components, find_lesions, split_lesion
+from tmtv_engine.lesion.find import box_of, components, find_lesions, split_lesion
 from tmtv_engine.lesion.lists import Lesions, from_labels
 from tmtv_engine.lesion.split import Patch, _flood, _flood_in_box, local_maxima, seeds
 
@@ -314,3 +314,20 @@ print(*sorted({m.split(".")[0] for m in sys.modules}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"skimage", "scipy", "torch"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("reach", "expected"),
+    [
+        ((0, 0, 0), ((2, 6), (3, 4), (5, 12))),
+        ((1, 2, 3), ((1, 7), (1, 6), (2, 13))),
+        ((9, 4, 1), ((0, 7), (0, 8), (4, 13))),
+    ],
+)
+def test_a_box_holds_the_mask_and_its_reach_inside_the_image(
+    reach: tuple[int, int, int], expected: tuple[tuple[int, int], ...]
+) -> None:
+    mask = np.zeros((7, 11, 13), bool)
+    mask[2, 3, 11] = mask[5, 3, 5] = True
+    box = box_of(mask, reach)
+    assert tuple(s.indices(n)[:2] for s, n in zip(box, mask.shape, strict=True)) == expected

@@ -260,32 +260,6 @@ def test_a_bed_at_midnight_is_emptied_two_hours_from_the_others(others: str, fir
     assert ("time-of-day" in late) == (others == "22:00:01")
 
 
-def test_what_is_refused_says_by_how_much() -> None:
-    """Hours and seconds by hand; of a series' start and a first bed the earlier counts."""
-    with pytest.raises(BadTag, match="acquired 4.5 h apart"):
-        suv_factor(of(acquisitions=(at("9:15"), at("13:45"))))
-    with pytest.raises(BadTag, match=r"injection lies 25\.0 h before the scan"):
-        suv_factor(of(injection=at("8:15", DAY - timedelta(days=1))))
-    with pytest.raises(BadTag, match="injection lies 900 s after the scan"):
-        suv_factor(of(injection=at("9:20"), series=at("9:05")))
-
-
-def test_other_beds_on_both_sides_of_midnight_keep_one_at_midnight() -> None:
-    """Only one of the others lies near: 21:00 and 22:30, then a bed at 0:00 that is real."""
-    none = of(series=None, injection=at("20:00"))
-    beds = replace(none, acquisitions=(at("21:00"), at("22:30"), at("0:00")))
-    assert suv_factor(beds).uptake_s == 3600.0
-    assert codes(beds).count("time-of-day") == 1
-    far = replace(none, acquisitions=(at("21:00"), at("21:30"), at("0:00")))
-    assert codes(far) == []
-
-
-def test_beds_ten_hours_apart_are_no_scan_across_midnight() -> None:
-    """Only more than half a day apart is a date that was not moved on."""
-    with pytest.raises(BadTag, match="acquired 10.0 h apart"):
-        suv_factor(of(acquisitions=(at("9:15"), at("19:15")), series=None))
-
-
 @pytest.mark.parametrize(
     ("last", "refused"),
     [("13:15", ""), ("13:15:01", "AcquisitionTime"), ("21:15", "AcquisitionTime")],
