@@ -331,3 +331,5 @@ def test_a_box_holds_the_mask_and_its_reach_inside_the_image(
     mask[2, 3, 11] = mask[5, 3, 5] = True
     box = box_of(mask, reach)
     assert tuple(s.indices(n)[:2] for s, n in zip(box, mask.shape, strict=True)) == expected
+    if not any(reach):
+        assert box_of(mask) == box
