@@ -25,7 +25,7 @@ def components(mask: Array) -> npt.NDArray[np.uint32]:
 
     found = cc3d.connected_components(np.ascontiguousarray(mask), out_dtype=np.uint32)
     numbered: npt.NDArray[np.uint32] = np.ascontiguousarray(found)
-    flat = numbered.reshape(-1)
+    flat = numbered.ravel()
     where = np.flatnonzero(mask)
     flat[where] = _in_raster_order(flat[where])
     return numbered
@@ -44,9 +44,9 @@ def find_lesions(
     Every voxel of the mask belongs to exactly one lesion, but for components below ``min_ml``.
     Lesions are numbered by component, then by the raster index of their maximum.
     """
-    whole = from_voxels(suv, *component_voxels(mask.array.astype(bool, copy=False)))
+    whole = from_voxels(suv, *component_voxels(np.asarray(mask.array, bool)))
     voxel_ml = suv.grid.voxel_ml
-    if min_ml > 0:
+    if min_ml:
         whole = whole.take(np.flatnonzero(whole.counts * voxel_ml >= min_ml * (1 - NOISE)))
     parts: list[IntArray] = []
     of: list[int] = []
