@@ -5,7 +5,7 @@ from __future__ import annotations
 import filecmp
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,35 @@ class Sorted:
     others: tuple[tuple[Path, str], ...]
 
 
+@dataclass
+class _Gathered:
+    """A series so far: its first file's header, and of each file only what differs.
+
+    A thousand studies are a million files, whose headers would be gigabytes.
+    """
+
+    path: Path
+    first: Header
+    files: list[Path] = field(default_factory=list)
+    instances: list[str] = field(default_factory=list)
+    taken: dict[str, Path] = field(default_factory=dict)
+    copies: list[tuple[Path, Path]] = field(default_factory=list)
+    heights: list[float] = field(default_factory=list)
+    frames: int = 0
+
+    def add(self, path: Path, head: Header) -> None:
+        """One file more; one that says it is an instance that is there is a copy."""
+        uid = str(head.get("SOPInstanceUID", ""))
+        if (uid or str(path)) in self.taken:
+            self.copies.append((path, self.taken[uid or str(path)]))
+            return
+        self.taken[uid or str(path)] = path
+        self.files.append(path)
+        self.instances.append(uid)
+        self.heights += _along(head)
+        self.frames += _count(head)
+
+
 def find_series(folder: Path) -> list[Series]:
     """Every series of PET, CT, RTSTRUCT or SEG below ``folder``, by study, modality and UID.
 
@@ -100,7 +129,7 @@ def find_series(folder: Path) -> list[Series]:
 
 def sort_files(files: Iterable[Path]) -> Sorted:
     """The series that ``files`` belong to, by study, modality and UID, and what is none."""
-    gathered: dict[tuple[str, str], list[tuple[Path, Header]]] = {}
+    gathered: dict[tuple[str, str], _Gathered] = {}
     others: list[tuple[Path, str]] = []
     for path in files:
         try:
@@ -112,8 +141,8 @@ def sort_files(files: Iterable[Path]) -> Sorted:
             others.append((path, _why_not(path)))
             continue
         key = (str(head.get("StudyInstanceUID", "")), str(head.get("SeriesInstanceUID", "")))
-        gathered.setdefault(key, []).append((path, head))
-    found = [_series(heads) for heads in gathered.values()]
+        gathered.setdefault(key, _Gathered(path, head)).add(path, head)
+    found = [_series(own) for own in gathered.values()]
     return Sorted(
         tuple(sorted(found, key=lambda s: (s.study_uid, s.modality, s.uid))), tuple(others)
     )
@@ -165,43 +194,25 @@ def _whole_head(path: Path) -> Dataset | None:
         return None
 
 
-def _series(heads: list[tuple[Path, Header]]) -> Series:
-    heads, copies = _once(heads)
-    path, first = heads[0]
-    heights = [at for _, h in heads for at in _along(h)]
+def _series(own: _Gathered) -> Series:
+    first = own.first
     kind = [str(v) for v in _list(first.get("SeriesType")) + _list(first.get("ImageType"))]
-    described = _whole_head(path) or first
+    described = _whole_head(own.path) or first
     return Series(
         uid=str(first.get("SeriesInstanceUID")),
         study_uid=str(first.get("StudyInstanceUID", "")),
         modality=clean(first.get("Modality", "")),
         frame_uid=str(first.get("FrameOfReferenceUID", "")),
         description=clean(described.get("SeriesDescription", "")),
-        files=tuple(path for path, _ in heads),
+        files=tuple(own.files),
         corrected=tuple(str(v) for v in _list(first.get("CorrectedImage"))),
         kind=tuple(kind),
-        reach_mm=(min(heights), max(heights)) if heights else (0.0, 0.0),
-        frames=sum(_count(h) for _, h in heads),
-        instances=tuple(str(h.get("SOPInstanceUID", "")) for _, h in heads),
-        copies=tuple(copies),
+        reach_mm=(min(own.heights), max(own.heights)) if own.heights else (0.0, 0.0),
+        frames=own.frames,
+        instances=tuple(own.instances),
+        copies=tuple(own.copies),
         whose=Whose.of(described),
     )
-
-
-def _once(
-    heads: list[tuple[Path, Header]],
-) -> tuple[list[tuple[Path, Header]], list[tuple[Path, Path]]]:
-    """Each SOP instance once, and the files that say they are one of them again."""
-    first: dict[str, Path] = {}
-    kept, copies = [], []
-    for path, head in heads:
-        uid = str(head.get("SOPInstanceUID", "") or path)
-        if uid in first:
-            copies.append((path, first[uid]))
-        else:
-            first[uid] = path
-            kept.append((path, head))
-    return kept, copies
 
 
 def _count(head: Header) -> int:
