@@ -45,6 +45,8 @@ def test_what_is_refused_says_by_how_much() -> None:
         suv_factor(of(injection=at("8:15", DAY - timedelta(days=1))))
     with pytest.raises(BadTag, match="injection lies 900 s after the scan"):
         suv_factor(of(injection=at("9:20"), series=at("9:05")))
+    with pytest.raises(BadTag, match="injection lies 300 s after the scan"):
+        suv_factor(of(injection=at("9:10"), series=at("9:05")))
 
 
 def test_other_beds_on_both_sides_of_midnight_keep_one_at_midnight() -> None:
@@ -61,3 +63,6 @@ def test_beds_ten_hours_apart_are_no_scan_across_midnight() -> None:
     """Only more than half a day apart is a date that was not moved on."""
     with pytest.raises(BadTag, match=r"acquired 10\.0 h apart"):
         suv_factor(of(acquisitions=(at("9:15"), at("19:15")), series=None))
+    undated = tuple(at(clock, None) for clock in ("23:50", "14:00", "0:05"))
+    with pytest.raises(BadTag, match=r"acquired 10\.1 h apart"):  # 14:00 is of the same day
+        suv_factor(of(acquisitions=undated, series=None))
