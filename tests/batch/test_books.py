@@ -20,6 +20,7 @@ from tmtv_engine.batch import (
     exported_now,
     failed_before,
     failures_of,
+    names_given,
     run_batch,
     to_retry,
     untried,
@@ -221,3 +222,13 @@ def test_two_thousand_failures_are_found_again_in_a_moment(tmp_path: Path) -> No
     assert [os.fspath(f.path) for f in left] == [os.fspath(names[0])]
     assert spent < 5  # each with each took a minute
     assert tuple(books(tmp_path)[0]) == FAILURE_KEYS
+
+
+def test_a_case_that_tells_no_image_keeps_no_name(tmp_path: Path) -> None:
+    for name, uids in (("a", ["1.2.3", "1.2.4"]), ("b", [""]), ("c", [])):
+        pet = {"instances": [{"uid": uid} for uid in uids]}
+        copied_case(tmp_path, name, source={"kind": "dicom", "pet": pet})
+    copied_case(tmp_path, "d", source={"kind": "nifti", "inputs": ["/in/pet.nii.gz"]})
+    copied_case(tmp_path, "e", source={"kind": "dicom", "pet": None})
+    (copied_case(tmp_path, "f").path / "source.json").write_text("{")
+    assert names_given(tmp_path) == {"1.2.3": "a", "/in/pet.nii.gz": "d"}

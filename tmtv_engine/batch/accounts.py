@@ -67,7 +67,8 @@ def names_given(out: Path) -> dict[str, str]:
             source = load_json(folder / "source.json")
             nifti = source["kind"] == "nifti"
             image = source["inputs"][0] if nifti else source["pet"]["instances"][0]["uid"]
-            found[str(image)] = folder.name
+            if image:  # instances without a UID are nobody's
+                found[str(image)] = folder.name
     return found
 
 
