@@ -44,7 +44,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "review/journal": tuple(f"review/test_journal{x}" for x in ("_file", "_meaning", "")),
         "review/line": ("review/test_line",),
         "review/reading": ("review/test_reading", "review/test_session"),
-        "review/state": ("review/test_reading", "review/test_repairs", "review/test_session"),
+        "review/state": tuple(
+            f"review/test_{name}" for name in ("reading", "repairs", "asked", "session")
+        ),
         "report/stats": ("report/test_stats", "report/test_stats_edges"),
     }
 )
