@@ -45,7 +45,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "review/line": ("review/test_line",),
         "review/reading": ("review/test_reading", "review/test_session"),
         "review/state": tuple(
-            f"review/test_{name}" for name in ("reading", "repairs", "asked", "session")
+            f"review/test_{name}" for name in ("state", "reading", "repairs", "asked", "session")
         ),
         "report/stats": ("report/test_stats", "report/test_stats_edges"),
     }
