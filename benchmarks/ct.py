@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=390)
     parser.add_argument("--model", default="vnet")
+    parser.add_argument("--spacing-mm", type=float, default=4.0, help="edge of the drawn voxels")
     given = parser.parse_args()
     segment, anatomies = load_model(given.model, "auto"), Anatomies.load(given.anatomies)
     if not segment.takes_ct:
@@ -73,7 +74,7 @@ def main() -> None:
     named = {arm: np.zeros((2, len(STRUCTURES)), np.int64) for arm in ARMS}
     rows = defaultdict(list)
     for seed in range(given.first_seed, given.first_seed + given.patients):
-        patient = draw_patient(seed, anatomies=anatomies)
+        patient = draw_patient(seed, spacing_mm=given.spacing_mm, anatomies=anatomies)
         for arm, ct in zip(ARMS, (None, patient.ct), strict=True):
             rows[arm].append(judged(patient, segment, ct, named[arm]))
         print(seed, patient.subtype, *(rows[arm][-1]["prob"] for arm in ARMS), flush=True)

@@ -23,6 +23,7 @@ SMALLEST = {
         *("vnet", "--patients", "1", "--anatomies", str(ANATOMIES), *COARSE),
         *("--thresholds", "0.3", "--rules", "some"),
     ],
+    "ct": ["--patients", "1", "--anatomies", str(ANATOMIES), *COARSE],
     "digital_table": ["--patients", "1", *COARSE],
     "export": ["--small"],
     "lesions": ["--small"],
@@ -48,7 +49,7 @@ ELSEWHERE = {
 # one run on a busy machine may miss the goals of these
 TIMED = ("read_series", "report", "startup", "whole_body")
 MINUTES = ("batch", "phantom", "report", "whole_body")
-NEEDS = {"choose_threshold": ANATOMIES, "real_scans": ANATOMIES.parent}
+NEEDS = {"choose_threshold": ANATOMIES, "ct": ANATOMIES, "real_scans": ANATOMIES.parent}
 
 
 def run(script: Path, options: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

@@ -113,4 +113,5 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     }
 )
 """``paper`` is the paper's (2.4), ``paper-8mm`` the same on coarser voxels; ``coarse`` learns
-whole bodies at 8 mm, PET alone; ``body`` does so wherever they lie, and names structures, too."""
+whole bodies at 8 mm, PET alone; ``body`` does so wherever they lie, with a CT or without, and names
+structures, too."""
