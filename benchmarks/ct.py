@@ -1,11 +1,11 @@
 """What a CT adds: digital patients that no training has seen, predicted with theirs and without.
 
-    python -m benchmarks.ct --anatomies FOLDER [--patients 20] [--first-seed 390] [--model RUN]
+    python -m benchmarks.ct --anatomies FOLDER [--patients 20] [--first-seed 390] --model RUN
 
-The same patients, network and rule, in one run: mean Dice with the truth map, lesions found, false
-lesions and false mL; then for each structure the mL that the phantom says are its own above SUV 2.5
-and the share of them named so. The body round it counts for nothing: what matters is whether hot
-uptake is called what it is.
+The same patients, network and rule, in one run: mean Dice with the truth map (of those who have
+tumour), lesions found, false lesions and false mL; then for each structure the mL that the phantom
+says are its own above SUV 2.5, and the share of them that is named so. The rest of the body counts
+for nothing: what matters is whether hot uptake is called what it is.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--anatomies", type=Path, required=True)
     parser.add_argument("--patients", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=390)
-    parser.add_argument("--model", default="vnet")
+    parser.add_argument("--model", required=True, help="one that takes a CT")
     parser.add_argument("--spacing-mm", type=float, default=4.0, help="edge of the drawn voxels")
     given = parser.parse_args()
     segment, anatomies = load_model(given.model, "auto"), Anatomies.load(given.anatomies)
@@ -80,7 +80,7 @@ def main() -> None:
         print(seed, patient.subtype, *(rows[arm][-1]["prob"] for arm in ARMS), flush=True)
     print("\n| | mean Dice | found | false lesions | false mL |\n|---|---|---|---|---|")
     for arm in ARMS:
-        dice = [row["prob"] for row in rows[arm] if row["prob"] is not None]
+        dice = [row["prob"] for row in rows[arm] if row["lesions"]]
         sums = {k: sum(row[k] for row in rows[arm]) for k in ("lesions", "missed", "false")}
         ml = np.mean([row["false_ml"] for row in rows[arm]])
         share = 1 - sums["missed"] / max(1, sums["lesions"])

@@ -234,8 +234,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         ),
         "misregistration": Code(
             "the body's outlines in PET and CT do not fit",
-            "Look at both; what a model takes from the CT may be wrong (the bundled one takes "
-            "nothing then).",
+            "Look at both; what the model takes from the CT may be wrong.",
         ),
         "body-mirrored": Code(
             "the liver lies to the left, by the network's names: the image may be mirrored, or the "

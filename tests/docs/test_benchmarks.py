@@ -6,12 +6,16 @@ import os
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.cases import make_volume
 from tmtv_engine.image.nifti import write_nifti
+from tmtv_engine.model.checkpoint import network_of, write_model
+from tmtv_engine.model.plans import BodyPlan
+from tmtv_engine.model.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "benchmarks").glob("*.py"))
@@ -23,7 +27,7 @@ SMALLEST = {
         *("vnet", "--patients", "1", "--anatomies", str(ANATOMIES), *COARSE),
         *("--thresholds", "0.3", "--rules", "some"),
     ],
-    "ct": ["--patients", "1", "--anatomies", str(ANATOMIES), *COARSE],
+    "ct": ["--patients", "1", "--anatomies", str(ANATOMIES), *COARSE, "--model", "seeing"],
     "digital_table": ["--patients", "1", *COARSE],
     "export": ["--small"],
     "lesions": ["--small"],
@@ -94,6 +98,10 @@ def test_it_runs_to_its_end(name: str, tmp_path: Path) -> None:
         pytest.skip(f"needs {NEEDS[name]}")
     (tmp_path / "study").mkdir()
     write_nifti(make_volume()[0], tmp_path / "study" / "pet.nii.gz")
+    if name == "ct":
+        recipe = replace(RECIPES["body-ct"], architecture=BodyPlan(3, (4, 4), (0, 0), (0,), ct=2))
+        weights = network_of(recipe.architecture).state_dict()
+        write_model(tmp_path / "seeing", weights, recipe, name="seeing", trained_on="nothing")
     done = run(ROOT / "benchmarks" / f"{name}.py", SMALLEST[name], tmp_path)
     missed = name in TIMED and done.returncode == 1 and "Traceback" not in done.stderr
     assert done.returncode == 0 or missed, done.stderr

@@ -27,7 +27,7 @@ Float = npt.NDArray[np.float32]
 def untrained() -> NetworkSegmenter:
     """The network with weights by chance, loud enough that every voxel differs."""
     torch.manual_seed(5)
-    recipe = RECIPES["body"]
+    recipe = RECIPES["body-ct"]
     assert isinstance(recipe.architecture, BodyPlan)
     net = BodyNet(recipe.architecture)
     assert net.density is not None

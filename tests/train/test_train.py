@@ -317,7 +317,7 @@ import dataclasses
 from tmtv_engine.train.loop import train
 from tmtv_engine.train.source import DigitalSource
 from tmtv_engine.model.recipes import RECIPES
-for name in ("coarse", "body"):
+for name in ("coarse", "body-ct"):
     recipe = dataclasses.replace(
         RECIPES[name], spacing_mm=16.0, shape=(64, 16, 32), epochs=1, windows=((32, 16, 32),)
     )
@@ -338,7 +338,7 @@ def test_generation_and_training_need_a_bare_image_only(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
     assert (tmp_path / "coarse" / "last.safetensors").exists()
-    assert (tmp_path / "body" / "last.safetensors").exists()
+    assert (tmp_path / "body-ct" / "last.safetensors").exists()
 
 
 def test_the_split_of_the_manifest_is_kept(tmp_path: Path) -> None:

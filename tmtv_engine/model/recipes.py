@@ -67,6 +67,29 @@ class Recipe:
 
 
 THE_PAPERS = Recipe("paper", PAPER, 4.0, (256, 128, 128), "linear", "sgd", 0.001, extra_copy=True)
+SEES_PET = BodyPlan(channels=(48, 96, 192), fine=16)
+BODY = Recipe(
+    "body",
+    SEES_PET,
+    8.0,
+    (128, 32, 64),
+    "both",
+    "adamw",
+    0.002,
+    weight_decay=1e-3,
+    warm_up=100,
+    entropy=6.0,
+    clip=1.0,
+    average=0.998,
+    redraw=True,
+    bf16=False,
+    windows=((64, 32, 48), (80, 32, 40), (48, 32, 64), (48, 40, 48)),
+    batch=2,
+    shows=4,
+    naming=0.5,
+    lesions=0.6,
+    mirrored=True,
+)
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "paper": THE_PAPERS,
@@ -88,30 +111,10 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             pieces=0.12,
             redraw=True,
         ),
-        "body": Recipe(
-            "body",
-            BodyPlan(channels=(48, 96, 192), fine=16, ct=32),
-            8.0,
-            (128, 32, 64),
-            "both",
-            "adamw",
-            0.002,
-            weight_decay=1e-3,
-            warm_up=100,
-            entropy=6.0,
-            clip=1.0,
-            average=0.998,
-            redraw=True,
-            bf16=False,
-            windows=((64, 32, 48), (80, 32, 40), (48, 32, 64), (48, 40, 48)),
-            batch=2,
-            shows=4,
-            naming=0.5,
-            lesions=0.6,
-            mirrored=True,
-        ),
+        "body": BODY,
+        "body-ct": replace(BODY, name="body-ct", architecture=replace(SEES_PET, ct=32)),
     }
 )
 """``paper`` is the paper's (2.4), ``paper-8mm`` the same on coarser voxels; ``coarse`` learns
-whole bodies at 8 mm, PET alone; ``body`` does so wherever they lie, with a CT or without, and names
-structures, too."""
+whole bodies at 8 mm, PET alone; ``body`` does so wherever they lie, and names structures, too;
+``body-ct`` looks at a CT beside, where there is one."""
