@@ -114,7 +114,7 @@ def test_an_added_recipe_can_be_trained_by_and_is_read_back(tmp_path: Path) -> N
     said = with_line(path, before, row, RECIPE)
     assert "paper, paper-8mm, quick, coarse, body" in said
     assert "True 3" in said
-    assert "{body,coarse,paper,paper-8mm,quick}" in said
+    assert "{body,body-ct,coarse,paper,paper-8mm,quick}" in said
 
 
 VENDOR = """
