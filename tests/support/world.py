@@ -50,6 +50,8 @@ def make_world(folder: Path) -> None:
     _rois(folder, case)
     for name in ("studies", "study", "STS_001", "data/studies"):
         shutil.copytree(folder / "PET", folder / name / "PET")
+    for name in ("studies", "data/studies"):  # of nobody who has a case
+        _another(folder / name / "PET")
     (folder / "STS_001" / "mask").mkdir()
     shutil.copy(folder / "RTSTRUCT.dcm", folder / "STS_001" / "mask" / "1-1.dcm")
     rows = "\n".join(f"p{k},41,{100 + 7 * k},{90 + 8 * k}" for k in range(12))
@@ -90,6 +92,16 @@ def _dicom(place: Path, suv: np.ndarray) -> Path:
     stored = np.rint(suv / step).astype(np.int16)
     write_series(place, stored, spacing=SPACING, origin=ORIGIN, bend=twice)
     return place
+
+
+def _another(place: Path) -> None:
+    """Makes of the series in ``place`` another one."""
+    for path in place.iterdir():
+        ds = pydicom.dcmread(path)
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+            ds[keyword].value += ".7"
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+        ds.save_as(path)
 
 
 def _case(study: Study, labels: np.ndarray, out: Path) -> Case:
