@@ -21,7 +21,9 @@ PAGE = (ROOT / "docs" / "cluster.md").read_text("utf-8")
 PROLOGUE = "export MALLOC_TRIM_THRESHOLD_=134217728 MALLOC_MMAP_THRESHOLD_=67108864"
 PAUSE = "import signal; signal.pause()\n"
 SBATCH = """#!/bin/sh
-cp "$1" "$JOBS/" && setsid bash "$1" >/dev/null 2>&1 &
+job="$JOBS/$(basename "$1")"
+cp "$1" "$job"  # the library deletes its own once this returns
+setsid bash "$job" >/dev/null 2>&1 &
 echo $! >> "$JOBS/pids"
 echo "Submitted batch job $!"
 """
@@ -72,7 +74,7 @@ def test_slurm_s_recipe_measures_what_one_process_does(tmp_path: Path) -> None:
             assert address == f"tcp://127.0.0.1:{port}"
             words = [*asked, "-o", str(tmp_path / "out"), "--scheduler", address]
             run = [sys.executable, "-c", RUN, *words]
-            subprocess.run(run, check=True, env=environment, timeout=300)
+            subprocess.run(run, check=True, env=environment, timeout=120)
         finally:
             head.send_signal(signal.SIGINT)
             head.communicate(timeout=60)

@@ -274,4 +274,5 @@ def test_of_a_million_files_headers_are_not_kept(tmp_path: Path, packed: bool) -
     finally:
         tracemalloc.stop()
     assert (len(found.files), len(set(found.instances)), found.frames) == (121, 121, 121)
-    assert peak < 121 * 1500  # with their headers 2.5 kB a file, by pydicom 11
+    most = 4000 if packed else 1500  # with their headers 11 kB a file, read by pydicom, and 2.5
+    assert peak < 121 * most
