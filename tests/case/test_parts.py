@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests.support.cases import make_case
 from tmtv_engine.case.folder import find_cases, read_case
-from tmtv_engine.case.parts import masses_in_parts, parts_words
+from tmtv_engine.case.parts import masses_in_parts, parts_words, unknown_words
 from tmtv_engine.case.picture import caption
 from tmtv_engine.image.nifti import write_nifti
 from tmtv_engine.image.volume import Grid, Unit, Volume
@@ -68,3 +68,26 @@ def test_only_what_counts_and_shares_a_component_is_told(tmp_path: Path) -> None
     many = [replace(one, id=i, component=i % 2) for i in range(1, 13)]
     told = parts_words(replace(record, lesions=tuple(many)))
     assert told.startswith("12 lesions (1, 2, 3, 4, 5, 6, 7, 8, …) are 2 masses cut into parts: ")
+
+
+def test_a_background_that_is_unknown_is_told_of_where_a_method_needs_it(
+    mass: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A reader's split leaves parts whose background nobody knows: A50P keeps nothing of them."""
+    asked = ["threshold", str(tmp_path / "pet.nii.gz"), str(tmp_path / "mask.nii.gz")]
+    asked += ["--rois", "labels", "--method", "41", "--method", "a50p", "--method", "mv2"]
+    assert main([*asked, "-o", str(tmp_path / "out")]) == 0
+    assert "A50P keeps nothing" not in capsys.readouterr().err
+    case = read_case(find_cases(tmp_path / "out")[0])
+    assert case.record.totals["a50p"].tmtv_ml > 0
+    assert unknown_words(case.record) == ""
+    assert main(["split", str(case.path), "1"]) == 0
+    said = "the background of 2 lesions (2, 3) is unknown, A50P keeps nothing there: "
+    assert f"{said}a50p, mv2 lack what A50P would keep" in capsys.readouterr().err
+    split = read_case(case.path).record
+    assert split.totals["a50p"].tmtv_ml == 0
+    others = replace(split, totals={"41": split.totals["41"]})
+    assert unknown_words(others) == ""
+    assert main(["export", str(case.path), "--write", "page"]) == 0
+    page = (case.path / "export" / "page.html").read_text("utf-8")
+    assert said in page

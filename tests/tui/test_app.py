@@ -301,6 +301,16 @@ async def test_a_lesion_that_runs_into_the_bladder_is_split_and_the_part_rejecte
     assert not [f for f in verify(tmp_path / "case-1") if f.failed]
 
 
+async def test_a_split_tells_of_a_background_that_is_lost(tmp_path: Path) -> None:
+    two_peaks(tmp_path)
+    async with running(tmp_path) as (app, pilot):
+        screen = await opened(app, pilot)
+        assert screen.opened is not None
+        screen.opened.methods.append("a50p")
+        await pilot.press("p")
+        await shown(app, pilot, "A50P")
+
+
 async def test_a_stale_label_map_is_refused_and_said(tmp_path: Path) -> None:
     case = copied_case(tmp_path)
     record(case, Decision("reject", (1,)), "AB")

@@ -7,9 +7,10 @@ those of the parts. Volumes above a fixed SUV stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tmtv_engine.case.record import CaseRecord, LesionRow
+from tmtv_engine.lesion.methods import parse_method
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.text import counted
 
@@ -19,6 +20,34 @@ EFFECT = (
     "the parts"
 )
 SHOWN = 8  # numbers that are named
+
+
+def unknown_words(record: CaseRecord) -> str:
+    """`without_background` of the accepted lesions of a case."""
+    ids = [
+        row.id
+        for row in record.lesions
+        if row.status is Status.ACCEPTED and row.background_suv is None
+    ]
+    return without_background(record.totals, ids)
+
+
+def without_background(keys: Iterable[str], ids: Sequence[int]) -> str:
+    """That the background of the lesions ``ids`` is unknown, where a method of ``keys`` needs it.
+
+    That of parts that a reader split is, and of what nothing but other uptake surrounds; else
+    empty.
+    """
+    asked = [key for key in keys if parse_method(key).needs_background]
+    if not asked or not ids:
+        return ""
+    whose = f"{counted(len(ids), 'lesion')} ({_named(ids)})"
+    lacks = f"{', '.join(asked)} {'lack' if len(asked) > 1 else 'lacks'} what A50P would keep"
+    return f"the background of {whose} is unknown, A50P keeps nothing there: {lacks}"
+
+
+def _named(ids: Sequence[int]) -> str:
+    return ", ".join(map(str, ids[:SHOWN])) + (", …" if len(ids) > SHOWN else "")
 
 
 def masses_in_parts(rows: Sequence[LesionRow]) -> list[tuple[int, ...]]:
@@ -36,6 +65,6 @@ def parts_words(record: CaseRecord) -> str:
     if not masses:
         return ""
     ids = sorted(i for mass in masses for i in mass)
-    named = ", ".join(map(str, ids[:SHOWN])) + (", …" if len(ids) > SHOWN else "")
+    named = _named(ids)
     what = "are one mass" if len(masses) == 1 else f"are {len(masses)} masses"
     return f"{counted(len(ids), 'lesion')} ({named}) {what} cut into parts: {EFFECT}"

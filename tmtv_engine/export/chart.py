@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from msgspec import UNSET
 
 from tmtv_engine import __version__
-from tmtv_engine.case.parts import parts_words
+from tmtv_engine.case.parts import parts_words, unknown_words
 from tmtv_engine.case.picture import SUV_WHITE_TO_BLACK, write_print
 from tmtv_engine.case.record import CaseRecord, LesionRow
 from tmtv_engine.export.job import Job
@@ -111,8 +111,8 @@ def _totals(record: CaseRecord) -> Rows:
         sums = [_told(t.tmtv_ml, 1), _told(t.tlg_g, 1), str(t.lesions)]
         more = [_told(t.suv_max, 2), _told(t.suv_peak, 2), _told(t.dmax_mm, 0)]
         rows.append([f"{key}: {parse_method(key).words}", *sums, *more])
-    told = parts_words(record)
-    return Rows("Totals of the accepted lesions", TOTALS, rows, f"{told}." if told else "")
+    told = " ".join(f"{told}." for told in (parts_words(record), unknown_words(record)) if told)
+    return Rows("Totals of the accepted lesions", TOTALS, rows, told)
 
 
 def _lesions(record: CaseRecord) -> Rows:

@@ -18,11 +18,11 @@ class Totals:
     """The table of a batch as its cases come: a thousand rows, not a thousand lists of lesions."""
 
     rows: list[tuple[str, ...]] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     def add(self, record: CaseRecord) -> None:
-        """One row a method, and what of the case is counted in parts."""
-        from tmtv_engine.case.parts import WHOLE, parts_words
+        """One row a method, and what moves them that no number shows."""
+        from tmtv_engine.case.parts import WHOLE, parts_words, unknown_words
 
         for key, sums in record.totals.items():
             values = (sums.tmtv_ml, sums.tlg_g)
@@ -30,17 +30,19 @@ class Totals:
             row = (record.case, key, *(console.number(v) for v in values))
             self.rows.append((*row, str(sums.lesions), *(console.number(v, 2) for v in more)))
         if told := parts_words(record):
-            self.parts.append(f"{record.case}: {told}; {WHOLE}")
+            self.told.append(f"{record.case}: {told}; {WHOLE}")
+        if told := unknown_words(record):
+            self.told.append(f"{record.case}: {told}")
 
     def show(self) -> None:
-        """The rows on stdout, what is counted in parts on stderr."""
+        """The rows on stdout, what moves them on stderr."""
         console.table(HEADER, self.rows)
-        for told in self.parts:
+        for told in self.told:
             console.say(told)
 
 
 def totals(record: CaseRecord) -> None:
-    """One row a method of a case on stdout; what is counted in parts on stderr."""
+    """One row a method of a case on stdout; what moves them on stderr."""
     table = Totals()
     table.add(record)
     table.show()

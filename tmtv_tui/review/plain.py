@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tmtv_engine.case.folder import find_cases
+from tmtv_engine.case.parts import without_background
 from tmtv_engine.errors import TmtvError, UsageError
 from tmtv_engine.lesion.origin import Status
 from tmtv_engine.review.journal import Decision
@@ -168,6 +169,9 @@ class Plain:
         """Split a lesion."""
         numbers, _ = _numbers(text)
         self._decide(Decision(Action.SPLIT, numbers))
+        o = self._case()
+        if told := without_background(o.methods, o.reading.splits[numbers[0]]):
+            self.say(f"{told}.")
 
     def rule(self, text: str) -> None:
         """Reject by rule."""

@@ -18,6 +18,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
+from tmtv_engine.case.parts import without_background
 from tmtv_engine.errors import TmtvError
 from tmtv_engine.review.journal import Decision
 from tmtv_engine.review.line import Action
@@ -276,7 +277,10 @@ class RepairingScreen(AskingScreen):
     def on_repairing_screen_parted(self, message: Parted) -> None:
         """Record the split."""
         if self.decide(Decision(Action.SPLIT, (message.lesion,))) and self.opened:
-            self.query_one(LesionTable).go(self.opened.reading.splits[message.lesion][0])
+            parts = self.opened.reading.splits[message.lesion]
+            self.query_one(LesionTable).go(parts[0])
+            if told := without_background(self.opened.methods, parts):
+                self.notify(told, severity="warning", markup=False)
 
 
 def _holder(o: Opened, point: Cursor) -> int | None:

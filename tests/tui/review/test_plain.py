@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.review.test_session import two_peaks
 from tests.support.cases import copied_case, tmtv_ml
 from tests.tui.review.test_names import KNOWN
 from tmtv_engine.case.folder import read_case
@@ -73,6 +74,13 @@ def test_every_command_is_heard_and_none_ends_it(tmp_path: Path) -> None:
         "error: there is no command 'nonsense'",
         "help lists them.",
     ]
+
+
+def test_a_split_tells_of_a_background_that_is_lost(tmp_path: Path) -> None:
+    two_peaks(tmp_path)
+    lost = "the background of 2 lesions (2, 3) is unknown, A50P keeps nothing there: a50p lacks"
+    assert spoken(tmp_path, "open 1", "method a50p", "split 1")[-1].startswith(lost)
+    assert not any("A50P" in x for x in spoken(tmp_path, "open 1", "undo", "split 1"))
 
 
 def test_read_only_records_nothing_and_blind_names_nobody(tmp_path: Path) -> None:
